@@ -1,0 +1,68 @@
+"""The archive of day payloads, verbatim and compressed, written before anything parses them."""
+
+import gzip
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from hashlib import sha256
+
+from soccer_assets.lake.store import ObjectStore
+
+_TIME = "%Y%m%dT%H%M%S.%fZ"
+_SUFFIX = ".json.gz"
+_REJECTED = ".rejected"
+
+
+@dataclass(frozen=True)
+class ArchivedPayload:
+    """One stored payload. ``fetched_at`` is when the source first sent these bytes."""
+
+    key: str
+    day: date
+    fetched_at: datetime
+    digest: str
+    rejected: bool = False
+
+
+class PayloadArchive:
+    """Payloads by day: ``livescores/YYYY/MM/DD/<fetched at>-<sha256, 12 digits>.json.gz``."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def put(self, day: date, body: bytes, fetched_at: datetime) -> ArchivedPayload:
+        """Store a payload; one equal to the day's newest is not stored again."""
+        digest = sha256(body).hexdigest()[:12]
+        newest = self._payloads(day)[-1:]
+        if newest and newest[0].digest == digest:
+            return newest[0]
+        key = f"{_folder(day)}{fetched_at.astimezone(UTC):{_TIME}}-{digest}{_SUFFIX}"
+        self._store.put(key, gzip.compress(body, compresslevel=1, mtime=0))
+        return _describe(key, day)
+
+    def latest(self, day: date) -> ArchivedPayload | None:
+        """The day's newest payload that was not rejected."""
+        good = [payload for payload in self._payloads(day) if not payload.rejected]
+        return good[-1] if good else None
+
+    def _payloads(self, day: date) -> list[ArchivedPayload]:
+        """All payloads of the day, oldest first (keys start with the time)."""
+        keys = self._store.list(_folder(day))
+        marks = {key.removesuffix(_REJECTED) for key in keys if key.endswith(_REJECTED)}
+        return [_describe(key, day, key in marks) for key in keys if key.endswith(_SUFFIX)]
+
+    def read(self, payload: ArchivedPayload) -> bytes:
+        return gzip.decompress(self._store.get(payload.key))
+
+    def reject(self, payload: ArchivedPayload, fault: str) -> None:
+        """Keep the payload but mark it, with the reason, as one no reader should use."""
+        self._store.put(payload.key + _REJECTED, fault.encode())
+
+
+def _folder(day: date) -> str:
+    return f"livescores/{day:%Y/%m/%d}/"
+
+
+def _describe(key: str, day: date, rejected: bool = False) -> ArchivedPayload:
+    stamp, _, digest = key.rsplit("/", 1)[1].removesuffix(_SUFFIX).partition("-")
+    fetched_at = datetime.strptime(stamp, _TIME).replace(tzinfo=UTC)
+    return ArchivedPayload(key, day, fetched_at, digest, rejected)

@@ -1,0 +1,260 @@
+"""From one day's payload to rows, or to a fault that says what is wrong with it.
+
+Columns are validated whole (one set of types a column), so that a clean payload costs little and
+a bad one is named down to the match and the field.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from hashlib import blake2b
+from typing import Any, NoReturn
+
+import orjson
+import pyarrow as pa
+
+from soccer_assets.livescores.faults import PayloadFault
+from soccer_assets.livescores.feed import HEADER_FIELDS, FeedStatus
+from soccer_assets.warehouse.schema import RAW_FIELDS, match, match_raw
+
+REQUIRED_HEADER = ("regionId", "regionName", "tournamentId", "tournamentName", "seasonId", "sex")
+REQUIRED_MATCH = (
+    "id",
+    "stageId",
+    "status",
+    "startTimeUtc",
+    "homeTeamId",
+    "homeTeamName",
+    "homeScore",
+    "awayTeamId",
+    "awayTeamName",
+    "awayScore",
+)
+NOT_NULL = frozenset(REQUIRED_HEADER + REQUIRED_MATCH) - {"homeScore", "awayScore"}
+MAX_SCORE = 99
+MAX_BIGINT = 2**63 - 1
+
+_STATUS_NAMES = {status.value: status.name.lower() for status in FeedStatus}
+_ALLOWED_TYPES = {
+    "BIGINT": {int},
+    "INTEGER": {int},
+    "TEXT": {str},
+    "BOOLEAN": {bool},
+    "JSONB": {list, dict},
+}
+_ARROW_TYPES = {
+    "BIGINT": pa.int64(),
+    "INTEGER": pa.int64(),
+    "SMALLINT": pa.int64(),
+    "TEXT": pa.string(),
+    "BOOLEAN": pa.bool_(),
+    "JSONB": pa.string(),
+    "DATE": pa.date32(),
+    "TIMESTAMP": pa.timestamp("us", tz="UTC"),
+}
+
+
+def arrow_schema(table: Any) -> pa.Schema:
+    """The Arrow schema of a warehouse table (integers wide, documents as JSON text)."""
+    return pa.schema([(c.name, _ARROW_TYPES[str(c.type).split()[0]]) for c in table.columns])
+
+
+RAW_SCHEMA = arrow_schema(match_raw)
+MATCH_SCHEMA = arrow_schema(match)
+
+
+@dataclass(frozen=True)
+class ParsedDay:
+    """One day's rows, as Arrow tables with the columns of ``match_raw`` and ``match``.
+
+    ``fetched_at`` is when the source first sent this payload.
+    """
+
+    day: date
+    payload_key: str
+    fetched_at: datetime
+    raw: pa.Table
+    match: pa.Table
+
+    @property
+    def new_fields(self) -> list[str]:
+        """Fields of the feed that no column holds."""
+        extras = (orjson.loads(text) for text in self.raw["extra"].to_pylist() if text)
+        return sorted({field for extra in extras for field in extra})
+
+
+def parse_day(day: date, body: bytes, *, payload_key: str, fetched_at: datetime) -> ParsedDay:
+    """Parse a payload.
+
+    Raises:
+        PayloadFault: not JSON, not the feed's shape, a required field missing or null, a value of
+            the wrong type, an unknown status, an impossible score, or a match id twice.
+    """
+
+    def fault(text: str) -> NoReturn:
+        raise PayloadFault(day, text, body)
+
+    headers, matches = _flatten(_decode(body, fault), fault)
+    columns = _columns(headers, matches, fault)
+    _check_values(columns, fault)
+    kickoffs = [_instant(text, fault) for text in columns["startTimeUtc"]]
+    raw = _raw_table(headers, matches, columns, day, payload_key, fetched_at)
+    return ParsedDay(
+        day, payload_key, fetched_at, raw, _match_table(columns, kickoffs, day, fetched_at)
+    )
+
+
+Fault = Callable[[str], NoReturn]
+
+
+def _decode(body: bytes, fault: Fault) -> Any:
+    if body.lstrip()[:1] == b"<":
+        fault("an HTML page instead of JSON")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        fault(f"truncated or invalid JSON: {error}")
+
+
+def _flatten(payload: Any, fault: Fault) -> tuple[list[dict], list[dict]]:
+    """One header and one match dict per match."""
+    if not isinstance(payload, dict) or not isinstance(payload.get("tournaments"), list):
+        fault("missing field 'tournaments' (a list)")
+    headers, matches = [], []
+    for tournament in payload["tournaments"]:
+        if not isinstance(tournament, dict) or not isinstance(tournament.get("matches"), list):
+            fault("missing field 'matches' (a list) of a tournament")
+        header = {k: v for k, v in tournament.items() if k != "matches"}
+        for row in tournament["matches"]:
+            if not isinstance(row, dict):
+                fault(f"a match is {type(row).__name__}, not an object")
+            headers.append(header)
+            matches.append(row)
+    return headers, matches
+
+
+def _columns(headers: list[dict], matches: list[dict], fault: Fault) -> dict[str, list]:
+    columns: dict[str, list] = {}
+    for rows, required in ((headers, REQUIRED_HEADER), (matches, REQUIRED_MATCH)):
+        for field in required:
+            for row, its_match in zip(rows, matches, strict=True):
+                if field not in row:
+                    fault(f"missing field '{field}' of match {its_match.get('id')}")
+    for field in RAW_FIELDS:
+        rows = headers if field in HEADER_FIELDS and field != "stageId" else matches
+        columns[field] = [row.get(field) for row in rows]
+    return columns
+
+
+def _check_values(columns: dict[str, list], fault: Fault) -> None:
+    ids = columns["id"]
+    for field, name in RAW_FIELDS.items():
+        values = columns[field]
+        allowed = _ALLOWED_TYPES[str(match_raw.c[name].type)]
+        found = set(map(type, values))
+        if field not in NOT_NULL:
+            found.discard(type(None))
+        if found - allowed:
+            row = next(i for i, v in enumerate(values) if type(v) in found - allowed)
+            if values[row] is None:
+                fault(f"field '{field}' of match {ids[row]} is null")
+            names = " or ".join(sorted(kind.__name__ for kind in allowed))
+            fault(f"field '{field}' of match {ids[row]} is {values[row]!r:.60}, not {names}")
+        if int in found:
+            limit = MAX_BIGINT if str(match_raw.c[name].type) == "BIGINT" else 2**31 - 1
+            worst = max((v for v in values if v is not None), key=abs)
+            if abs(worst) > limit:
+                fault(f"field '{field}' of match {ids[values.index(worst)]} is out of range")
+        if str in found and any("\x00" in v for v in values if v):
+            fault(f"field '{field}' holds a NUL character")
+    if len(set(ids)) != len(ids):
+        seen: set[int] = set()
+        twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+        fault(f"match id {twice} twice in one payload")
+    for match_id, status in zip(ids, columns["status"], strict=True):
+        if status not in _STATUS_NAMES:
+            fault(f"unknown status {status} of match {match_id}")
+    if set(columns["sex"]) - {0, 1}:
+        fault(f"unknown sex {sorted(set(columns['sex']) - {0, 1})}")
+    _check_scores(columns, fault)
+
+
+def _check_scores(columns: dict[str, list], fault: Fault) -> None:
+    sides = [
+        f"{side}{kind}Score" for side in ("home", "away") for kind in ("", "Extratime", "Penalty")
+    ]
+    for field in sides:
+        for match_id, score in zip(columns["id"], columns[field], strict=True):
+            if score is not None and not 0 <= score <= MAX_SCORE:
+                fault(f"field '{field}' of match {match_id} is {score}, not a score")
+    finished = (status == FeedStatus.FINISHED for status in columns["status"])
+    for row, is_finished in enumerate(finished):
+        if is_finished and all(columns[field][row] is None for field in sides):
+            fault(f"match {columns['id'][row]} is finished without a score")
+
+
+def _instant(text: str, fault: Fault) -> datetime:
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        fault(f"startTimeUtc {text!r:.60} is not a time")
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def content_hash(document: Any) -> int:
+    """A 64-bit hash of a JSON-like value, as PostgreSQL's signed bigint."""
+    text = orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)
+
+
+def _raw_table(
+    headers: list[dict],
+    matches: list[dict],
+    columns: dict[str, list],
+    day: date,
+    payload_key: str,
+    fetched_at: datetime,
+) -> pa.Table:
+    count = len(matches)
+    known = set(RAW_FIELDS)
+    data: dict[str, list] = {}
+    for field, name in RAW_FIELDS.items():
+        values = columns[field]
+        if str(match_raw.c[name].type) == "JSONB":
+            values = [None if v is None else orjson.dumps(v).decode() for v in values]
+        data[name] = values
+    extras = [
+        {k: v for row in rows for k, v in row.items() if k not in known}
+        for rows in zip(headers, matches, strict=True)
+    ]
+    data["extra"] = [orjson.dumps(e).decode() if e else None for e in extras]
+    data["feed_day"] = [day] * count
+    data["payload_key"] = [payload_key] * count
+    data["content_hash"] = [
+        content_hash(pair) for pair in zip(headers, matches, [day] * count, strict=True)
+    ]
+    data["first_seen_at"] = data["changed_at"] = [fetched_at] * count
+    return pa.table(data, schema=RAW_SCHEMA)
+
+
+def _match_table(
+    columns: dict[str, list], kickoffs: list[datetime], day: date, fetched_at: datetime
+) -> pa.Table:
+    count = len(kickoffs)
+    data: dict[str, Iterable] = {
+        "match_id": columns["id"],
+        "feed_day": [day] * count,
+        "kickoff": kickoffs,
+        "status": [_STATUS_NAMES[status] for status in columns["status"]],
+    }
+    verbatim = {name: field for field, name in RAW_FIELDS.items()}
+    content = [c.name for c in match.columns if c.name not in _BOOKKEEPING]
+    for name in content:
+        data.setdefault(name, columns[verbatim[name]] if name in verbatim else [])
+    rows = zip(*(data[name] for name in content), strict=True)
+    data["content_hash"] = [content_hash(row) for row in rows]
+    data["first_seen_at"] = data["changed_at"] = [fetched_at] * count
+    return pa.table(data, schema=MATCH_SCHEMA)
+
+
+_BOOKKEEPING = {"content_hash", "first_seen_at", "changed_at"}

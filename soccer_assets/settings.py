@@ -1,0 +1,125 @@
+"""Where everything lives, read from the environment (and ``.env``) once per process.
+
+Unset variables select the embedded default: a PostgreSQL server, a lake, a DVC remote and an
+MLflow registry below ``SOCCER_HOME``, and the simulated livescores feed.
+"""
+
+import ipaddress
+import secrets
+from functools import cached_property, lru_cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+def _default_home() -> Path:
+    in_checkout = (PROJECT_ROOT / "pyproject.toml").exists()
+    return (PROJECT_ROOT if in_checkout else Path.cwd()) / ".soccer"
+
+
+class Settings(BaseSettings):
+    """Each field is the environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    soccer_home: Path = Field(default_factory=_default_home)
+    postgres_url: SecretStr | None = None
+    lake_uri: str | None = None
+    s3_endpoint_url: str | None = None
+    aws_region: str = "us-east-1"
+    mlflow_tracking_uri: str | None = None
+
+    livescores_url: str | None = None
+    livescores_token: SecretStr | None = None
+    livescores_timeout_seconds: float = Field(default=30.0, gt=0)
+    livescores_attempts: int = Field(default=4, ge=1)
+    simulator_seed: int = 20
+
+    slack_bot_token: SecretStr | None = None
+    slack_channel: str = "#soccer-assets"
+    slack_api_url: str = "https://slack.com/api/"
+    dagster_webserver_url: str = "http://127.0.0.1:3000"
+
+    serving_workers: str = ""
+    serving_token: SecretStr | None = None
+
+    @field_validator("soccer_home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("postgres_url")
+    @classmethod
+    def _with_driver(cls, value: SecretStr | None) -> SecretStr | None:
+        """Name the driver: a bare ``postgresql://`` means psycopg 3 to newer SQLAlchemy."""
+        if value is None:
+            return None
+        scheme, separator, rest = value.get_secret_value().partition("://")
+        if scheme not in ("postgres", "postgresql", "postgresql+psycopg2") or not separator:
+            raise ValueError("POSTGRES_URL must start with postgresql://")
+        return SecretStr(f"postgresql+psycopg2://{rest}")
+
+    @field_validator("lake_uri")
+    @classmethod
+    def _known_scheme(cls, value: str | None) -> str | None:
+        if value and "://" in value and not value.startswith(("s3://", "file://")):
+            raise ValueError("LAKE_URI must be a path, file:// or s3://bucket/prefix")
+        return value
+
+    @cached_property
+    def home(self) -> Path:
+        """The state directory, created on first use."""
+        self.soccer_home.mkdir(parents=True, exist_ok=True)
+        return self.soccer_home
+
+    @property
+    def lake(self) -> str:
+        return self.lake_uri or str(self.soccer_home / "lake")
+
+    @property
+    def dvc_remote(self) -> str:
+        """The DVC remote lives beside the lake, in a prefix of its own."""
+        if self.lake_uri and self.lake_uri.startswith("s3://"):
+            return f"{self.lake_uri.rstrip('/')}/dvc"
+        return str(self.soccer_home / "dvc-remote")
+
+    @property
+    def tracking_uri(self) -> str:
+        if self.mlflow_tracking_uri:
+            return self.mlflow_tracking_uri
+        return f"sqlite:///{self.soccer_home / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def workers(self) -> list[str]:
+        return [url.strip().rstrip("/") for url in self.serving_workers.split(",") if url.strip()]
+
+    @cached_property
+    def reload_token(self) -> str:
+        """``SERVING_TOKEN``, or a token generated once and readable by this user alone."""
+        if self.serving_token:
+            return self.serving_token.get_secret_value()
+        path = self.home / "serving-token"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(32))
+        return path.read_text()
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL's host is this machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    return Settings()

@@ -1,0 +1,1 @@
+"""PostgreSQL: the embedded server, the tables and the bulk upsert."""

@@ -1,0 +1,186 @@
+"""The tables, in the schema ``soccer``."""
+
+import re
+
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, Boolean, Date, Double, Integer, SmallInteger, Text
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+
+from soccer_assets.livescores.feed import HEADER_FIELDS, MATCH_FIELDS
+
+SCHEMA = "soccer"
+metadata = sa.MetaData(schema=SCHEMA)
+Timestamp = TIMESTAMP(timezone=True)
+
+#: A match shown on several days is one row: the record with the later entry here wins.
+STATUSES = (
+    "cancelled",
+    "postponed",
+    "abandoned",
+    "scheduled",
+    "in_play",
+    "awarded",
+    "finished",
+)
+
+
+def snake_case(field: str) -> str:
+    """``homeTeamId`` -> ``home_team_id``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", field).lower()
+
+
+_FLAGS = {
+    "hasIncidentsSummary",
+    "hasPreview",
+    "isLineupConfirmed",
+    "isTopMatch",
+    "isStreamAvailable",
+    "matchIsOpta",
+}
+_DOCUMENTS = {"incidents", "bets"}
+_NUMBERS = {
+    "sex", "status", "period", "winnerField", "aggregateWinnerField", "lastScorer", "commentCount",
+    *(field for field in MATCH_FIELDS if re.search(r"(Score|Cards)$", field)),
+}  # fmt: skip
+
+
+def raw_type(field: str) -> type[sa.types.TypeEngine] | sa.types.TypeEngine:
+    """The column type that holds a feed field verbatim (times stay text, as the feed wrote them)."""
+    if field == "id" or field.endswith("Id"):
+        return BigInteger
+    if field in _FLAGS:
+        return Boolean
+    if field in _DOCUMENTS:
+        return JSONB
+    return Integer if field in _NUMBERS else Text
+
+
+def raw_column_name(field: str) -> str:
+    return "match_id" if field == "id" else snake_case(field)
+
+
+#: Feed field -> column of ``match_raw``. The header's stageId and the match's are the same.
+RAW_FIELDS: dict[str, str] = {
+    field: raw_column_name(field) for field in dict.fromkeys((*HEADER_FIELDS, *MATCH_FIELDS))
+}
+
+
+def _bookkeeping() -> list[sa.Column]:
+    """Columns that both match tables carry about the record itself."""
+    return [
+        sa.Column("content_hash", BigInteger, nullable=False, comment="64-bit hash of the content"),
+        sa.Column("first_seen_at", Timestamp, nullable=False, comment="first fetch that had it"),
+        sa.Column("changed_at", Timestamp, nullable=False, comment="fetch that last changed it"),
+    ]
+
+
+match_raw = sa.Table(
+    "match_raw",
+    metadata,
+    *(
+        sa.Column(name, raw_type(field), primary_key=name == "match_id", autoincrement=False)
+        for field, name in RAW_FIELDS.items()
+    ),
+    sa.Column("extra", JSONB, comment="fields of the feed that have no column yet"),
+    sa.Column("feed_day", Date, nullable=False, index=True, comment="day feed that shows it"),
+    sa.Column("payload_key", Text, nullable=False, comment="archived payload it was read from"),
+    *_bookkeeping(),
+    comment="Every field of the livescores feed, verbatim; one row a match.",
+)
+
+match = sa.Table(
+    "match",
+    metadata,
+    sa.Column("match_id", BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("feed_day", Date, nullable=False, index=True, comment="day feed that shows it"),
+    sa.Column("kickoff", Timestamp, nullable=False, index=True, comment="scheduled kick-off, UTC"),
+    sa.Column("status", Text, nullable=False, comment=", ".join(STATUSES)),
+    sa.Column("region_id", BigInteger, nullable=False),
+    sa.Column("region_name", Text, nullable=False),
+    sa.Column("tournament_id", BigInteger, nullable=False),
+    sa.Column("tournament_name", Text, nullable=False),
+    sa.Column("season_id", BigInteger, nullable=False),
+    sa.Column("season_name", Text),
+    sa.Column("stage_id", BigInteger, nullable=False),
+    sa.Column("sex", SmallInteger, nullable=False, comment="0 men, 1 women"),
+    sa.Column("home_team_id", BigInteger, nullable=False),
+    sa.Column("home_team_name", Text, nullable=False),
+    sa.Column("away_team_id", BigInteger, nullable=False),
+    sa.Column("away_team_name", Text, nullable=False),
+    sa.Column("home_score", SmallInteger, comment="after 90 minutes"),
+    sa.Column("away_score", SmallInteger, comment="after 90 minutes"),
+    sa.Column("home_extratime_score", SmallInteger),
+    sa.Column("away_extratime_score", SmallInteger),
+    sa.Column("home_penalty_score", SmallInteger),
+    sa.Column("away_penalty_score", SmallInteger),
+    *_bookkeeping(),
+    sa.CheckConstraint(sa.column("status").in_(STATUSES), name="match_status_known"),
+    comment="Canonical matches: typed, UTC, one row a match.",
+)
+
+ingested_day = sa.Table(
+    "ingested_day",
+    metadata,
+    sa.Column("day", Date, primary_key=True),
+    sa.Column("payload_key", Text, nullable=False),
+    sa.Column("checked_at", Timestamp, nullable=False, comment="when the source was last asked"),
+    sa.Column("matches", Integer, nullable=False),
+    comment="Which day feeds are loaded, and how fresh each is.",
+)
+
+serving_feature = sa.Table(
+    "serving_feature",
+    metadata,
+    sa.Column("match_id", BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("kickoff", Timestamp, nullable=False, index=True),
+    sa.Column(
+        "features", JSONB, nullable=False, comment="feature name -> value (null: no history)"
+    ),
+    sa.Column("features_as_of", Timestamp, nullable=False, comment="newest result known to them"),
+    sa.Column("data_revision", Text, nullable=False, comment="DVC revision they come from"),
+    comment="Features of coming and recent matches, from the function that training uses.",
+)
+
+prediction = sa.Table(
+    "prediction",
+    metadata,
+    sa.Column("match_id", BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("model_version", Integer, primary_key=True, autoincrement=False),
+    sa.Column("kickoff", Timestamp, nullable=False, index=True),
+    sa.Column("p_home", Double, nullable=False),
+    sa.Column("p_draw", Double, nullable=False),
+    sa.Column("p_away", Double, nullable=False),
+    sa.Column("features_as_of", Timestamp, nullable=False, comment="newest result known to them"),
+    sa.Column("predicted_at", Timestamp, nullable=False),
+    sa.CheckConstraint(
+        "p_home >= 0 AND p_draw >= 0 AND p_away >= 0 AND abs(p_home + p_draw + p_away - 1) < 1e-6",
+        name="prediction_simplex",
+    ),
+    comment="1X2 probabilities, one row a match and model version.",
+)
+
+served_model = sa.Table(
+    "served_model",
+    metadata,
+    sa.Column("singleton", Boolean, primary_key=True, server_default=sa.true()),
+    sa.Column("model_name", Text, nullable=False),
+    sa.Column("version", Integer, nullable=False),
+    sa.Column("run_id", Text, nullable=False),
+    sa.Column("data_revision", Text, nullable=False),
+    sa.Column("promoted_at", Timestamp, nullable=False),
+    sa.Column("metrics", JSONB, nullable=False),
+    sa.Column("refreshed_at", Timestamp, nullable=False),
+    sa.CheckConstraint("singleton", name="served_model_single_row"),
+    comment="The champion whose predictions are served: one row.",
+)
+
+#: Serialises schema creation and bulk loads; any constant distinct from others would do.
+LOCK_KEY = 0x50CCE7
+
+
+def create_tables(engine: sa.Engine) -> None:
+    """Create what is missing. Safe when several processes start at once."""
+    with engine.begin() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        metadata.create_all(connection)
