@@ -21,6 +21,9 @@ class TableChange:
     inserted: int
     updated: int
 
+    def __add__(self, other: "TableChange") -> "TableChange":
+        return TableChange(self.inserted + other.inserted, self.updated + other.updated)
+
 
 @dataclass(frozen=True)
 class LoadResult:

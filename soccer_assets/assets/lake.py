@@ -1,0 +1,81 @@
+"""Lake: both tables as monthly parquet, from one database snapshot, behind one manifest."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from soccer_assets.assets.common import OWNERS, column_schema
+from soccer_assets.assets.ingestion import MATCH, MATCH_RAW
+from soccer_assets.automation.conditions import FOLLOW_PARTITIONS
+from soccer_assets.automation.partitions import monthly
+from soccer_assets.lake.tables import export_months, parity_differences, read_manifest, read_table
+from soccer_assets.resources import LakeResource, WarehouseResource
+from soccer_assets.warehouse.schema import match, match_raw
+
+MATCH_RAW_PARQUET = dg.AssetKey("match_raw_parquet")
+MATCH_PARQUET = dg.AssetKey("match_parquet")
+_SOURCES = {MATCH_RAW_PARQUET: (MATCH_RAW, match_raw), MATCH_PARQUET: (MATCH, match)}
+
+
+@dg.multi_asset(
+    name="export",
+    can_subset=False,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    pool="lake",
+    specs=[
+        dg.AssetSpec(
+            key,
+            deps=[source],
+            group_name="lake",
+            owners=OWNERS,
+            kinds={"parquet", "s3"},
+            partitions_def=monthly,
+            automation_condition=FOLLOW_PARTITIONS,
+            description=f"`{table.name}` as monthly parquet, published by a manifest that is "
+            "replaced last; files are named by their content and never rewritten.",
+            metadata=column_schema(table),
+        )
+        for key, (source, table) in _SOURCES.items()
+    ],
+)
+def export(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, lake: LakeResource
+) -> Iterator[dg.MaterializeResult]:
+    months = [key[:7] for key in context.partition_keys]
+    result = export_months(warehouse.engine, lake.store, months, context.log.info)
+    for key, (_, table) in _SOURCES.items():
+        entries = result.manifest.tables.get(table.name, {})
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata={
+                "dagster/row_count": sum(entries[m].rows for m in months if m in entries),
+                "rows_in_table": result.manifest.rows(table.name),
+                "files_written": sum(f"/{table.name}/" in written for written in result.written),
+                "manifest": result.manifest.digest,
+                "dagster/uri": lake.store.uri,
+            },
+        )
+
+
+@dg.asset_check(asset=MATCH_PARQUET, blocking=True)
+def parity_with_postgres(warehouse: WarehouseResource, lake: LakeResource) -> dg.AssetCheckResult:
+    """Rows, content fingerprints and goals of every month agree between database and lake."""
+    store = lake.store
+    manifest = read_manifest(store)
+    months = {month for entries in manifest.tables.values() for month in entries}
+    with warehouse.engine.connect() as connection:
+        differences = parity_differences(connection, store, manifest, months)
+    return dg.AssetCheckResult(
+        passed=not differences, metadata={"months": len(months), "differences": differences}
+    )
+
+
+@dg.asset_check(asset=MATCH_PARQUET, blocking=True)
+def unique_ids(lake: LakeResource) -> dg.AssetCheckResult:
+    """No match is in the lake twice, in one month or in two."""
+    ids = read_table(lake.store, read_manifest(lake.store), "match", ["match_id"])["match_id"]
+    counts = ids.value_counts().to_pandas() if len(ids) else []
+    twice = [row["values"] for row in counts if row["counts"] > 1]
+    return dg.AssetCheckResult(
+        passed=not twice, metadata={"matches": len(counts), "twice": twice[:50]}
+    )

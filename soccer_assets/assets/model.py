@@ -1,0 +1,69 @@
+"""Model: the training, as one MLflow run."""
+
+import json
+
+import dagster as dg
+import pandas as pd
+
+from soccer_assets.assets.common import OWNERS
+from soccer_assets.assets.features import DATASET
+from soccer_assets.automation.conditions import RETRAIN
+from soccer_assets.params import load_params
+from soccer_assets.resources import DvcResource
+from soccer_assets.resources.mlflow import MlflowTrackingResource
+
+TRAINED_MODEL = dg.AssetKey("trained_model")
+
+
+@dg.asset(
+    key=TRAINED_MODEL,
+    deps=[DATASET, "features_meta"],
+    group_name="model",
+    owners=OWNERS,
+    kinds={"mlflow", "lightgbm"},
+    automation_condition=RETRAIN,
+    pool="training",
+)
+def trained_model(
+    context: dg.AssetExecutionContext, dvc: DvcResource, mlflow_tracking: MlflowTrackingResource
+) -> dg.MaterializeResult:
+    """Chosen by walking forward in time, calibrated, and scored on matches it never saw."""
+    from soccer_assets.modelling.params import TrainingParams
+    from soccer_assets.modelling.tracking import log_training, reliability_plot
+    from soccer_assets.modelling.train import train
+
+    workspace = dvc.workspace
+    dataset = pd.read_parquet(workspace.path("data/dataset.parquet"))
+    meta = json.loads(workspace.path("data/features_meta.json").read_text())
+    params = TrainingParams.model_validate(load_params().training)
+    revision = workspace.revision
+    with mlflow_tracking.run(context):
+        result = train(dataset, meta["features"], params, context.log.info)
+        run_id = log_training(
+            result,
+            params,
+            data_revision=revision,
+            finished_matches=meta["finished"],
+            tags={"soccer.trigger": context.run.tags.get("soccer/trigger", "manual")},
+        )
+    report = result.report_table()
+    return dg.MaterializeResult(
+        metadata={
+            "mlflow_run_id": run_id,
+            "chosen": result.chosen,
+            "dagster/row_count": len(dataset),
+            "holdout": dg.MetadataValue.md(report.round(4).to_markdown()),
+            "holdout_log_loss": float(result.report["model"].log_loss),
+            "reliability": png(reliability_plot(result)),
+            "split": {name: part.as_dict() for name, part in result.bounds.items()},
+            "data_revision": revision,
+        },
+        data_version=dg.DataVersion(run_id),
+    )
+
+
+def png(image: bytes) -> dg.MarkdownMetadataValue:
+    """An image inside the metadata itself."""
+    from base64 import b64encode
+
+    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{b64encode(image).decode()})")

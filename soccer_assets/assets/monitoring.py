@@ -1,0 +1,135 @@
+"""Monitoring: reports whose checks, at WARN, are what the training loop listens to."""
+
+import dagster as dg
+import pandas as pd
+
+from soccer_assets.assets.common import OWNERS
+from soccer_assets.assets.registry import CHAMPION
+from soccer_assets.assets.serving import PREDICTIONS, SERVING_FEATURES
+from soccer_assets.automation.conditions import FOLLOW_UPSTREAM
+from soccer_assets.params import load_params
+from soccer_assets.resources import DvcResource, ModelRegistryResource, WarehouseResource
+from soccer_assets.resources.mlflow import champion_training
+from soccer_assets.warehouse.serving_tables import read_serving_features, read_settled
+
+
+def _report_asset(name: str, deps: list, check: str, description: str):  # type: ignore[no-untyped-def]
+    return dg.asset(
+        name=name,
+        deps=deps,
+        group_name="monitoring",
+        owners=OWNERS,
+        kinds={"report"},
+        automation_condition=FOLLOW_UPSTREAM,
+        check_specs=[dg.AssetCheckSpec(check, asset=name, description=description)],
+    )
+
+
+def _trigger(passed: bool, **metadata: object) -> dg.AssetCheckResult:
+    """A failed trigger asks for a retraining; it must not fail the run that found it."""
+    return dg.AssetCheckResult(
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=metadata,  # type: ignore[arg-type]
+    )
+
+
+@_report_asset(
+    "feature_drift",
+    [SERVING_FEATURES, CHAMPION],
+    "drift",
+    "Live features look like those the champion was trained on.",
+)
+def feature_drift(
+    warehouse: WarehouseResource, registry: ModelRegistryResource
+) -> dg.MaterializeResult:
+    """Live features against the champion's training data: PSI, Wasserstein distance, gaps."""
+    from soccer_assets.monitoring.drift import DriftThresholds, drift_report
+
+    params = load_params().monitoring
+    _, training = champion_training(registry)
+    report = drift_report(
+        training.reference(),
+        read_serving_features(warehouse.engine),
+        DriftThresholds(psi=params.psi_threshold, max_share_drifted=params.drifted_share),
+    )
+    table = dg.MetadataValue.md(report.features.head(20).round(4).to_markdown(index=False))
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": report.live_rows,
+            "share_drifted": report.share_drifted,
+            "features": table,
+        },
+        check_results=[
+            _trigger(
+                not report.drifted,
+                share_drifted=report.share_drifted,
+                drifted=report.drifted_features,
+            )
+        ],
+    )
+
+
+@_report_asset(
+    "prediction_scorecard",
+    [PREDICTIONS, "finished"],
+    "quality",
+    "Settled predictions score as the holdout promised.",
+)
+def prediction_scorecard(
+    warehouse: WarehouseResource, registry: ModelRegistryResource
+) -> dg.MaterializeResult:
+    """Proper scores of the champion's settled predictions, on matches it was not trained on."""
+    from soccer_assets.monitoring.scorecard import quality_holds, score_settled
+
+    version, training = champion_training(registry)
+    predictions, results = read_settled(
+        warehouse.engine, version.number, training.trained_until.to_pydatetime()
+    )
+    in_time = predictions["predicted_at"] < predictions["kickoff"]
+    # Features are as of kick-off whenever they are computed, so what was predicted afterwards is
+    # as fair; the two are told apart all the same.
+    score = score_settled(predictions.drop(columns="predicted_at"), results)
+    promised = training.metrics["model_log_loss"]
+    overall = score.overall.as_dict() if score.overall else {}
+    holds = quality_holds(score.overall, promised, load_params().monitoring.scorecard_min_matches)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": score.settled,
+            "unsettled": score.unsettled,
+            "predicted_before_kickoff": int(in_time.sum()),
+            "champion_version": version.number,
+            "holdout_log_loss": promised,
+            **overall,
+            "weekly": dg.MetadataValue.md(score.weekly.round(4).to_markdown(index=False)),
+        },
+        check_results=[_trigger(holds, settled=score.settled, promised=promised, **overall)],
+    )
+
+
+@_report_asset(
+    "data_volume",
+    ["finished", CHAMPION],
+    "volume",
+    "Few finished matches have come in since the champion was trained.",
+)
+def data_volume(dvc: DvcResource, registry: ModelRegistryResource) -> dg.MaterializeResult:
+    """Finished matches gained since the champion's training."""
+    from soccer_assets.monitoring.volume import volume_gain
+
+    params = load_params().monitoring
+    _, training = champion_training(registry)
+    path = dvc.workspace.path("data/finished.parquet")
+    now = len(pd.read_parquet(path, columns=["match_id"]))
+    gain = volume_gain(
+        now, training.finished_matches, params.volume_min_share, params.volume_min_rows
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": gain.rows_now,
+            "gained": gain.gained,
+            "required": gain.required,
+            "share": gain.share,
+        },
+        check_results=[_trigger(not gain.enough, gained=gain.gained, required=gain.required)],
+    )

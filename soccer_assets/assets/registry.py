@@ -1,0 +1,145 @@
+"""Registry: a trained model becomes registered, candidate and champion, each behind its gate.
+
+A gate that does not open is a recorded verdict, not an error: the alias stays where it was.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import pandas as pd
+
+from soccer_assets.assets.common import OWNERS
+from soccer_assets.assets.model import TRAINED_MODEL
+from soccer_assets.automation.conditions import FOLLOW_UPSTREAM
+from soccer_assets.params import load_params
+from soccer_assets.resources import DvcResource, ModelRegistryResource
+
+if TYPE_CHECKING:
+    from soccer_assets.modelling.gates import Verdict
+    from soccer_assets.modelling.registry import Version
+
+REGISTERED, CANDIDATE, CHAMPION = (
+    dg.AssetKey(name) for name in ("registered_model", "candidate_model", "champion_model")
+)
+
+
+def _registry_asset(key: dg.AssetKey, deps: list[dg.AssetKey]) -> Any:
+    return dg.asset(
+        key=key,
+        deps=deps,
+        group_name="registry",
+        owners=OWNERS,
+        kinds={"mlflow"},
+        automation_condition=FOLLOW_UPSTREAM,
+        pool="registry",
+    )
+
+
+@_registry_asset(REGISTERED, [TRAINED_MODEL])
+def registered_model(
+    context: dg.AssetExecutionContext, registry: ModelRegistryResource, dvc: DvcResource
+) -> dg.MaterializeResult:
+    """The newest training as a registry version, alias `smoke` if it works at all."""
+    from soccer_assets.modelling.gates import GateParams, smoke_gate
+    from soccer_assets.modelling.registry import SMOKE
+
+    models = registry.registry
+    run = models.latest_training()
+    if run is None:
+        raise dg.Failure("there is no finished training in MLflow: materialize trained_model")
+    version = models.register(run)
+    features = pd.read_parquet(dvc.workspace.path("data/features.parquet")).tail(2000)
+    verdict = smoke_gate(
+        models.load(version), features, GateParams.model_validate(load_params().gates)
+    )
+    models.record(version, verdict)
+    if verdict.passed:
+        models.point(SMOKE, version)
+    context.log.info(verdict.summary())
+    return _verdict_result(version, verdict)
+
+
+@_registry_asset(CANDIDATE, [REGISTERED])
+def candidate_model(
+    context: dg.AssetExecutionContext, registry: ModelRegistryResource, dvc: DvcResource
+) -> dg.MaterializeResult:
+    """Alias `candidate`: not worse than the champion beyond noise, on the same matches."""
+    from soccer_assets.modelling.gates import GateParams, candidate_gate
+    from soccer_assets.modelling.registry import CANDIDATE as ALIAS
+    from soccer_assets.modelling.registry import SMOKE
+
+    models = registry.registry
+    version = models.by_alias(SMOKE)
+    if version is None:
+        raise dg.Failure("no version has passed the smoke gate yet")
+    comparison = _against_champion(models, version, dvc)
+    verdict = candidate_gate(
+        comparison.losses,
+        comparison.champion_losses,
+        GateParams.model_validate(load_params().gates),
+        comparison.weeks,
+    )
+    models.record(version, verdict)
+    if verdict.passed:
+        models.point(ALIAS, version)
+    context.log.info(verdict.summary())
+    return _verdict_result(version, verdict)
+
+
+@_registry_asset(CHAMPION, [CANDIDATE])
+def champion_model(
+    context: dg.AssetExecutionContext, registry: ModelRegistryResource, dvc: DvcResource
+) -> dg.MaterializeResult:
+    """Alias `champion`: better than the class prior and the champion, calibrated, sound on every
+    slice. The version it replaces keeps the alias `previous_champion`."""
+    from soccer_assets.modelling.gates import GateParams, champion_gate
+    from soccer_assets.modelling.registry import CANDIDATE as CANDIDATE_ALIAS
+    from soccer_assets.modelling.registry import CHAMPION as CHAMPION_ALIAS
+    from soccer_assets.modelling.slices import standard_slices
+
+    models = registry.registry
+    version = models.by_alias(CANDIDATE_ALIAS)
+    if version is None:
+        raise dg.Failure("no version has passed the candidate gate yet")
+    champion = models.by_alias(CHAMPION_ALIAS)
+    if champion and champion.number == version.number:
+        context.log.info(f"version {version.number} is the champion already")
+        return dg.MaterializeResult(metadata={"version": version.number, "promoted": False})
+    comparison = _against_champion(models, version, dvc)
+    verdict = champion_gate(
+        comparison.probabilities,
+        comparison.outcomes,
+        comparison.baseline_losses,
+        comparison.champion_losses,
+        standard_slices(comparison.matches),
+        GateParams.model_validate(load_params().gates),
+        comparison.weeks,
+    )
+    models.record(version, verdict)
+    if verdict.passed:
+        models.promote(version)
+    context.log.info(verdict.summary())
+    served = models.by_alias(CHAMPION_ALIAS)
+    return _verdict_result(version, verdict, champion=served.number if served else None)
+
+
+def _against_champion(models: Any, version: "Version", dvc: DvcResource) -> Any:
+    from soccer_assets.modelling.comparison import compare_with_champion
+
+    return compare_with_champion(
+        models, version, pd.read_parquet(dvc.workspace.path("data/dataset.parquet"))
+    )
+
+
+def _verdict_result(version: "Version", verdict: "Verdict", **more: Any) -> dg.MaterializeResult:
+    reasons = pd.DataFrame([criterion.as_dict() for criterion in verdict.reasons])
+    return dg.MaterializeResult(
+        metadata={
+            "version": version.number,
+            "mlflow_run_id": version.run_id,
+            "promoted": verdict.passed,
+            "verdict": verdict.summary(),
+            "criteria": dg.MetadataValue.md(reasons.to_markdown(index=False)),
+            **more,
+        }
+    )

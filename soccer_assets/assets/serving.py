@@ -1,0 +1,162 @@
+"""Serving: features and predictions of coming and recent matches, and workers that serve them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pandas as pd
+
+from soccer_assets.assets.common import OWNERS, column_schema
+from soccer_assets.assets.features import FEATURES
+from soccer_assets.assets.registry import CHAMPION
+from soccer_assets.automation.conditions import FOLLOW_UPSTREAM
+from soccer_assets.lake.frames import put_frame
+from soccer_assets.params import load_params
+from soccer_assets.resources import (
+    DvcResource,
+    LakeResource,
+    ModelRegistryResource,
+    WarehouseResource,
+    WorkersResource,
+)
+from soccer_assets.serving.client import reload_workers
+from soccer_assets.warehouse.schema import prediction, serving_feature
+from soccer_assets.warehouse.serving_tables import (
+    ServedModel,
+    publish_predictions,
+    read_serving_features,
+    replace_serving_features,
+    simplex_violations,
+    upcoming_table,
+)
+
+SERVING_FEATURES, PREDICTIONS, SERVING_WORKERS = (
+    dg.AssetKey(name) for name in ("serving_features", "predictions", "serving_workers")
+)
+
+
+@dg.asset(
+    key=SERVING_FEATURES,
+    deps=[FEATURES, "features_meta"],
+    group_name="serving",
+    owners=OWNERS,
+    kinds={"postgres", "parquet"},
+    automation_condition=FOLLOW_UPSTREAM,
+    metadata=column_schema(serving_feature),
+)
+def serving_features(
+    dvc: DvcResource, warehouse: WarehouseResource, lake: LakeResource
+) -> dg.MaterializeResult:
+    """Features of every coming and recent match: rows of `features`, so training and serving
+    cannot disagree."""
+    workspace = dvc.workspace
+    meta = json.loads(workspace.path("data/features_meta.json").read_text())
+    since = pd.Timestamp.now(UTC) - timedelta(days=load_params().serving.recent_days)
+    features = pd.read_parquet(workspace.path("data/features.parquet"))
+    rows = features[~features["is_finished"] | (features["kickoff"] >= since)]
+    as_of = datetime.fromisoformat(meta["features_as_of"])
+    count = replace_serving_features(
+        warehouse.engine, rows, meta["features"], workspace.revision, as_of
+    )
+    put_frame(lake.store, "serving/features.parquet", rows)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": count,
+            "coming": int((~rows["is_finished"]).sum()),
+            "features_as_of": as_of.isoformat(),
+            "data_revision": workspace.revision,
+        }
+    )
+
+
+@dg.asset(
+    key=PREDICTIONS,
+    deps=[SERVING_FEATURES, CHAMPION],
+    group_name="serving",
+    owners=OWNERS,
+    kinds={"postgres", "parquet", "mlflow"},
+    automation_condition=FOLLOW_UPSTREAM,
+    metadata=column_schema(prediction),
+)
+def predictions(
+    warehouse: WarehouseResource, lake: LakeResource, registry: ModelRegistryResource
+) -> dg.MaterializeResult:
+    """1X2 probabilities of the champion for every coming and recent match. What was predicted for
+    a match stays as it was once the match has begun."""
+    from soccer_assets.modelling.holdout import PROBABILITY_COLUMNS
+    from soccer_assets.modelling.registry import CHAMPION as ALIAS
+    from soccer_assets.modelling.registry import MODEL_NAME
+
+    models = registry.registry
+    champion = models.by_alias(ALIAS)
+    if champion is None:
+        raise dg.Failure("there is no champion yet: no version has passed every gate")
+    rows = read_serving_features(warehouse.engine)
+    if rows.empty:
+        raise dg.Failure("serving_features is empty: nothing to predict")
+    rows[PROBABILITY_COLUMNS] = models.load(champion).predict_proba(rows)
+    run = models.training(champion)
+    served = ServedModel(
+        name=MODEL_NAME,
+        version=champion.number,
+        run_id=champion.run_id,
+        data_revision=str(rows["data_revision"].iloc[0]),
+        promoted_at=champion.promoted_at,
+        metrics={k: v for k, v in run.metrics.items() if k.startswith("model_")},
+    )
+    kept = rows[["match_id", "kickoff", *PROBABILITY_COLUMNS, "features_as_of"]]
+    changed = publish_predictions(warehouse.engine, kept, served, datetime.now(UTC))
+    put_frame(lake.store, "serving/predictions.parquet", kept)
+    coming = upcoming_table(warehouse.engine, limit=10)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(kept),
+            "changed": changed,
+            "champion_version": champion.number,
+            "next_matches": dg.MetadataValue.md(coming.round(3).to_markdown(index=False)),
+        }
+    )
+
+
+@dg.asset_check(asset=PREDICTIONS, blocking=True)
+def probability_simplex(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Every served prediction is three probabilities that sum to one."""
+    violations = simplex_violations(warehouse.engine)
+    return dg.AssetCheckResult(passed=not violations, metadata={"violations": violations[:50]})
+
+
+@dg.asset(
+    key=SERVING_WORKERS,
+    deps=[PREDICTIONS],
+    group_name="serving",
+    owners=OWNERS,
+    kinds={"fastapi"},
+    automation_condition=FOLLOW_UPSTREAM,
+)
+def serving_workers(
+    context: dg.AssetExecutionContext, workers: WorkersResource, registry: ModelRegistryResource
+) -> dg.MaterializeResult:
+    """The prediction workers, reloaded one at a time and verified to serve the champion."""
+    from soccer_assets.modelling.registry import CHAMPION as ALIAS
+
+    champion = registry.registry.by_alias(ALIAS)
+    if champion is None:
+        raise dg.Failure("there is no champion to serve")
+    with workers.clients() as clients:
+        reports = reload_workers(clients, champion.number, workers.timeout_seconds)
+        urls = [client.url for client in clients]
+    table = pd.DataFrame([{k: getattr(r, k) for k in r.__slots__} for r in reports])
+    if len(reports) < len(urls) or not all(report.ok for report in reports):
+        raise dg.Failure(
+            f"{len(urls) - sum(r.ok for r in reports)} of {len(urls)} workers do not serve version "
+            f"{champion.number}: {reports[-1].error}",
+            metadata={"workers": dg.MetadataValue.md(table.to_markdown(index=False))},
+        )
+    return dg.MaterializeResult(
+        metadata={
+            "champion_version": champion.number,
+            "dagster/row_count": len(reports),
+            "embedded": not workers.urls,
+            "workers": dg.MetadataValue.md(table.to_markdown(index=False)),
+        }
+    )

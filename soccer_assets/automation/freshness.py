@@ -1,0 +1,37 @@
+"""How old each asset may get, in one table."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+
+def _within(warn: timedelta, fail: timedelta) -> dg.FreshnessPolicy:
+    return dg.FreshnessPolicy.time_window(fail_window=fail, warn_window=warn)
+
+
+_HOURLY = _within(timedelta(hours=2), timedelta(hours=6))
+_SCORING = _within(timedelta(hours=6), timedelta(hours=24))
+_DAILY = _within(timedelta(hours=30), timedelta(hours=54))
+_TRAINING = _within(timedelta(days=21), timedelta(days=45))
+
+#: By group; the cadence of what makes its assets fresh, with room for one or two missed ticks.
+FRESHNESS: dict[str, dg.FreshnessPolicy] = {
+    "ingestion": _HOURLY,
+    "warehouse": _HOURLY,
+    "lake": _SCORING,
+    "features": _SCORING,
+    "model": _TRAINING,
+    "registry": _TRAINING,
+    "serving": _SCORING,
+    "monitoring": _DAILY,
+}
+
+
+def with_freshness(assets: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    """Give every asset the policy of its group."""
+    return list(
+        dg.map_asset_specs(
+            lambda spec: spec.replace_attributes(freshness_policy=FRESHNESS[spec.group_name or ""]),
+            assets,
+        )
+    )

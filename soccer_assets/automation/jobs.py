@@ -1,0 +1,35 @@
+"""The paths through the graph that people and schedules ask for by name."""
+
+import dagster as dg
+
+from soccer_assets.automation.partitions import daily, monthly
+
+_SCORING = dg.AssetSelection.groups("features", "serving", "monitoring")
+_TRAINING = dg.AssetSelection.groups("model", "registry")
+
+#: A day, or a range of days, of the feed into the warehouse.
+ingest_job = dg.define_asset_job(
+    "ingest",
+    dg.AssetSelection.groups("ingestion", "warehouse"),
+    description="Feed days into the warehouse; takes any range of days.",
+    partitions_def=daily,
+)
+#: Changed months into the lake.
+export_job = dg.define_asset_job(
+    "export",
+    dg.AssetSelection.groups("lake"),
+    description="Warehouse months into the lake; takes any range of months.",
+    partitions_def=monthly,
+)
+refresh_job = dg.define_asset_job(
+    "refresh",
+    _SCORING,
+    description="From the lake to predictions with today's champion; no training.",
+)
+retrain_job = dg.define_asset_job(
+    "retrain",
+    _SCORING | _TRAINING,
+    description="From the lake to a new model through its gates, and predictions with the champion.",
+)
+
+JOBS = [ingest_job, export_job, refresh_job, retrain_job]

@@ -1,0 +1,38 @@
+"""What runs by the clock: the feed. Everything after it follows by automation conditions."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+
+from soccer_assets.automation.jobs import ingest_job
+from soccer_assets.params import load_params
+
+_ingestion = load_params().ingestion
+
+
+def _days(context: dg.ScheduleEvaluationContext, first: int, last: int) -> Iterator[dg.RunRequest]:
+    """One run a day, so that a day that fails does so alone; offsets are from today (UTC)."""
+    today = context.scheduled_execution_time.date()
+    for offset in range(first, last + 1):
+        day = (today + timedelta(days=offset)).isoformat()
+        yield dg.RunRequest(partition_key=day)
+
+
+@dg.schedule(
+    job=ingest_job, cron_schedule="5 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+)
+def hourly_ingest(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    """The rolling window: today and the days before it, whose results still change."""
+    yield from _days(context, -_ingestion.days_back, 0)
+
+
+@dg.schedule(
+    job=ingest_job, cron_schedule="30 4 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+)
+def daily_fixtures(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    """The fixtures ahead."""
+    yield from _days(context, 1, _ingestion.days_ahead)
+
+
+SCHEDULES = [hourly_ingest, daily_fixtures]

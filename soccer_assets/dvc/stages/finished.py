@@ -1,0 +1,29 @@
+"""Finished matches with a 90-minute score."""
+
+from soccer_assets.dvc.stages.io import FINISHED, read_matches, write_parquet
+
+COLUMNS = [
+    "match_id",
+    "kickoff",
+    "region_id",
+    "tournament_id",
+    "season_id",
+    "sex",
+    "home_team_id",
+    "away_team_id",
+    "home_score",
+    "away_score",
+    "status",
+]
+
+
+def main() -> None:
+    matches = read_matches(COLUMNS)
+    # A match known only by its score after extra time has no 90-minute result to learn from.
+    scored = matches["home_score"].notna() & matches["away_score"].notna()
+    finished = matches[(matches["status"] == "finished") & scored].drop(columns="status")
+    write_parquet(finished.astype({"home_score": "int16", "away_score": "int16"}), FINISHED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Integrations of Dagster with tools that have none of their own."""

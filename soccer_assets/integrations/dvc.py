@@ -1,0 +1,118 @@
+"""DVC outs as Dagster assets, in the manner of ``@dbt_assets``.
+
+``@dvc_assets`` turns every out of ``dvc.yaml`` into an asset: its dependencies are the stage's, its
+code version covers the stage's command and code, its data version is DVC's hash of the bytes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import dagster as dg
+import pyarrow.parquet as pq
+
+from soccer_assets.dvc.workspace import DvcWorkspace, Out, Stage, read_stages
+
+
+class DvcTranslator:
+    """How stages and outs become asset specs. Override what should differ.
+
+    Args:
+        group_name, owners, automation_condition: given to every out.
+        external: dependency paths of stages that no stage makes -> the asset behind them.
+    """
+
+    def __init__(
+        self,
+        *,
+        group_name: str,
+        owners: Sequence[str],
+        automation_condition: dg.AutomationCondition,
+        external: Mapping[str, dg.AssetKey],
+    ) -> None:
+        self.group_name = group_name
+        self.owners = owners
+        self.automation_condition = automation_condition
+        self.external = external
+
+    def key(self, path: str) -> dg.AssetKey:
+        """``data/features_meta.json`` -> ``features_meta``."""
+        return dg.AssetKey(PurePosixPath(path).stem)
+
+    def dep(self, path: str) -> dg.AssetDep:
+        if path in self.external:
+            # A stage reads the whole lake, whatever partitions its source has.
+            return dg.AssetDep(self.external[path], partition_mapping=dg.AllPartitionMapping())
+        return dg.AssetDep(self.key(path))
+
+    def spec(self, stage: Stage, out: str) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            self.key(out),
+            deps=[self.dep(path) for path in stage.deps],
+            description=stage.description,
+            group_name=self.group_name,
+            owners=self.owners,
+            kinds={"dvc", PurePosixPath(out).suffix.lstrip(".")},
+            code_version=stage.code_version,
+            automation_condition=self.automation_condition,
+            metadata={"dvc/stage": stage.name, "dvc/command": stage.command, "dvc/out": out},
+        )
+
+
+def dvc_assets(
+    *, name: str, translator: DvcTranslator, pool: str | None = None
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """A multi-asset of all outs of the project's ``dvc.yaml``, subsettable by out.
+
+    Two reproductions cannot share a workspace, so give it a pool of one slot.
+    """
+    specs = [translator.spec(stage, out) for stage in read_stages() for out in stage.outs]
+    return dg.multi_asset(name=name, specs=specs, can_subset=True, pool=pool)
+
+
+def reproduce(
+    context: dg.AssetExecutionContext, workspace: DvcWorkspace, lake_manifest: bytes
+) -> Iterator[dg.MaterializeResult]:
+    """Reproduce the selected outs, push them, save a commit and report what they are.
+
+    Raises:
+        DvcError: a stage failed.
+    """
+    selected = {
+        out: stage
+        for stage in read_stages()
+        for out in stage.outs
+        if dg.AssetKey(PurePosixPath(out).stem) in context.selected_asset_keys
+    }
+    workspace.prepare(lake_manifest)
+    before = workspace.outs()
+    stages = list(dict.fromkeys(stage.name for stage in selected.values()))
+    for line in workspace.reproduce(stages):
+        context.log.info(line)
+    workspace.push()
+    revision = workspace.save_point(f"Dagster run {context.run_id}: {', '.join(stages)}")
+    after = workspace.outs()
+    for path in selected:
+        out = after[path]
+        yield dg.MaterializeResult(
+            asset_key=dg.AssetKey(PurePosixPath(path).stem),
+            data_version=dg.DataVersion(out.md5),
+            metadata={
+                **_describe(workspace, out),
+                "dvc/md5": out.md5,
+                "dvc/revision": revision,
+                "dvc/changed": before.get(path) != out,
+            },
+        )
+
+
+def _describe(workspace: DvcWorkspace, out: Out) -> dict[str, Any]:
+    path = workspace.path(out.path)
+    described: dict[str, Any] = {"bytes": out.size, "dagster/uri": str(path)}
+    if path.suffix == ".parquet":
+        file = pq.ParquetFile(path)
+        described["dagster/row_count"] = file.metadata.num_rows
+        described["dagster/column_schema"] = dg.TableSchema(
+            [dg.TableColumn(field.name, str(field.type)) for field in file.schema_arrow]
+        )
+    return described

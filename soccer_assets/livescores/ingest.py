@@ -1,0 +1,122 @@
+"""Days of the feed into the archive and the warehouse: archived first, then parsed, then loaded."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+import sqlalchemy as sa
+
+from soccer_assets.lake.archive import ArchivedPayload, PayloadArchive
+from soccer_assets.livescores.faults import FeedFault, FetchFault
+from soccer_assets.livescores.parsing import ParsedDay, parse_day
+from soccer_assets.warehouse.load import TableChange, load_days
+
+Fetch = Callable[[date], bytes]
+
+
+@dataclass(frozen=True)
+class LoadedDay:
+    """One day that is in the warehouse."""
+
+    day: date
+    payload_key: str
+    matches: int
+
+
+@dataclass
+class IngestReport:
+    """What an ingest did."""
+
+    loaded: list[LoadedDay] = field(default_factory=list)
+    faults: list[FeedFault] = field(default_factory=list)
+    match_raw: TableChange = TableChange(0, 0)
+    match: TableChange = TableChange(0, 0)
+    new_fields: set[str] = field(default_factory=set)
+
+    @property
+    def matches(self) -> int:
+        return sum(day.matches for day in self.loaded)
+
+
+def ingest_days(
+    days: Sequence[date],
+    fetch: Fetch | None,
+    archive: PayloadArchive,
+    engine: sa.Engine,
+    *,
+    batch_days: int = 31,
+    concurrency: int = 1,
+    progress: Callable[[str], None] = lambda _: None,
+) -> IngestReport:
+    """Ingest days in batches; a day that fails is reported and does not stop the others.
+
+    Args:
+        days: the days, in the order to go through.
+        fetch: the source; None re-reads the newest archived payloads.
+        archive: keeps every payload before it is parsed, refused ones too (marked).
+        engine: of the warehouse.
+        batch_days: days a transaction; a crash loses at most one batch of loading, no payload.
+        concurrency: days fetched at once.
+        progress: told a line after each batch.
+    """
+    report = IngestReport()
+    with ThreadPoolExecutor(concurrency) as pool:
+        for start in range(0, len(days), batch_days):
+            batch = days[start : start + batch_days]
+            checked_at = datetime.now(UTC) if fetch else None
+            parsed: list[ParsedDay] = []
+            for outcome in pool.map(lambda day: _read_day(day, fetch, archive), batch):
+                if isinstance(outcome, FeedFault):
+                    report.faults.append(outcome)
+                    progress(f"refused: {outcome}")
+                else:
+                    parsed.append(outcome)
+            if parsed:
+                _load(engine, parsed, checked_at, report)
+            done = len(report.loaded) + len(report.faults)
+            progress(f"{batch[-1]}: {done} of {len(days)} days, {report.matches:,} matches")
+    return report
+
+
+def _read_day(day: date, fetch: Fetch | None, archive: PayloadArchive) -> ParsedDay | FeedFault:
+    try:
+        payload, body = _obtain(day, fetch, archive)
+    except FetchFault as fault:
+        if fault.body:
+            archive.reject(archive.put(day, fault.body, datetime.now(UTC)), fault.fault)
+        return fault
+    try:
+        return parse_day(day, body, payload_key=payload.key, fetched_at=payload.fetched_at)
+    except FeedFault as fault:
+        archive.reject(payload, fault.fault)
+        return fault
+
+
+def _obtain(
+    day: date, fetch: Fetch | None, archive: PayloadArchive
+) -> tuple[ArchivedPayload, bytes]:
+    if fetch is None:
+        payload = archive.latest(day)
+        if payload is None:
+            raise FetchFault(day, "no payload in the archive")
+        return payload, archive.read(payload)
+    body = fetch(day)
+    return archive.put(day, body, datetime.now(UTC)), body
+
+
+def _load(
+    engine: sa.Engine, parsed: list[ParsedDay], checked_at: datetime | None, report: IngestReport
+) -> None:
+    result = load_days(engine, parsed, checked_at)
+    report.match_raw += result.match_raw
+    report.match += result.match
+    for day in parsed:
+        report.loaded.append(LoadedDay(day.day, day.payload_key, day.match.num_rows))
+        report.new_fields.update(day.new_fields)
+
+
+def days_between(first: date, last: date) -> Iterator[date]:
+    """All days from ``first`` to ``last``, both included."""
+    for ordinal in range(first.toordinal(), last.toordinal() + 1):
+        yield date.fromordinal(ordinal)

@@ -1,0 +1,93 @@
+"""Is one model better than another on the same matches, or is it chance?"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+
+CHUNK_ELEMENTS = 1_000_000
+"""Resampled values held in memory at once."""
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """Losses of a minus losses of b, on the same matches: negative favours a."""
+
+    mean_difference: float
+    low: float
+    """Lower end of the percentile interval of the mean difference."""
+    high: float
+    """Upper end of the same."""
+    probability_a_better: float
+    """Share of the resamples in which a's mean loss is the lower one; a tie counts half."""
+    n: int
+    """Matches compared."""
+
+    def as_dict(self) -> dict[str, float]:
+        """Name -> value."""
+        return asdict(self)
+
+
+def paired_bootstrap(
+    loss_a: ArrayLike,
+    loss_b: ArrayLike,
+    draws: int = 2000,
+    seed: int = 0,
+    blocks: ArrayLike | None = None,
+    confidence: float = 0.95,
+) -> PairedComparison:
+    """Percentile bootstrap (Efron 1979) of the mean difference of two per-match losses.
+
+    ``loss_a`` and ``loss_b`` are float (n,), row i of both about the same match. ``blocks``, when
+    given, is (n,) of any sortable labels (a day, a week): whole blocks are resampled, which keeps
+    matches that share a shock together. Raises ``ValueError`` on unequal shapes, no rows, values
+    that are not finite, ``draws`` < 1 or ``confidence`` outside (0, 1).
+    """
+    a, b = np.asarray(loss_a, dtype=np.float64), np.asarray(loss_b, dtype=np.float64)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(f"losses must be (n,) and alike, got {a.shape} and {b.shape}")
+    if len(a) == 0:
+        raise ValueError("there is no match to compare on")
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ValueError("losses must be finite")
+    if draws < 1 or not 0.0 < confidence < 1.0:
+        raise ValueError(f"draws={draws} must be >= 1 and confidence={confidence} in (0, 1)")
+    difference = a - b
+    means = _resampled_means(*_units(difference, blocks), draws, np.random.default_rng(seed))
+    tail = (1.0 - confidence) / 2.0
+    low, high = np.quantile(means, [tail, 1.0 - tail])
+    better = float((means < 0).mean() + 0.5 * (means == 0).mean())
+    return PairedComparison(float(difference.mean()), float(low), float(high), better, len(a))
+
+
+def _units(
+    difference: FloatArray, blocks: ArrayLike | None
+) -> tuple[FloatArray, NDArray[np.int64] | None]:
+    """What is resampled: the sum of differences and, when blocked, the size of each unit."""
+    if blocks is None:
+        return difference, None
+    labels = np.asarray(blocks)
+    if labels.shape != difference.shape:
+        raise ValueError(f"blocks must be {difference.shape}, got {labels.shape}")
+    _, index = np.unique(labels, return_inverse=True)
+    sums = np.bincount(index, weights=difference).astype(np.float64)
+    return sums, np.bincount(index).astype(np.int64)
+
+
+def _resampled_means(
+    sums: FloatArray,
+    sizes: NDArray[np.int64] | None,
+    draws: int,
+    rng: np.random.Generator,
+) -> FloatArray:
+    units = len(sums)
+    at_once = max(1, CHUNK_ELEMENTS // units)
+    means = np.empty(draws)
+    for start in range(0, draws, at_once):
+        stop = min(start + at_once, draws)
+        chosen = rng.integers(0, units, size=(stop - start, units), dtype=np.int32)
+        totals = sums[chosen].sum(axis=1)
+        means[start:stop] = totals / (units if sizes is None else sizes[chosen].sum(axis=1))
+    return means

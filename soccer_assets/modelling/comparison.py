@@ -1,0 +1,55 @@
+"""A version against the champion, match by match, on the version's held-out matches."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from soccer_assets.modelling.gates import CLASS_PRIOR, ELO_LOGIT
+from soccer_assets.modelling.holdout import losses_of, outcomes_of, probabilities_of, system_rows
+from soccer_assets.modelling.metrics import per_match_log_loss
+from soccer_assets.modelling.registry import CHAMPION, ModelRegistry, Version
+from soccer_assets.modelling.train import MODEL
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """All arrays are over the same n matches."""
+
+    matches: pd.DataFrame
+    """The version's holdout rows, context columns included."""
+    probabilities: Floats
+    outcomes: NDArray[np.int64]
+    losses: Floats
+    baseline_losses: dict[str, Floats]
+    champion_losses: Floats | None
+    """None when nothing is served, or when the version is the champion itself."""
+    weeks: NDArray[np.int64]
+    """Week of each kick-off: matches of one week are resampled together."""
+
+
+def compare_with_champion(
+    registry: ModelRegistry, version: Version, dataset: pd.DataFrame
+) -> Comparison:
+    """Score the champion on the version's holdout, with the features of ``dataset``."""
+    table = registry.training(version).holdout()
+    matches = system_rows(table, MODEL)
+    outcomes = outcomes_of(table, MODEL)
+    champion = registry.by_alias(CHAMPION)
+    champion_losses = None
+    if champion is not None and champion.number != version.number:
+        rows = dataset.set_index("match_id").loc[matches["match_id"]].reset_index()
+        champion_losses = per_match_log_loss(registry.load(champion).predict_proba(rows), outcomes)
+    kickoffs = pd.to_datetime(matches["kickoff"], utc=True)
+    return Comparison(
+        matches=matches,
+        probabilities=probabilities_of(table, MODEL),
+        outcomes=outcomes,
+        losses=losses_of(table, MODEL),
+        baseline_losses={name: losses_of(table, name) for name in (CLASS_PRIOR, ELO_LOGIT)},
+        champion_losses=champion_losses,
+        weeks=kickoffs.to_numpy("datetime64[W]").astype(np.int64),
+    )

@@ -1,0 +1,417 @@
+"""The tests a model passes before it is a candidate, and before it serves.
+
+A gate that fails returns a verdict that says why; it raises only on malformed arguments.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from soccer_assets.modelling.baselines import ELO_COLUMN
+from soccer_assets.modelling.bootstrap import PairedComparison, paired_bootstrap
+from soccer_assets.modelling.metrics import (
+    CLASSES,
+    ece,
+    ece_noise_ceiling,
+    per_match_log_loss,
+    validated,
+)
+
+FloatArray = NDArray[np.float64]
+
+CLASS_PRIOR, ELO_LOGIT = "class_prior", "elo_ordered_logit"
+
+
+class Predictor(Protocol):
+    """As much of an ``OutcomeModel`` as the smoke gate needs."""
+
+    @property
+    def features(self) -> Sequence[str]:
+        """Names of the columns it needs."""
+        ...
+
+    def predict_proba(self, frame: pd.DataFrame) -> FloatArray:
+        """(n, 3): home, draw, away."""
+        ...
+
+    def typical_match(self) -> pd.DataFrame:
+        """One row of plausible features."""
+        ...
+
+
+class GateParams(BaseModel):
+    """Settings of the gates, immutable; unknown keys raise ``pydantic.ValidationError``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    draws: int = Field(default=2000, ge=100)
+    """Bootstrap resamples."""
+    seed: int = Field(default=20, ge=0)
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    """Of the interval beyond which a difference is not chance."""
+    prior_probability: float = Field(default=0.95, gt=0, lt=1)
+    """How sure it must be that a champion beats the class prior."""
+    min_probability: float = Field(default=0.9, gt=0, lt=1)
+    """How sure it must be that a new champion beats the current one."""
+    ece_limit: float = Field(default=0.02, gt=0)
+    """Calibration error allowed in any case; more is allowed where chance alone gives more."""
+    ece_quantile: float = Field(default=0.95, gt=0, lt=1)
+    ece_draws: int = Field(default=200, ge=20)
+    min_slice_rows: int = Field(default=300, ge=1)
+    """Smaller slices are not judged."""
+    max_mean_probability: float = Field(default=0.9, gt=0, lt=1)
+    """Smoke: no outcome may be this likely in the mean over matches."""
+    min_elo_rows: int = Field(default=30, ge=3)
+    """Smoke: with fewer rows of known Elo, a typical match is probed instead."""
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One question a gate asks."""
+
+    name: str
+    passed: bool
+    observed: float | None
+    """None when there was nothing to measure."""
+    required: str
+    """In words, such as '<= 0.02'."""
+    explanation: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-safe."""
+        known = self.observed is not None and math.isfinite(self.observed)
+        return {
+            "name": self.name,
+            "passed": self.passed,
+            "observed": self.observed if known else None,
+            "required": self.required,
+            "explanation": self.explanation,
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a gate decided and why."""
+
+    gate: str
+    reasons: tuple[Criterion, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every criterion is met."""
+        return all(criterion.passed for criterion in self.reasons)
+
+    @property
+    def failures(self) -> tuple[Criterion, ...]:
+        """The criteria that are not met."""
+        return tuple(criterion for criterion in self.reasons if not criterion.passed)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-safe."""
+        return {
+            "gate": self.gate,
+            "passed": self.passed,
+            "reasons": [criterion.as_dict() for criterion in self.reasons],
+        }
+
+    def summary(self) -> str:
+        """One line: the gate, whether it passed, and each unmet criterion with its figures."""
+        if self.passed:
+            return f"{self.gate} gate passed ({len(self.reasons)} criteria)"
+        unmet = "; ".join(
+            f"{criterion.name} {_figure(criterion.observed)} (required {criterion.required})"
+            for criterion in self.failures
+        )
+        return f"{self.gate} gate failed: {unmet}"
+
+
+def smoke_gate(model: Predictor, frame: pd.DataFrame, params: GateParams | None = None) -> Verdict:
+    """Does the model work at all? ``frame`` is some rows to predict, recent ones for choice.
+
+    Asks for its features, for a prediction without an exception, for finite probabilities that sum
+    to 1, for predictions that are neither constant nor one-sided, and for home wins to be likelier
+    where the Elo difference is high. The last compares the upper with the lower third of the rows
+    by Elo, so that a model that reads Elo through other columns passes too; with few rows it moves
+    the Elo difference of a typical match.
+    """
+    limits = params or GateParams()
+    absent = [name for name in model.features if name not in frame.columns]
+    reasons = [
+        Criterion(
+            "features_present",
+            not absent,
+            float(len(absent)),
+            "0 absent",
+            f"absent: {', '.join(absent)}" if absent else "every feature of the model is there",
+        ),
+        Criterion(
+            "rows_present", len(frame) > 0, float(len(frame)), "> 0", "rows to try the model on"
+        ),
+    ]
+    if absent or not len(frame):
+        return Verdict("smoke", tuple(reasons))
+    # Whatever a broken model raises is the very finding this gate is for.
+    try:
+        probabilities = np.asarray(model.predict_proba(frame), dtype=np.float64)
+        contrast = _elo_contrast(model, frame, probabilities, limits)
+    except Exception as error:
+        reasons.append(Criterion("predicts", False, None, "no exception", repr(error)))
+        return Verdict("smoke", tuple(reasons))
+    reasons.append(Criterion("predicts", True, float(len(frame)), "no exception", "rows predicted"))
+    sane = _sane_probabilities(probabilities, len(frame))
+    reasons.append(sane)
+    if sane.passed:
+        reasons += [
+            _varied(probabilities),
+            _not_one_sided(probabilities, limits),
+            Criterion(
+                "reacts_to_elo",
+                contrast > 0,
+                contrast,
+                "> 0",
+                "how much likelier a home win is where the Elo difference is high than where low",
+            ),
+        ]
+    return Verdict("smoke", tuple(reasons))
+
+
+def candidate_gate(
+    candidate_losses: ArrayLike,
+    champion_losses: ArrayLike | None,
+    params: GateParams | None = None,
+    blocks: ArrayLike | None = None,
+) -> Verdict:
+    """May the model become a candidate: is it not worse than the champion beyond chance?
+
+    Both losses are per-match log-losses (n,) on the same matches; ``champion_losses`` is None when
+    nothing is served, and then the gate passes. ``blocks`` as in
+    :func:`~soccer_assets.modelling.bootstrap.paired_bootstrap`. Raises ``ValueError`` on unequal
+    shapes or losses that are not finite.
+    """
+    limits = params or GateParams()
+    if champion_losses is None:
+        return Verdict("candidate", (_no_champion("not_worse_than_champion"),))
+    compared = _compare(candidate_losses, champion_losses, limits, blocks)
+    return Verdict(
+        "candidate",
+        (
+            Criterion(
+                "not_worse_than_champion",
+                compared.low <= 0.0,
+                compared.mean_difference,
+                f"{limits.confidence:.0%} interval reaching to 0 or below",
+                f"mean log-loss difference to the champion, {_interval(compared)}",
+            ),
+        ),
+    )
+
+
+def champion_gate(
+    probabilities: ArrayLike,
+    outcomes: ArrayLike,
+    baseline_losses: Mapping[str, ArrayLike],
+    champion_losses: ArrayLike | None,
+    slices: Mapping[str, NDArray[np.bool_]] | None = None,
+    params: GateParams | None = None,
+    blocks: ArrayLike | None = None,
+) -> Verdict:
+    """May the model serve?
+
+    ``probabilities`` (n, 3) are its own on held-out matches with ``outcomes`` (n,);
+    ``baseline_losses`` holds the per-match log-losses (n,) of 'class_prior' and
+    'elo_ordered_logit', ``champion_losses`` the current champion's (None when there is none), all
+    on the same matches. ``slices`` is name -> mask (n,), such as
+    :func:`~soccer_assets.modelling.slices.standard_slices` gives. A champion trained later than the
+    challenger may have seen these matches, which favours it.
+
+    The criteria: surely better than the class prior; not worse than Elo alone in the mean; better
+    than the champion with ``min_probability``; calibration error within ``ece_limit`` or what
+    chance explains; on no slice worse than the class prior beyond chance. Raises ``ValueError`` on
+    malformed arguments, ``KeyError`` when a baseline is absent.
+    """
+    limits = params or GateParams()
+    p, y = validated(probabilities, outcomes)
+    losses = per_match_log_loss(p, y)
+    prior = np.asarray(baseline_losses[CLASS_PRIOR], dtype=np.float64)
+    elo = np.asarray(baseline_losses[ELO_LOGIT], dtype=np.float64)
+    reasons = [
+        _better_than_prior(losses, prior, limits, blocks),
+        _not_worse_than_elo(losses, elo, limits, blocks),
+        _better_than_champion(losses, champion_losses, limits, blocks),
+        _calibrated(p, y, limits),
+        *_slices_hold(losses, prior, slices or {}, limits, blocks),
+    ]
+    return Verdict("champion", tuple(reasons))
+
+
+def _sane_probabilities(probabilities: FloatArray, rows: int) -> Criterion:
+    name, required = "sane_probabilities", f"({rows}, 3), finite, in [0, 1], summing to 1"
+    if probabilities.shape != (rows, len(CLASSES)):
+        return Criterion(name, False, None, required, f"shape {probabilities.shape}")
+    if not np.isfinite(probabilities).all():
+        bad = int((~np.isfinite(probabilities)).any(axis=1).sum())
+        return Criterion(name, False, float(bad), required, "rows that are not finite")
+    worst = float(np.abs(probabilities.sum(axis=1) - 1.0).max())
+    inside = bool((probabilities >= 0.0).all() and (probabilities <= 1.0).all())
+    return Criterion(
+        name, inside and worst <= 1e-6, worst, required, "largest distance of a row's sum from 1"
+    )
+
+
+def _varied(probabilities: FloatArray) -> Criterion:
+    spread = float(np.ptp(probabilities[:, 0]))
+    one_row = len(probabilities) == 1
+    return Criterion(
+        "not_constant",
+        one_row or spread > 1e-6,
+        spread,
+        "> 0",
+        "range of the home-win probability over the rows",
+    )
+
+
+def _not_one_sided(probabilities: FloatArray, limits: GateParams) -> Criterion:
+    means = probabilities.mean(axis=0)
+    largest = float(means.max())
+    return Criterion(
+        "not_one_sided",
+        largest < limits.max_mean_probability,
+        largest,
+        f"< {limits.max_mean_probability:g}",
+        f"mean probability of the likeliest outcome, {CLASSES[int(means.argmax())]}",
+    )
+
+
+def _elo_contrast(
+    model: Predictor, frame: pd.DataFrame, probabilities: FloatArray, limits: GateParams
+) -> float:
+    """Home-win probability at high minus at low Elo difference; NaN on misshapen predictions."""
+    if probabilities.shape != (len(frame), len(CLASSES)):
+        return float("nan")
+    if ELO_COLUMN in frame:
+        elo = frame[ELO_COLUMN].to_numpy(dtype=np.float64, na_value=np.nan)
+        known = np.isfinite(elo)
+        if known.sum() >= limits.min_elo_rows:
+            lower, upper = np.quantile(elo[known], [1 / 3, 2 / 3])
+            if lower < upper:
+                home = probabilities[:, 0]
+                return float(
+                    home[known & (elo >= upper)].mean() - home[known & (elo <= lower)].mean()
+                )
+    typical = model.typical_match()
+    low, high = (
+        np.asarray(model.predict_proba(typical.assign(**{ELO_COLUMN: shift})))[0, 0]
+        for shift in (-300.0, 300.0)
+    )
+    return float(high - low)
+
+
+def _better_than_prior(
+    losses: FloatArray, prior: FloatArray, limits: GateParams, blocks: ArrayLike | None
+) -> Criterion:
+    compared = _compare(losses, prior, limits, blocks)
+    return Criterion(
+        "better_than_class_prior",
+        compared.probability_a_better >= limits.prior_probability,
+        compared.probability_a_better,
+        f">= {limits.prior_probability:g}",
+        f"probability of a lower log-loss than the class prior's; difference {_interval(compared)}",
+    )
+
+
+def _not_worse_than_elo(
+    losses: FloatArray, elo: FloatArray, limits: GateParams, blocks: ArrayLike | None
+) -> Criterion:
+    compared = _compare(losses, elo, limits, blocks)
+    return Criterion(
+        "not_worse_than_elo",
+        compared.mean_difference <= 0.0,
+        compared.mean_difference,
+        "<= 0",
+        f"mean log-loss difference to the Elo ordered logit, {_interval(compared)}",
+    )
+
+
+def _better_than_champion(
+    losses: FloatArray,
+    champion_losses: ArrayLike | None,
+    limits: GateParams,
+    blocks: ArrayLike | None,
+) -> Criterion:
+    if champion_losses is None:
+        return _no_champion("better_than_champion")
+    compared = _compare(losses, champion_losses, limits, blocks)
+    return Criterion(
+        "better_than_champion",
+        compared.probability_a_better >= limits.min_probability,
+        compared.probability_a_better,
+        f">= {limits.min_probability:g}",
+        f"probability of a lower log-loss than the champion's; difference {_interval(compared)}",
+    )
+
+
+def _calibrated(p: FloatArray, y: NDArray[np.int64], limits: GateParams) -> Criterion:
+    observed = ece(p, y)
+    ceiling = ece_noise_ceiling(p, limits.ece_quantile, limits.ece_draws, limits.seed)
+    allowed = max(limits.ece_limit, ceiling)
+    return Criterion(
+        "calibrated",
+        observed <= allowed,
+        observed,
+        f"<= {allowed:.4g}",
+        f"class-wise calibration error; chance alone gives up to {ceiling:.4g}",
+    )
+
+
+def _slices_hold(
+    losses: FloatArray,
+    prior: FloatArray,
+    slices: Mapping[str, NDArray[np.bool_]],
+    limits: GateParams,
+    blocks: ArrayLike | None,
+) -> list[Criterion]:
+    labels = None if blocks is None else np.asarray(blocks)
+    criteria = []
+    for name, given in slices.items():
+        mask = np.asarray(given, dtype=np.bool_)
+        if mask.shape != losses.shape:
+            raise ValueError(f"slice {name!r} must be {losses.shape}, got {mask.shape}")
+        if mask.sum() < limits.min_slice_rows:
+            continue
+        inside = None if labels is None else labels[mask]
+        compared = _compare(losses[mask], prior[mask], limits, inside)
+        criteria.append(
+            Criterion(
+                f"slice_holds[{name}]",
+                compared.low <= 0.0,
+                compared.mean_difference,
+                f"{limits.confidence:.0%} interval reaching to 0 or below",
+                f"mean log-loss difference to the class prior on {compared.n} matches, "
+                f"{_interval(compared)}",
+            )
+        )
+    return criteria
+
+
+def _compare(
+    a: ArrayLike, b: ArrayLike, limits: GateParams, blocks: ArrayLike | None
+) -> PairedComparison:
+    return paired_bootstrap(a, b, limits.draws, limits.seed, blocks, limits.confidence)
+
+
+def _no_champion(name: str) -> Criterion:
+    return Criterion(name, True, None, "a champion to compare with", "there is no champion yet")
+
+
+def _interval(compared: PairedComparison) -> str:
+    return f"{compared.mean_difference:+.5f} [{compared.low:+.5f}, {compared.high:+.5f}]"
+
+
+def _figure(value: float | None) -> str:
+    return "unmeasured" if value is None else f"{value:.4g}"

@@ -1,0 +1,54 @@
+"""The table of every system's predictions on the same held-out matches.
+
+One row a match and system: ``system``, ``match_id``, ``kickoff``, ``outcome``, ``p_home``,
+``p_draw``, ``p_away``, and the ``CONTEXT`` columns that slices are cut by. Within every system the
+matches stand in the same order, so two systems' losses can be compared row by row.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from soccer_assets.modelling.metrics import per_match_log_loss
+
+FloatArray = NDArray[np.float64]
+
+CONTEXT = ("tournament_id", "sex", "elo_difference")
+PROBABILITY_COLUMNS = ["p_home", "p_draw", "p_away"]
+
+
+def holdout_table(matches: pd.DataFrame, systems: Mapping[str, FloatArray]) -> pd.DataFrame:
+    """Lay out ``systems`` (name -> float (len(matches), 3)) over the held-out ``matches``."""
+    context = [name for name in CONTEXT if name in matches]
+    base = matches[["match_id", "kickoff", "outcome", *context]].reset_index(drop=True)
+    tables = []
+    for system, probabilities in systems.items():
+        columns = dict(zip(PROBABILITY_COLUMNS, probabilities.T, strict=True))
+        tables.append(base.assign(**columns).assign(system=system))
+    table = pd.concat(tables, ignore_index=True)
+    return table[["system", *(name for name in table if name != "system")]]
+
+
+def system_rows(table: pd.DataFrame, system: str) -> pd.DataFrame:
+    """One system's rows; raises ``KeyError`` when it is not in the table."""
+    rows = table[table["system"] == system]
+    if rows.empty:
+        raise KeyError(f"no predictions of {system!r} in the table")
+    return rows.reset_index(drop=True)
+
+
+def probabilities_of(table: pd.DataFrame, system: str) -> FloatArray:
+    """float64 (matches, 3) of one system."""
+    return system_rows(table, system)[PROBABILITY_COLUMNS].to_numpy(dtype=np.float64)
+
+
+def outcomes_of(table: pd.DataFrame, system: str) -> NDArray[np.int64]:
+    """int64 (matches,), the same for every system."""
+    return system_rows(table, system)["outcome"].to_numpy(dtype=np.int64)
+
+
+def losses_of(table: pd.DataFrame, system: str) -> FloatArray:
+    """Per-match log-loss of one system, nats, float64 (matches,)."""
+    return per_match_log_loss(probabilities_of(table, system), outcomes_of(table, system))

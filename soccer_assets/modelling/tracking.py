@@ -1,0 +1,158 @@
+"""What a training leaves in MLflow, and how to read it back."""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from soccer_assets.modelling.params import TrainingParams
+from soccer_assets.modelling.train import MODEL, TrainingResult
+from soccer_assets.monitoring.drift import ReferenceProfile
+
+MODEL_ARTIFACT = "model"
+KIND_TAG, KIND_TRAINING = "soccer.kind", "training"
+DATA_REVISION_TAG = "soccer.data_revision"
+TRAINED_UNTIL_TAG = "soccer.trained_until"
+ROWS_TAG = "soccer.finished_matches"
+_HOLDOUT, _REFERENCE, _REPORT = "holdout.parquet", "reference_profile.json", "scorecard.json"
+
+
+def log_training(
+    result: TrainingResult,
+    params: TrainingParams,
+    *,
+    data_revision: str,
+    finished_matches: int,
+    tags: dict[str, str],
+) -> str:
+    """Log everything about a training to the active MLflow run; returns the run's id.
+
+    Metrics are ``<system>_<score>`` on the holdout; ``model_*`` are the trained model's.
+    """
+    import mlflow
+
+    mlflow.set_tags(
+        {
+            KIND_TAG: KIND_TRAINING,
+            DATA_REVISION_TAG: data_revision,
+            TRAINED_UNTIL_TAG: result.model.trained_until.isoformat(),
+            ROWS_TAG: str(finished_matches),
+            "soccer.chosen": result.chosen,
+            **tags,
+        }
+    )
+    mlflow.log_params({k: json.dumps(v, default=str) for k, v in params.model_dump().items()})
+    mlflow.log_metrics(
+        {
+            f"{system}_{score}": float(value)
+            for system, card in result.report.items()
+            for score, value in card.as_dict().items()
+        }
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        result.holdout_predictions.to_parquet(root / _HOLDOUT, index=False)
+        (root / _REFERENCE).write_text(result.reference.to_json())
+        (root / _REPORT).write_text(
+            json.dumps({name: card.as_dict() for name, card in result.report.items()}, indent=2)
+        )
+        result.cv.to_csv(root / "cross_validation.csv", index=False)
+        (root / "importances.json").write_text(json.dumps(result.importances, indent=2))
+        (root / "reliability.png").write_bytes(reliability_plot(result))
+        mlflow.log_artifacts(folder)
+    _log_model(result)
+    run = mlflow.active_run()
+    assert run is not None
+    return run.info.run_id
+
+
+def _log_model(result: TrainingResult) -> None:
+    import mlflow
+    from mlflow.models import infer_signature
+
+    from soccer_assets.modelling.pyfunc import OutcomePyfunc
+
+    example = result.model.typical_match().astype("float64")
+    wrapped = OutcomePyfunc(result.model)
+    mlflow.pyfunc.log_model(
+        name=MODEL_ARTIFACT,
+        python_model=wrapped,
+        signature=infer_signature(example, wrapped.predict(None, example)),
+        # Named here because inferring them starts a process that imports everything again.
+        pip_requirements=[f"{name}=={version(name)}" for name in ("numpy", "pandas", "lightgbm")]
+        + [
+            f"scikit-learn=={version('scikit-learn')}",
+            f"soccer_assets=={version('soccer_assets')}",
+        ],
+    )
+
+
+def reliability_plot(result: TrainingResult) -> bytes:
+    """PNG: observed against predicted shares of the model's holdout probabilities."""
+    from io import BytesIO
+
+    from matplotlib.figure import Figure
+
+    from soccer_assets.modelling.holdout import outcomes_of, probabilities_of
+    from soccer_assets.modelling.metrics import reliability_curve
+
+    table = result.holdout_predictions
+    curve = reliability_curve(probabilities_of(table, MODEL), outcomes_of(table, MODEL))
+    figure = Figure(figsize=(5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    for outcome, bins in curve.groupby("outcome", sort=False):
+        axes.plot(
+            bins["mean_probability"],
+            bins["observed_share"],
+            marker="o",
+            markersize=3,
+            label=outcome,
+        )
+    axes.set(xlabel="predicted probability", ylabel="observed share", title="Reliability (holdout)")
+    axes.legend(frameon=False)
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A finished training as MLflow remembers it."""
+
+    run_id: str
+    data_revision: str
+    trained_until: pd.Timestamp
+    finished_matches: int
+    metrics: dict[str, float]
+
+    @classmethod
+    def from_mlflow(cls, run: Any) -> "TrainingRun":
+        tags = run.data.tags
+        return cls(
+            run_id=run.info.run_id,
+            data_revision=tags[DATA_REVISION_TAG],
+            trained_until=pd.Timestamp(tags[TRAINED_UNTIL_TAG]),
+            finished_matches=int(tags[ROWS_TAG]),
+            metrics=dict(run.data.metrics),
+        )
+
+    def holdout(self) -> pd.DataFrame:
+        """Every system's predictions on the held-out matches."""
+        return pd.read_parquet(self._artifact(_HOLDOUT))
+
+    def reference(self) -> ReferenceProfile:
+        """What the features looked like in training."""
+        return ReferenceProfile.from_json(Path(self._artifact(_REFERENCE)).read_text())
+
+    def reliability_png(self) -> bytes:
+        return Path(self._artifact("reliability.png")).read_bytes()
+
+    def _artifact(self, name: str) -> str:
+        from mlflow.artifacts import download_artifacts
+
+        return download_artifacts(run_id=self.run_id, artifact_path=name)

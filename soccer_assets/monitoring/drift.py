@@ -1,0 +1,327 @@
+"""Do live features still look like those the model was trained on?
+
+A feature's distribution is compared by the population stability index (PSI) over quantile bins of
+the reference, by the Wasserstein distance in reference standard deviations, and by its share of
+missing values. All three are above zero for samples of one distribution too, the more so the fewer
+the rows. With B bins, PSI under no drift is about (1/n_live + 1/n_ref) times a chi-square of B - 1
+degrees of freedom (Yurdakul 2018, "Statistical properties of the population stability index"), so
+its mean is (B - 1)(1/n_live + 1/n_ref). That mean is subtracted before a threshold is applied, and
+what remains must also be beyond chance.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+
+DEFAULT_BINS = 10
+QUANTILE_LEVELS = (np.arange(100) + 0.5) / 100
+"""Levels at which two quantile functions are compared for the Wasserstein distance."""
+SHARE_FLOOR = 1e-6
+CHANCE_LEVEL = 1e-3
+"""How rarely chance alone may call one feature drifted."""
+
+
+@dataclass(frozen=True)
+class FeatureProfile:
+    """One feature over the reference rows."""
+
+    n: int
+    """Rows in which it was known."""
+    missing_share: float
+    mean: float
+    sd: float
+    """Population standard deviation; mean and sd are NaN when it was never known."""
+    edges: tuple[float, ...]
+    """Rising upper edges of all bins but the last, which is open; a bin holds its upper edge."""
+    shares: tuple[float, ...]
+    """Share of the known rows in each bin: one more than edges."""
+    quantiles: tuple[float, ...]
+    """Values at ``QUANTILE_LEVELS``."""
+
+
+@dataclass(frozen=True)
+class ReferenceProfile:
+    """What the features looked like when the model was trained."""
+
+    rows: int
+    features: dict[str, FeatureProfile]
+
+    @classmethod
+    def build(
+        cls, frame: pd.DataFrame, features: Sequence[str], bins: int = DEFAULT_BINS
+    ) -> "ReferenceProfile":
+        """Profile ``features`` of the training rows ``frame``.
+
+        Raises ``ValueError`` on no rows, ``bins`` < 2 or an absent column.
+        """
+        if len(frame) == 0:
+            raise ValueError("a reference profile cannot be built from no rows")
+        if bins < 2:
+            raise ValueError(f"bins must be at least 2, got {bins}")
+        _require_columns(frame, features)
+        profiles = {name: _profile(_values(frame, name), bins) for name in features}
+        return cls(len(frame), profiles)
+
+    def to_json(self) -> str:
+        """A JSON object; NaN is written as null."""
+        document = {
+            "rows": self.rows,
+            "features": {
+                name: {key: _without_nan(value) for key, value in asdict(profile).items()}
+                for name, profile in self.features.items()
+            },
+        }
+        return json.dumps(document, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of :meth:`to_json`; raises ``ValueError`` on anything else."""
+        try:
+            document = json.loads(text)
+            features = {
+                name: _profile_of_document(fields) for name, fields in document["features"].items()
+            }
+            return cls(int(document["rows"]), features)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a reference profile: {error!r}") from error
+
+
+@dataclass(frozen=True)
+class DriftThresholds:
+    """From which values on a feature counts as drifted, chance allowed for."""
+
+    psi: float = 0.2
+    """Of the bias-corrected PSI; 0.2 is the customary 'significant shift'."""
+    wasserstein: float = 0.5
+    """In reference standard deviations, on top of what chance explains."""
+    missing_shift: float = 0.1
+    """Absolute change of the share of missing values."""
+    min_rows: int = 50
+    """With fewer live values of a feature its distribution is not judged at all."""
+    max_share_drifted: float = 0.3
+    """The whole set counts as drifted from this share of drifted features on."""
+
+
+@dataclass(frozen=True, eq=False)
+class DriftReport:
+    """The verdict over all features."""
+
+    live_rows: int
+    reference_rows: int
+    features: pd.DataFrame
+    """As returned by :func:`feature_drift`."""
+    share_drifted: float
+    drifted: bool
+
+    @property
+    def drifted_features(self) -> list[str]:
+        """Names of the drifted features, largest PSI first."""
+        return self.features.loc[self.features["drifted"], "feature"].tolist()
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-safe summary without the per-feature table."""
+        return {
+            "live_rows": self.live_rows,
+            "reference_rows": self.reference_rows,
+            "share_drifted": self.share_drifted,
+            "drifted": self.drifted,
+            "drifted_features": self.drifted_features,
+        }
+
+
+def psi(reference_shares: ArrayLike, live_shares: ArrayLike) -> float:
+    """Population stability index: sum of (live - reference) ln(live / reference) over the bins.
+
+    Symmetric, zero iff alike. Shares below ``SHARE_FLOOR`` are raised to it, so that an empty bin
+    is a large number and not infinite. Raises ``ValueError`` unless both are (bins,), not negative
+    and sum to 1.
+    """
+    reference = np.asarray(reference_shares, dtype=np.float64)
+    live = np.asarray(live_shares, dtype=np.float64)
+    if reference.ndim != 1 or reference.shape != live.shape:
+        raise ValueError(f"shares must be (bins,) alike, got {reference.shape} and {live.shape}")
+    for shares in (reference, live):
+        if not (np.isfinite(shares).all() and (shares >= 0).all()):
+            raise ValueError("shares must be finite and not negative")
+        if abs(shares.sum() - 1.0) > 1e-6:
+            raise ValueError(f"shares must sum to 1, got {shares.sum():.6g}")
+    reference, live = np.maximum(reference, SHARE_FLOOR), np.maximum(live, SHARE_FLOOR)
+    return float(((live - reference) * np.log(live / reference)).sum())
+
+
+def expected_psi(bins: int, n_live: int, n_reference: int) -> float:
+    """Mean PSI of two samples of one distribution: (bins - 1)(1/n_live + 1/n_reference)."""
+    return (bins - 1) * (1.0 / n_live + 1.0 / n_reference)
+
+
+def feature_drift(
+    profile: ReferenceProfile,
+    live: pd.DataFrame,
+    thresholds: DriftThresholds | None = None,
+) -> pd.DataFrame:
+    """Compare every profiled feature with the rows ``live``.
+
+    Returns one row a feature, largest PSI first: ``feature``; ``n_live`` (rows in which it is
+    known); ``psi`` (bias-corrected, so about 0 or slightly below without drift; NaN when never
+    known on one side); ``wasserstein`` (in reference sd); ``missing_shift`` (live minus reference
+    share of missing values); ``drifted``. Raises ``ValueError`` when ``live`` lacks a column.
+    """
+    limits = thresholds or DriftThresholds()
+    _require_columns(live, list(profile.features))
+    rows = [
+        {"feature": name} | _compare(reference, _values(live, name), profile.rows, limits)
+        for name, reference in profile.features.items()
+    ]
+    columns = ["feature", "n_live", "psi", "wasserstein", "missing_shift", "drifted"]
+    table = pd.DataFrame(rows, columns=columns).astype({"drifted": bool})
+    return table.sort_values("psi", ascending=False, kind="stable", ignore_index=True)
+
+
+def drift_report(
+    profile: ReferenceProfile,
+    live: pd.DataFrame,
+    thresholds: DriftThresholds | None = None,
+) -> DriftReport:
+    """:func:`feature_drift` and its verdict: enough of the features drifted, and at least one."""
+    limits = thresholds or DriftThresholds()
+    table = feature_drift(profile, live, limits)
+    share = float(table["drifted"].mean()) if len(table) else 0.0
+    return DriftReport(
+        live_rows=len(live),
+        reference_rows=profile.rows,
+        features=table,
+        share_drifted=share,
+        drifted=share > 0.0 and share >= limits.max_share_drifted,
+    )
+
+
+def _compare(
+    reference: FeatureProfile, values: FloatArray, reference_rows: int, limits: DriftThresholds
+) -> dict[str, Any]:
+    known = values[np.isfinite(values)]
+    missing_shift, missing_drifted = _missing_drift(
+        reference.missing_share, reference_rows, len(values), len(known), limits
+    )
+    result = {
+        "n_live": len(known),
+        "psi": float("nan"),
+        "wasserstein": float("nan"),
+        "missing_shift": missing_shift,
+        "drifted": missing_drifted,
+    }
+    if len(known) and reference.n:
+        corrected, psi_drifted = _psi_drift(reference, known, limits)
+        distance, distance_drifted = _distance_drift(reference, known, limits)
+        enough = len(known) >= limits.min_rows
+        result |= {
+            "psi": corrected,
+            "wasserstein": distance,
+            "drifted": missing_drifted or (enough and (psi_drifted or distance_drifted)),
+        }
+    return result
+
+
+def _psi_drift(
+    reference: FeatureProfile, known: FloatArray, limits: DriftThresholds
+) -> tuple[float, bool]:
+    """Bias-corrected PSI, and whether it is both large and beyond chance."""
+    from scipy.stats import chi2
+
+    shares = np.asarray(reference.shares)
+    counts = np.bincount(_bin_of(known, reference.edges), minlength=len(shares))
+    used = (shares > 0) | (counts > 0)
+    bins = int(used.sum())
+    # Half a row in every bin on both sides (Jeffreys): the logarithm of an empty bin is what makes
+    # PSI explode on small samples.
+    live = (counts[used] + 0.5) / (len(known) + 0.5 * bins)
+    base = (shares[used] * reference.n + 0.5) / (reference.n + 0.5 * bins)
+    raw = psi(base, live)
+    corrected = raw - expected_psi(bins, len(known), reference.n)
+    noise = 1.0 / len(known) + 1.0 / reference.n
+    beyond_chance = raw > noise * chi2.ppf(1.0 - CHANCE_LEVEL, max(bins - 1, 1))
+    return corrected, bool(corrected > limits.psi and beyond_chance)
+
+
+def _distance_drift(
+    reference: FeatureProfile, known: FloatArray, limits: DriftThresholds
+) -> tuple[float, bool]:
+    """Wasserstein-1 distance in reference sd (in raw units if that is 0), and whether it counts.
+
+    Two samples of one normal distribution are about 1.4 sqrt(1/n + 1/m) sd apart; twice that and
+    more of ``sqrt`` is granted to heavier tails.
+    """
+    gap = np.abs(np.quantile(known, QUANTILE_LEVELS) - np.asarray(reference.quantiles)).mean()
+    distance = float(gap / reference.sd) if reference.sd > 0 else float(gap)
+    by_chance = 3.0 * np.sqrt(1.0 / len(known) + 1.0 / reference.n)
+    return distance, bool(distance > limits.wasserstein + by_chance)
+
+
+def _missing_drift(
+    reference_share: float, n_reference: int, n_live: int, n_known: int, limits: DriftThresholds
+) -> tuple[float, bool]:
+    """Change of the missing share, and whether it is both large and beyond chance (two-sample z)."""
+    from scipy.stats import norm
+
+    if n_live == 0:
+        return 0.0, False
+    shift = 1.0 - n_known / n_live - reference_share
+    pooled = (reference_share * n_reference + n_live - n_known) / (n_reference + n_live)
+    deviation = np.sqrt(pooled * (1.0 - pooled) * (1.0 / n_live + 1.0 / n_reference))
+    beyond_chance = abs(shift) > norm.isf(CHANCE_LEVEL / 2.0) * deviation
+    return shift, bool(abs(shift) > limits.missing_shift and beyond_chance)
+
+
+def _profile(values: FloatArray, bins: int) -> FeatureProfile:
+    known = values[np.isfinite(values)]
+    missing_share = 1.0 - len(known) / len(values)
+    if len(known) == 0:
+        return FeatureProfile(0, missing_share, float("nan"), float("nan"), (), (), ())
+    edges = np.unique(np.quantile(known, np.linspace(0.0, 1.0, bins + 1)[1:-1]))
+    rising = tuple(edges.tolist())
+    counts = np.bincount(_bin_of(known, rising), minlength=len(edges) + 1)
+    return FeatureProfile(
+        n=len(known),
+        missing_share=missing_share,
+        mean=float(known.mean()),
+        sd=float(known.std()),
+        edges=rising,
+        shares=tuple((counts / len(known)).tolist()),
+        quantiles=tuple(np.quantile(known, QUANTILE_LEVELS).tolist()),
+    )
+
+
+def _bin_of(values: FloatArray, edges: tuple[float, ...]) -> NDArray[np.int64]:
+    return np.searchsorted(np.asarray(edges), values, side="left")
+
+
+def _values(frame: pd.DataFrame, name: str) -> FloatArray:
+    return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _require_columns(frame: pd.DataFrame, features: Sequence[str]) -> None:
+    absent = [name for name in features if name not in frame.columns]
+    if absent:
+        raise ValueError(f"columns to compare are absent: {', '.join(absent)}")
+
+
+def _without_nan(value: Any) -> Any:
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _profile_of_document(fields: dict[str, Any]) -> FeatureProfile:
+    return FeatureProfile(
+        n=int(fields["n"]),
+        missing_share=float(fields["missing_share"]),
+        mean=float("nan") if fields["mean"] is None else float(fields["mean"]),
+        sd=float("nan") if fields["sd"] is None else float(fields["sd"]),
+        edges=tuple(map(float, fields["edges"])),
+        shares=tuple(map(float, fields["shares"])),
+        quantiles=tuple(map(float, fields["quantiles"])),
+    )

@@ -1,0 +1,56 @@
+"""Parameters of the pipeline, from ``params.yaml`` (or the file ``SOCCER_PARAMS`` names)."""
+
+import os
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from soccer_assets.features.params import FeatureParams
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class IngestionParams(_Section):
+    first_day: date = Field(date(1998, 1, 1), description="where the history begins")
+    days_back: int = Field(2, ge=0, description="days before today that every hour asks for again")
+    days_ahead: int = Field(15, ge=0, description="days of fixtures ahead")
+
+
+class ServingParams(_Section):
+    recent_days: int = Field(30, ge=0, description="how long predictions outlive their match")
+
+
+class MonitoringParams(_Section):
+    psi_threshold: float = Field(0.2, gt=0, description="drift of one feature")
+    drifted_share: float = Field(0.3, gt=0, le=1, description="drifted features that mean drift")
+    volume_min_share: float = Field(0.02, ge=0, description="matches gained since training")
+    volume_min_rows: int = Field(500, ge=0)
+    scorecard_min_matches: int = Field(300, ge=1, description="settled matches to judge on")
+
+
+class Params(_Section):
+    """All sections. ``training`` and ``gates`` stay mappings here and are parsed by their domain,
+    so that loading the code location does not import it."""
+
+    ingestion: IngestionParams = IngestionParams()
+    features: FeatureParams = FeatureParams()
+    training: dict = Field(default_factory=dict)
+    gates: dict = Field(default_factory=dict)
+    serving: ServingParams = ServingParams()
+    monitoring: MonitoringParams = MonitoringParams()
+
+
+def params_file() -> Path:
+    override = os.environ.get("SOCCER_PARAMS")
+    return Path(override) if override else Path(__file__).parent / "dvc" / "params.yaml"
+
+
+@lru_cache(maxsize=8)
+def load_params(path: Path | None = None) -> Params:
+    """Parse a parameters file. An unknown key or a bad value raises pydantic's ValidationError."""
+    return Params.model_validate(yaml.safe_load((path or params_file()).read_text()) or {})

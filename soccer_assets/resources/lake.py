@@ -1,0 +1,35 @@
+"""The lake: ``LAKE_URI`` on local disk or S3/MinIO."""
+
+from typing import Any
+
+import dagster as dg
+
+from soccer_assets.lake.archive import PayloadArchive
+from soccer_assets.lake.store import ObjectStore, open_store
+
+
+class LakeResource(dg.ConfigurableResource):
+    """The object store that holds the payload archive, the parquet tables and served copies.
+
+    ``endpoint_url`` and ``region`` matter for ``s3://`` only; credentials are the ``AWS_*``
+    variables, never configuration.
+    """
+
+    uri: str
+    endpoint_url: str | None = None
+    region: str = "us-east-1"
+
+    def _s3_client(self) -> Any:
+        from dagster_aws.s3 import S3Resource
+
+        return S3Resource(
+            endpoint_url=self.endpoint_url, region_name=self.region, max_attempts=8
+        ).get_client()
+
+    @property
+    def store(self) -> ObjectStore:
+        return open_store(self.uri, self._s3_client() if self.uri.startswith("s3://") else None)
+
+    @property
+    def archive(self) -> PayloadArchive:
+        return PayloadArchive(self.store)

@@ -1,0 +1,35 @@
+"""Slack, or a log line where no token is set."""
+
+import logging
+
+import dagster as dg
+from dagster_slack import SlackResource
+
+from soccer_assets.settings import get_settings
+
+log = logging.getLogger(__name__)
+
+
+class SlackAlertResource(dg.ConfigurableResource):
+    """Sends alerts to one channel. The token comes from ``SLACK_BOT_TOKEN`` alone."""
+
+    channel: str
+    api_url: str = "https://slack.com/api/"
+
+    def send(self, text: str) -> bool:
+        """Post a message; returns whether Slack took it. Never raises: an alert must not fail what
+        it reports on."""
+        token = get_settings().slack_bot_token
+        if token is None:
+            log.warning("alert (no SLACK_BOT_TOKEN set): %s", text)
+            return False
+        from slack_sdk.errors import SlackClientError
+
+        client = SlackResource(token=token.get_secret_value()).get_client()
+        client.base_url = self.api_url
+        try:
+            client.chat_postMessage(channel=self.channel, text=text)
+        except (SlackClientError, OSError) as error:
+            log.error("alert not delivered (%s): %s", type(error).__name__, text)
+            return False
+        return True

@@ -1,0 +1,1 @@
+"""The prediction service: reads PostgreSQL, answers HTTP; knows neither Dagster nor MLflow."""

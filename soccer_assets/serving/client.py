@@ -1,0 +1,211 @@
+"""Talks to workers: one at a time, or all of them in turn when a new champion is served."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from soccer_assets.serving.schemas import ModelInfo, PredictionPage, Readiness, ReloadResult
+
+POLL_SECONDS = 0.2
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class WorkerError(RuntimeError):
+    """A worker did not do what it was asked; the message never holds the token."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(f"{url}: {problem}")
+        self.url = url
+        self.problem = problem
+
+
+class WorkerUnreachable(WorkerError):
+    """No answer: the worker is down, or too slow."""
+
+
+class WorkerRefused(WorkerError):
+    """An answer, but not the one wanted."""
+
+    def __init__(self, url: str, problem: str, status_code: int) -> None:
+        super().__init__(url, problem)
+        self.status_code = status_code
+
+
+class WorkerClient:
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None = None,
+        timeout: float = 30.0,
+        *,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise ValueError("the worker's token has characters that no HTTP header can carry")
+        self._token = token or None
+        self.url = str(httpx.URL(base_url).copy_with(userinfo=b"")).rstrip("/")
+        # No proxy and no .netrc: the token goes to the worker and nowhere else.
+        self._http = httpx.Client(
+            base_url=self.url, timeout=timeout, transport=transport, trust_env=False
+        )
+
+    def __repr__(self) -> str:
+        return f"WorkerClient({self.url!r})"
+
+    def __enter__(self) -> "WorkerClient":
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def reload(self) -> ReloadResult:
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        return self._ask(ReloadResult, "POST", "/reload", headers=headers)
+
+    def model(self) -> ModelInfo:
+        return self._ask(ModelInfo, "GET", "/model")
+
+    def ready(self) -> Readiness:
+        """Not being ready is an answer, not an error."""
+        return self._ask(Readiness, "GET", "/readyz", accept=(200, 503))
+
+    def predictions(self, limit: int = 50, *, cursor: str | None = None) -> PredictionPage:
+        params: dict[str, str | int] = {"limit": limit}
+        if cursor is not None:
+            params["cursor"] = cursor
+        return self._ask(PredictionPage, "GET", "/predictions", params=params)
+
+    def _ask(
+        self,
+        answer: type[Answer],
+        method: str,
+        path: str,
+        accept: tuple[int, ...] = (200,),
+        **request: Any,
+    ) -> Answer:
+        response = self._send(method, path, **request)
+        status = response.status_code
+        if status not in accept:
+            raise WorkerRefused(
+                self.url, f"{method} {path} answered {status}{self._detail(response)}", status
+            )
+        try:
+            return answer.model_validate_json(response.content)
+        except ValidationError:
+            problem = f"{method} {path} answered {status} with something unreadable"
+        raise WorkerRefused(self.url, problem, status)
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **request)
+        except httpx.HTTPError as error:
+            problem = f"{method} {path} got no answer ({type(error).__name__})"
+        # Raised out here so that the new error does not drag the request and its token along.
+        raise WorkerUnreachable(self.url, problem)
+
+    def _detail(self, response: httpx.Response) -> str:
+        try:
+            detail = str(response.json()["detail"])
+        except (ValueError, KeyError, TypeError):
+            return ""
+        if self._token:
+            detail = detail.replace(self._token, "***")
+        return f": {detail[:300]}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    url: str
+    version_before: int | None
+    version_after: int | None
+    ready: bool
+    seconds: float
+    error: str | None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+
+def reload_workers(
+    clients: Sequence[WorkerClient],
+    expected_version: int,
+    timeout: float = 60.0,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[WorkerReport]:
+    """Reload one worker after the other, each given ``timeout`` seconds to serve the version.
+
+    Stops at the first that fails, so the last report may be a failure and the workers after it
+    have no report and were not touched.
+    """
+    reports: list[WorkerReport] = []
+    for client in clients:
+        reports.append(_reload_worker(client, expected_version, timeout, sleep, clock))
+        if not reports[-1].ok:
+            break
+    return reports
+
+
+def _reload_worker(
+    client: WorkerClient,
+    expected_version: int,
+    timeout: float,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+) -> WorkerReport:
+    started = clock()
+
+    def report(
+        result: ReloadResult | None, ready: bool = False, error: str | None = None
+    ) -> WorkerReport:
+        return WorkerReport(
+            url=client.url,
+            version_before=result.version_before if result else None,
+            version_after=result.version_after if result else None,
+            ready=ready,
+            seconds=clock() - started,
+            error=error,
+        )
+
+    try:
+        result = client.reload()
+    except WorkerError as error:
+        return report(None, error=str(error))
+    if result.version_after != expected_version:  # waiting would not change it
+        problem = f"loaded version {result.version_after}, not {expected_version}"
+        return report(result, error=f"{client.url}: {problem}")
+    while True:
+        problem_now = _unmet(client, expected_version)
+        if problem_now is None:
+            return report(result, ready=True)
+        if clock() - started >= timeout:
+            return report(result, error=f"{problem_now} (after {timeout:g} s)")
+        sleep(POLL_SECONDS)
+
+
+def _unmet(client: WorkerClient, expected_version: int) -> str | None:
+    """What keeps the worker from serving the version; ``None`` when it does."""
+    try:
+        readiness = client.ready()
+        if not readiness.ready:
+            return f"{client.url}: not ready: {readiness.reason}"
+        version = client.model().version
+    except WorkerError as error:
+        return str(error)
+    if version != expected_version:
+        return f"{client.url}: serves version {version}, not {expected_version}"
+    return None

@@ -1,0 +1,200 @@
+"""Runs a worker: in this process (``run``, ``python -m``) or as a child (``ServiceProcess``)."""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+import uvicorn
+
+from soccer_assets.serving.service import MAX_AGE, create_app
+
+DATABASE_URL_VARIABLE = "SOCCER_SERVING_DATABASE_URL"
+TOKEN_VARIABLE = "SERVING_TOKEN"
+GRACEFUL_SECONDS = 5
+
+
+def run(
+    url: str,
+    host: str,
+    port: int,
+    token: str | None,
+    *,
+    max_age: timedelta = MAX_AGE,
+    listener: socket.socket | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, on ``listener`` if it is given, else on ``host:port``."""
+    config = uvicorn.Config(
+        create_app(url, token=token, max_age=max_age),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[listener] if listener else None)
+
+
+class ServiceProcess:
+    """A worker as a child process; secrets reach it through its environment only.
+
+    The parent binds the port and the child inherits it: ``port=0`` means any free one, and no
+    other process can take it between the choice and the start.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        max_age: timedelta = MAX_AGE,
+        start_seconds: float = 60.0,
+    ) -> None:
+        self._url = url
+        self._token = token
+        self._max_age = max_age
+        self._start_seconds = start_seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self.host = host
+        self.port = port
+
+    @property
+    def base_url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> "ServiceProcess":
+        """Return when the worker answers GET /healthz (it may not be ready yet)."""
+        if self._process is not None:
+            raise RuntimeError("the worker was started already")
+        with tempfile.TemporaryFile() as output:
+            with self._bind() as listener:
+                self.port = listener.getsockname()[1]
+                self._process = subprocess.Popen(
+                    self._command(listener.fileno()),
+                    env=self._environment(),
+                    pass_fds=[listener.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=output,
+                )
+            try:
+                self._wait_until_alive()
+            except Exception as error:
+                self.stop()
+                output.seek(0)
+                said = self._redacted(output.read().decode(errors="replace")[-2000:])
+                raise RuntimeError(f"{error}; it said: {said or 'nothing'}") from None
+            except BaseException:
+                self.stop()
+                raise
+        return self
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(GRACEFUL_SECONDS + 5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def __enter__(self) -> "ServiceProcess":
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _bind(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self.host, self.port))
+        except BaseException:
+            listener.close()
+            raise
+        return listener
+
+    def _command(self, descriptor: int) -> list[str]:
+        return [
+            *(sys.executable, "-m", "soccer_assets.serving.server"),
+            *("--host", self.host, "--port", str(self.port), "--fd", str(descriptor)),
+            *("--max-age-hours", str(self._max_age.total_seconds() / 3600)),
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        environment = {**os.environ, DATABASE_URL_VARIABLE: self._url}
+        environment.pop(TOKEN_VARIABLE, None)
+        if self._token:
+            environment[TOKEN_VARIABLE] = self._token
+        root = str(Path(__file__).resolve().parents[2])
+        inherited = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, inherited)))
+        return environment
+
+    def _wait_until_alive(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + self._start_seconds
+        with httpx.Client(base_url=self.base_url, timeout=2.0, trust_env=False) as client:
+            while time.monotonic() < deadline:
+                code = self._process.poll()
+                if code is not None:
+                    raise RuntimeError(f"the worker ended with exit code {code}")
+                try:
+                    if client.get("/healthz").status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                time.sleep(0.05)
+        raise RuntimeError(f"the worker did not answer within {self._start_seconds:g} s")
+
+    def _redacted(self, text: str) -> str:
+        for secret in filter(None, (self._url, self._token)):
+            text = text.replace(secret, "***")
+        return text.strip()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m soccer_assets.serving.server")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--fd", type=int, help="descriptor of a bound socket to serve on instead")
+    parser.add_argument("--max-age-hours", type=float, default=MAX_AGE.total_seconds() / 3600)
+    options = parser.parse_args()
+    url = os.environ.get(DATABASE_URL_VARIABLE)
+    if not url:
+        parser.error(f"{DATABASE_URL_VARIABLE} is not set")
+    run(
+        url,
+        options.host,
+        options.port,
+        os.environ.get(TOKEN_VARIABLE),
+        max_age=timedelta(hours=options.max_age_hours),
+        listener=socket.socket(fileno=options.fd) if options.fd is not None else None,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,320 @@
+"""The HTTP service. It needs PostgreSQL to load a snapshot, and nothing to answer from one."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
+
+import orjson
+import sqlalchemy as sa
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from soccer_assets.serving.paging import BadCursor, decode_cursor
+from soccer_assets.serving.schemas import (
+    Health,
+    ModelInfo,
+    Prediction,
+    PredictionPage,
+    Problem,
+    Readiness,
+    ReloadResult,
+)
+from soccer_assets.serving.snapshot import RECENT_DAYS, Snapshot, load_snapshot
+from soccer_assets.serving.state import LoadFailed, SnapshotStore
+
+VERSION_HEADER = "X-Model-Version"
+MAX_AGE = timedelta(hours=36)
+DEFAULT_LIMIT, MAX_LIMIT = 50, 500
+
+_SCOPE_KEY = "soccer_assets.snapshot"
+_NOT_LOADED: dict[int | str, dict[str, Any]] = {
+    503: {"model": Problem, "description": "No predictions are loaded yet."}
+}
+_bearer = HTTPBearer(auto_error=False, description="The worker's reload token.")
+log = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def serving_engine(url: str) -> sa.Engine:
+    """An engine for rare reads: a connection per load, and no wait without an end."""
+    return sa.create_engine(
+        url,
+        poolclass=sa.NullPool,
+        connect_args={
+            "application_name": "soccer_serving",
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+        },
+    )
+
+
+def create_app(
+    engine_or_url: sa.Engine | str,
+    *,
+    token: str | None,
+    clock: Clock = utc_now,
+    max_age: timedelta = MAX_AGE,
+    recent_days: int = RECENT_DAYS,
+    retry_seconds: float = 3.0,
+    startup_seconds: float = 10.0,
+) -> FastAPI:
+    """The service over one database.
+
+    :param token: what POST /reload must present; ``None`` or empty switches reloading off.
+    :param max_age: predictions written longer ago than this make the worker not ready.
+    :param retry_seconds: pause between attempts to load the first snapshot.
+    :param startup_seconds: how long start-up waits for the first attempt before it goes on.
+    """
+    engine = serving_engine(engine_or_url) if isinstance(engine_or_url, str) else engine_or_url
+    store = SnapshotStore(lambda: load_snapshot(engine, clock(), recent_days=recent_days))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        tried = asyncio.Event()
+        loading = asyncio.create_task(store.load_first(retry_seconds, tried))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(tried.wait(), startup_seconds)
+        yield
+        loading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await loading
+
+    app = FastAPI(
+        title="Soccer 1X2 predictions",
+        description="Home, draw and away probabilities of coming matches from the champion model. "
+        f"Every response names the model version it was answered from in `{VERSION_HEADER}`.",
+        version="1",
+        lifespan=lifespan,
+    )
+    app.add_middleware(_PinSnapshot, store=store)
+    _add_prediction_routes(app, clock)
+    _add_worker_routes(app, store, token, clock, max_age)
+    return app
+
+
+def _add_prediction_routes(app: FastAPI, clock: Clock) -> None:
+    @app.get(
+        "/predictions",
+        response_model=PredictionPage,
+        responses=_NOT_LOADED,
+        summary="Coming matches",
+        tags=["predictions"],
+    )
+    async def list_predictions(
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Matches a page.")] = (
+            DEFAULT_LIMIT
+        ),
+        cursor: Annotated[
+            str | None, Query(max_length=64, description="`next` of the page before.")
+        ] = None,
+        first_day: Annotated[
+            date | None, Query(alias="from", description="First day of kick-off, UTC, inclusive.")
+        ] = None,
+        last_day: Annotated[
+            date | None, Query(alias="until", description="Last day of kick-off, UTC, inclusive.")
+        ] = None,
+        tournament_id: Annotated[int | None, Query(description="Only this tournament.")] = None,
+        team_id: Annotated[int | None, Query(description="Only this team, home or away.")] = None,
+    ) -> Response:
+        """Scheduled matches that have not kicked off, by kick-off, then match id."""
+        snapshot = _pinned(request)
+        if first_day is not None and last_day is not None and first_day > last_day:
+            raise HTTPException(422, "`from` is later than `until`")
+        try:
+            after = decode_cursor(cursor) if cursor is not None else None
+        except BadCursor as error:
+            raise HTTPException(422, f"`cursor` is {error}; pass the `next` of a page") from error
+        page = snapshot.coming(
+            clock(),
+            limit=limit,
+            after=after,
+            first_day=first_day,
+            last_day=last_day,
+            tournament_id=tournament_id,
+            team_id=team_id,
+        )
+        return _json(
+            b'{"model_version":%d,"predictions":[%b],"next":%b}'
+            % (
+                snapshot.model.version,
+                b",".join(entry.body for entry in page.entries),
+                orjson.dumps(page.next_cursor),
+            )
+        )
+
+    @app.get(
+        "/predictions/{match_id}",
+        response_model=Prediction,
+        responses={404: {"model": Problem, "description": "No prediction."}, **_NOT_LOADED},
+        summary="One match",
+        tags=["predictions"],
+    )
+    async def get_prediction(request: Request, match_id: int) -> Response:
+        """A coming match, or one that kicked off in the last days."""
+        entry = _pinned(request).by_match.get(match_id)
+        if entry is None:
+            raise HTTPException(404, f"no prediction for match {match_id}")
+        return _json(entry.body)
+
+    @app.get(
+        "/model",
+        response_model=ModelInfo,
+        responses=_NOT_LOADED,
+        summary="The served model",
+        tags=["model"],
+    )
+    async def get_model(request: Request) -> ModelInfo:
+        snapshot = _pinned(request)
+        model = snapshot.model
+        return ModelInfo(
+            name=model.name,
+            version=model.version,
+            run_id=model.run_id,
+            data_revision=model.data_revision,
+            promoted_at=model.promoted_at,
+            metrics=dict(model.metrics),
+            refreshed_at=model.refreshed_at,
+            loaded_at=snapshot.loaded_at,
+            n_predictions=len(snapshot.entries),
+            age_seconds=snapshot.age(clock()).total_seconds(),
+        )
+
+
+def _add_worker_routes(
+    app: FastAPI, store: SnapshotStore, token: str | None, clock: Clock, max_age: timedelta
+) -> None:
+    @app.get("/healthz", summary="Is the process alive?", tags=["worker"])
+    async def healthz() -> Health:
+        return Health(status="ok")
+
+    @app.get(
+        "/readyz",
+        response_model=Readiness,
+        responses={503: {"model": Readiness, "description": "Not ready; `reason` says why."}},
+        summary="Should requests come here?",
+        tags=["worker"],
+    )
+    async def readyz(request: Request, response: Response) -> Readiness:
+        readiness = _readiness(_snapshot(request), store.last_error, clock(), max_age)
+        response.status_code = 200 if readiness.ready else 503
+        return readiness
+
+    @app.post(
+        "/reload",
+        response_model=ReloadResult,
+        responses={
+            401: {"model": Problem, "description": "Missing or wrong token."},
+            403: {"model": Problem, "description": "This worker has no token, so no reloads."},
+            503: {"model": Problem, "description": "Nothing new was loaded; the old one serves."},
+        },
+        summary="Read the predictions again",
+        tags=["worker"],
+    )
+    async def reload(
+        request: Request,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> ReloadResult:
+        """Swap in the champion of the database, at once for all requests; reloads run in turn."""
+        _authorise(credentials, token)
+        try:
+            before, after = await store.reload()
+        except LoadFailed as error:
+            raise HTTPException(503, f"reload failed: {error}") from error
+        request.scope[_SCOPE_KEY] = after
+        return ReloadResult(
+            version_before=before.model.version if before else None,
+            version_after=after.model.version,
+            n_predictions=len(after.entries),
+            loaded_at=after.loaded_at,
+        )
+
+
+class _PinSnapshot:
+    """Gives a request one snapshot for its whole life, and the response that snapshot's version."""
+
+    def __init__(self, app: ASGIApp, store: SnapshotStore) -> None:
+        self.app = app
+        self.store = store
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        scope[_SCOPE_KEY] = self.store.snapshot
+        started = False
+
+        async def send_with_version(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                snapshot: Snapshot | None = scope[_SCOPE_KEY]
+                version = str(snapshot.model.version) if snapshot else "none"
+                MutableHeaders(scope=message)[VERSION_HEADER] = version
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_version)
+        except Exception:
+            if started:
+                raise
+            log.exception("unexpected error on %s %s", scope["method"], scope["path"])
+            failure = _json(b'{"detail":"internal error"}', status_code=500)
+            await failure(scope, receive, send_with_version)
+
+
+def _snapshot(request: Request) -> Snapshot | None:
+    return request.scope[_SCOPE_KEY]
+
+
+def _pinned(request: Request) -> Snapshot:
+    snapshot = _snapshot(request)
+    if snapshot is None:
+        raise HTTPException(503, "no predictions are loaded yet", headers={"Retry-After": "5"})
+    return snapshot
+
+
+def _readiness(
+    snapshot: Snapshot | None, last_error: str | None, now: datetime, max_age: timedelta
+) -> Readiness:
+    if snapshot is None:
+        return Readiness(ready=False, reason=last_error or "still loading", last_error=last_error)
+    age = snapshot.age(now)
+    reason = None
+    if age > max_age:
+        hours, limit = (delta.total_seconds() / 3600 for delta in (age, max_age))
+        reason = f"the predictions are {hours:.1f} h old; {limit:.1f} h is the limit"
+    return Readiness(
+        ready=reason is None,
+        version=snapshot.model.version,
+        age_seconds=age.total_seconds(),
+        reason=reason,
+        last_error=last_error,
+    )
+
+
+def _authorise(credentials: HTTPAuthorizationCredentials | None, token: str | None) -> None:
+    if not token:
+        raise HTTPException(403, "this worker has no reload token, so reloading is switched off")
+    given = credentials.credentials if credentials else ""
+    if not secrets.compare_digest(given.encode(), token.encode()):
+        raise HTTPException(
+            401, "missing or wrong bearer token", headers={"WWW-Authenticate": "Bearer"}
+        )
+
+
+def _json(body: bytes, status_code: int = 200) -> Response:
+    return Response(body, status_code=status_code, media_type="application/json")

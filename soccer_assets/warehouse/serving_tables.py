@@ -1,0 +1,173 @@
+"""What the prediction service reads: served features, predictions and the champion's record."""
+
+import io
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from soccer_assets.warehouse.schema import SCHEMA
+
+
+def replace_serving_features(
+    engine: sa.Engine, rows: pd.DataFrame, features: list[str], revision: str, as_of: datetime
+) -> int:
+    """Replace ``serving_feature`` by ``rows`` (``match_id``, ``kickoff`` and ``features``)."""
+    values = rows[features].to_numpy(dtype=object)
+    values[pd.isna(values)] = None
+    table = pd.DataFrame(
+        {
+            "match_id": rows["match_id"],
+            "kickoff": rows["kickoff"],
+            "features": [json.dumps(dict(zip(features, row, strict=True))) for row in values],
+            "features_as_of": as_of,
+            "data_revision": revision,
+        }
+    )
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"DELETE FROM {SCHEMA}.serving_feature"))
+        _copy(connection, f"{SCHEMA}.serving_feature", table)
+    return len(table)
+
+
+def read_serving_features(engine: sa.Engine) -> pd.DataFrame:
+    """``match_id, kickoff, features_as_of, data_revision`` and one float column a feature."""
+    query = sa.text(
+        f"SELECT match_id, kickoff, features_as_of, data_revision, features"
+        f" FROM {SCHEMA}.serving_feature ORDER BY kickoff, match_id"
+    )
+    with engine.connect() as connection:
+        rows = pd.DataFrame(connection.execute(query).mappings().all())
+    if rows.empty:
+        return pd.DataFrame(columns=["match_id", "kickoff", "features_as_of", "data_revision"])
+    features = pd.DataFrame(rows.pop("features").tolist(), dtype=np.float64)
+    rows["kickoff"] = pd.to_datetime(rows["kickoff"], utc=True)
+    return pd.concat([rows, features], axis=1)
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """The champion as the service describes it."""
+
+    name: str
+    version: int
+    run_id: str
+    data_revision: str
+    promoted_at: datetime
+    metrics: dict[str, float]
+
+
+def publish_predictions(
+    engine: sa.Engine, predictions: pd.DataFrame, model: ServedModel, now: datetime
+) -> int:
+    """Upsert predictions of ``model`` and make it the served one, in one transaction.
+
+    Once a match has begun, what was predicted for it stays as it was.
+
+    Args:
+        predictions: ``match_id, kickoff, p_home, p_draw, p_away, features_as_of``.
+
+    Returns:
+        Rows inserted or updated.
+    """
+    rows = predictions.assign(model_version=model.version, predicted_at=now)
+    columns = [
+        "match_id", "model_version", "kickoff", "p_home", "p_draw", "p_away",
+        "features_as_of", "predicted_at",
+    ]  # fmt: skip
+    updated = ", ".join(f"{c} = excluded.{c}" for c in columns[2:])
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(f"CREATE TEMP TABLE stage_prediction (LIKE {SCHEMA}.prediction) ON COMMIT DROP")
+        )
+        _copy(connection, "stage_prediction", rows[columns])
+        changed = connection.execute(
+            sa.text(
+                f"""
+                INSERT INTO {SCHEMA}.prediction AS p ({", ".join(columns)})
+                SELECT {", ".join(columns)} FROM stage_prediction
+                ON CONFLICT (match_id, model_version) DO UPDATE SET {updated}
+                WHERE excluded.kickoff > :now
+                """
+            ),
+            {"now": now},
+        ).rowcount
+        connection.execute(
+            sa.text(
+                f"""
+                INSERT INTO {SCHEMA}.served_model
+                    (model_name, version, run_id, data_revision, promoted_at, metrics, refreshed_at)
+                VALUES (:name, :version, :run_id, :data_revision, :promoted_at,
+                    CAST(:metrics AS jsonb), :now)
+                ON CONFLICT (singleton) DO UPDATE SET model_name = excluded.model_name,
+                    version = excluded.version, run_id = excluded.run_id,
+                    data_revision = excluded.data_revision, promoted_at = excluded.promoted_at,
+                    metrics = excluded.metrics, refreshed_at = excluded.refreshed_at
+                """
+            ),
+            {**vars(model), "metrics": json.dumps(model.metrics), "now": now},
+        )
+    return changed
+
+
+def read_settled(engine: sa.Engine, version: int, after: datetime) -> tuple[Any, Any]:
+    """Predictions of a version for matches after a moment, and the results there are for them.
+
+    Returns:
+        Frames ``match_id, kickoff, p_home, p_draw, p_away, predicted_at`` and ``match_id,
+        outcome`` (0 home win, 1 draw, 2 away win).
+    """
+    predictions = sa.text(
+        f"""SELECT match_id, kickoff, p_home, p_draw, p_away, predicted_at
+            FROM {SCHEMA}.prediction WHERE model_version = :version AND kickoff >= :after"""
+    )
+    results = sa.text(
+        f"""SELECT match_id, 1 - sign(home_score - away_score)::int AS outcome
+            FROM {SCHEMA}.match WHERE status = 'finished' AND kickoff >= :after
+              AND home_score IS NOT NULL AND away_score IS NOT NULL"""
+    )
+    with engine.connect() as connection:
+        return (
+            pd.read_sql(predictions, connection, params={"version": version, "after": after}),
+            pd.read_sql(results, connection, params={"after": after}),
+        )
+
+
+def _copy(connection: sa.Connection, table: str, rows: pd.DataFrame) -> None:
+    buffer = io.StringIO(rows.to_csv(index=False))
+    cursor = connection.connection.cursor()
+    cursor.copy_expert(
+        f"COPY {table} ({', '.join(rows.columns)}) FROM STDIN (FORMAT csv, HEADER)", buffer
+    )
+
+
+def simplex_violations(engine: sa.Engine) -> list[int]:
+    """Match ids whose served probabilities are not in [0, 1] or do not sum to 1."""
+    query = sa.text(
+        f"""SELECT p.match_id FROM {SCHEMA}.prediction p
+            JOIN {SCHEMA}.served_model s ON s.version = p.model_version
+            WHERE NOT (p_home BETWEEN 0 AND 1 AND p_draw BETWEEN 0 AND 1 AND p_away BETWEEN 0 AND 1
+                       AND abs(p_home + p_draw + p_away - 1) < 1e-6)
+            ORDER BY p.match_id"""
+    )
+    with engine.connect() as connection:
+        return list(connection.scalars(query))
+
+
+def upcoming_table(engine: sa.Engine, limit: int) -> pd.DataFrame:
+    """The next matches with the champion's probabilities, for people to read."""
+    query = sa.text(
+        f"""SELECT to_char(m.kickoff, 'YYYY-MM-DD HH24:MI') AS kickoff, m.tournament_name AS league,
+                   m.home_team_name AS home, m.away_team_name AS away,
+                   p.p_home, p.p_draw, p.p_away, p.model_version AS version
+            FROM {SCHEMA}.prediction p JOIN {SCHEMA}.match m USING (match_id)
+            JOIN {SCHEMA}.served_model s ON s.version = p.model_version
+            WHERE m.status = 'scheduled' AND m.kickoff > now()
+            ORDER BY m.kickoff, m.match_id LIMIT :limit"""
+    )
+    with engine.connect() as connection:
+        return pd.read_sql(query, connection, params={"limit": limit})

@@ -1,0 +1,104 @@
+"""Real workers over real HTTP."""
+
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from soccer_assets.serving.client import (
+    WorkerClient,
+    WorkerRefused,
+    WorkerUnreachable,
+    reload_workers,
+)
+from soccer_assets.serving.server import ServiceProcess
+from soccer_assets_tests.serving.conftest import Database
+
+TOKEN = "process-test-token"
+
+
+def soon() -> datetime:
+    return datetime.now(UTC) + timedelta(hours=3)
+
+
+def wait_for_version(client: WorkerClient, version: int) -> None:
+    deadline = time.monotonic() + 10
+    while client.ready().version != version:
+        assert time.monotonic() < deadline, client.ready()
+        time.sleep(0.05)
+
+
+def test_from_no_champion_to_the_second_one(database: Database) -> None:
+    database.add_match(1, soon())
+    with (
+        ServiceProcess(database.url, TOKEN) as process,
+        WorkerClient(process.base_url, TOKEN) as client,
+        WorkerClient(process.base_url, "not-the-token") as stranger,
+    ):
+        assert client.ready().reason == "no champion is served yet"
+        database.serve(1, at=datetime.now(UTC))
+        wait_for_version(client, 1)  # by itself
+
+        database.serve(2, at=datetime.now(UTC), probabilities=(0.1, 0.2, 0.7))
+        assert client.model().version == 1
+        with pytest.raises(WorkerRefused, match="wrong bearer token"):
+            stranger.reload()
+        (report,) = reload_workers([client], 2)
+        assert (report.version_before, report.version_after, report.ready) == (1, 2, True)
+        assert client.model().run_id == "run-2"
+        assert [row.p_away for row in client.predictions(10).predictions] == [0.7]
+        answer = httpx.get(f"{process.base_url}/predictions/1")
+        assert answer.headers["X-Model-Version"] == "2"
+
+        command = Path(f"/proc/{process.pid}/cmdline")
+        if command.exists():
+            assert TOKEN.encode() not in command.read_bytes()
+            assert database.url.encode() not in command.read_bytes()
+    with pytest.raises(WorkerUnreachable):
+        WorkerClient(process.base_url, TOKEN).ready()
+
+
+def test_a_dead_worker_leaves_the_rest_on_the_old_model(database: Database) -> None:
+    database.add_match(1, soon())
+    database.serve(1, at=datetime.now(UTC))
+    first, dead, last = (ServiceProcess(database.url, TOKEN) for _ in range(3))
+    with first, last:
+        with dead:
+            clients = [WorkerClient(worker.base_url, TOKEN) for worker in (first, dead, last)]
+        database.serve(2, at=datetime.now(UTC))
+        reports = reload_workers(clients, 2, timeout=5)
+        assert [report.ok for report in reports] == [True, False]
+        assert clients[0].model().version == 2
+        assert clients[2].model().version == 1
+
+        with dead:  # the same object and port again
+            reports = reload_workers(clients, 2, timeout=5)
+        assert [report.ok for report in reports] == [True] * 3
+
+
+def test_a_worker_that_cannot_start_says_why_without_secrets() -> None:
+    url = "not-a-url-with-hunter2"
+    with pytest.raises(RuntimeError, match="ended with exit code 1") as failure:
+        ServiceProcess(url, TOKEN).start()
+    assert "Could not parse" in str(failure.value)
+    assert "hunter2" not in str(failure.value)
+
+
+def test_a_port_in_use_is_an_error_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = ServiceProcess("postgresql:///x", TOKEN, port=taken.getsockname()[1])
+        with pytest.raises(OSError, match="in use"):
+            process.start()
+
+
+def test_needs_neither_dagster_nor_mlflow() -> None:
+    code = (
+        "import sys, soccer_assets.serving.server, soccer_assets.serving.client;"
+        "assert not {'dagster', 'mlflow', 'pandas', 'sklearn'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
