@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+#: Where ``soccer serve`` listens.
+DEFAULT_PORT = 8008
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -1,7 +1,7 @@
 """Serving: features and predictions of coming and recent matches, and workers that serve them."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import dagster as dg
 import pandas as pd
@@ -10,6 +10,7 @@ from soccer_assets.assets.common import OWNERS, column_schema
 from soccer_assets.assets.features import FEATURES
 from soccer_assets.assets.registry import CHAMPION
 from soccer_assets.automation.conditions import FOLLOW_UPSTREAM
+from soccer_assets.clock import utc_now
 from soccer_assets.lake.frames import put_frame
 from soccer_assets.params import load_params
 from soccer_assets.resources import (
@@ -51,7 +52,7 @@ def serving_features(
     cannot disagree."""
     workspace = dvc.workspace
     meta = json.loads(workspace.path("data/features_meta.json").read_text())
-    since = pd.Timestamp.now(UTC) - timedelta(days=load_params().serving.recent_days)
+    since = pd.Timestamp(utc_now()) - timedelta(days=load_params().serving.recent_days)
     features = pd.read_parquet(workspace.path("data/features.parquet"))
     rows = features[~features["is_finished"] | (features["kickoff"] >= since)]
     as_of = datetime.fromisoformat(meta["features_as_of"])
@@ -105,9 +106,9 @@ def predictions(
         metrics={k: v for k, v in run.metrics.items() if k.startswith("model_")},
     )
     kept = rows[["match_id", "kickoff", *PROBABILITY_COLUMNS, "features_as_of"]]
-    changed = publish_predictions(warehouse.engine, kept, served, datetime.now(UTC))
+    changed = publish_predictions(warehouse.engine, kept, served, utc_now())
     put_frame(lake.store, "serving/predictions.parquet", kept)
-    coming = upcoming_table(warehouse.engine, limit=10)
+    coming = upcoming_table(warehouse.engine, utc_now(), limit=10)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(kept),

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
 
+from soccer_assets.clock import utc_now
 from soccer_assets.lake.archive import ArchivedPayload, PayloadArchive
 from soccer_assets.livescores.faults import FeedFault, FetchFault
 from soccer_assets.livescores.parsing import ParsedDay, parse_day
@@ -30,8 +31,8 @@ class IngestReport:
 
     loaded: list[LoadedDay] = field(default_factory=list)
     faults: list[FeedFault] = field(default_factory=list)
-    match_raw: TableChange = TableChange(0, 0)
-    match: TableChange = TableChange(0, 0)
+    match_raw: TableChange = field(default_factory=TableChange)
+    match: TableChange = field(default_factory=TableChange)
     new_fields: set[str] = field(default_factory=set)
 
     @property
@@ -64,7 +65,7 @@ def ingest_days(
     with ThreadPoolExecutor(concurrency) as pool:
         for start in range(0, len(days), batch_days):
             batch = days[start : start + batch_days]
-            checked_at = datetime.now(UTC) if fetch else None
+            checked_at = utc_now() if fetch else None
             parsed: list[ParsedDay] = []
             for outcome in pool.map(lambda day: _read_day(day, fetch, archive), batch):
                 if isinstance(outcome, FeedFault):

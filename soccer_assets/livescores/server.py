@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
+from soccer_assets.clock import utc_now
 from soccer_assets.livescores.backends import FeedBackend
 from soccer_assets.livescores.feed import FEED_PATH, MATCH_FIELDS
 
@@ -147,11 +148,6 @@ def _json(status: HTTPStatus, content: Any) -> Reply:
 
 def _error(status: HTTPStatus, text: str) -> Reply:
     return _json(status, {"error": text})
-
-
-def utc_now() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
 
 
 class FeedServer:

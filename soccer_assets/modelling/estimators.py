@@ -37,6 +37,9 @@ class Validation:
 class Estimator(Protocol):
     """What every learner offers."""
 
+    sized_by_validation: bool
+    """Whether a validation changes what :meth:`fit` learns."""
+
     def fit(
         self, features: Matrix, outcomes: IntArray, validation: Validation | None = None
     ) -> Self:
@@ -78,6 +81,7 @@ class LogisticEstimator:
     """
 
     CLIP = 8.0
+    sized_by_validation = False
 
     def __init__(self, params: LogisticParams, seed: int) -> None:
         self.params = params
@@ -153,6 +157,8 @@ class BoostingEstimator:
     Missing values are handled natively. The same rows, parameters, seed and ``n_jobs`` on the same
     build of LightGBM give the same bytes.
     """
+
+    sized_by_validation = True
 
     def __init__(self, params: BoostingParams, seed: int) -> None:
         self.params = params

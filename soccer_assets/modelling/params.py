@@ -34,7 +34,8 @@ class TrainingParams(BaseModel):
     """Estimator name -> its parameters."""
     folds: int = Field(default=3, ge=1)
     cv_max_rows: int = Field(default=300_000, ge=1)
-    """The candidates are compared on at most so many of the latest rows before calibration."""
+    """The candidates are compared, and the chosen one's size is found, on at most so many of the
+    latest rows before calibration; the final fit takes all of them."""
     reference_max_rows: int = Field(default=200_000, ge=1)
     """The reference profile is taken of at most so many of the latest fitted rows."""
     min_rows: int = Field(default=30, ge=1)

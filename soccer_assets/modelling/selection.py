@@ -45,6 +45,7 @@ def cross_validate(
                 outcomes,
                 train[inner.train],
                 train[inner.test],
+                params.cv_max_rows,
             )
             probabilities = estimator.predict_proba(matrix[test])
             loss = float(per_match_log_loss(probabilities, outcomes[test]).mean())
@@ -76,12 +77,16 @@ def sized_fit(
     outcomes: NDArray[np.int64],
     train: NDArray[np.int64],
     validation: NDArray[np.int64],
+    sizing_rows: int,
 ) -> Estimator:
     """Find the size on ``validation``, then fit that size on ``train`` and ``validation``.
 
-    ``train`` and ``validation`` are row numbers, validation the later.
+    ``train`` and ``validation`` are rising row numbers, validation the later. The size is found
+    with at most the latest ``sizing_rows`` of ``train``.
     """
-    held_out = Validation(matrix[validation], outcomes[validation])
-    sized = estimator.fit(matrix[train], outcomes[train], held_out)
+    if estimator.sized_by_validation:
+        held_out = Validation(matrix[validation], outcomes[validation])
+        recent = train[-sizing_rows:]
+        estimator = estimator.fit(matrix[recent], outcomes[recent], held_out).at_fitted_size()
     both = np.concatenate([train, validation])
-    return sized.at_fitted_size().fit(matrix[both], outcomes[both])
+    return estimator.fit(matrix[both], outcomes[both])

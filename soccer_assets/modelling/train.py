@@ -197,6 +197,7 @@ def _fit_model(
         rows.outcomes,
         np.flatnonzero(split.train),
         np.flatnonzero(split.validation),
+        params.cv_max_rows,
     )
     raw = estimator.predict_proba(rows.matrix[split.calibration])
     return OutcomeModel(

@@ -1,29 +1,42 @@
-"""The prediction workers: those of ``SERVING_WORKERS``, or one started for the occasion."""
+"""The prediction workers: those of ``SERVING_WORKERS``, the local one, or one for the occasion."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import dagster as dg
+import httpx
 
 from soccer_assets.serving.client import WorkerClient
-from soccer_assets.settings import get_settings
+from soccer_assets.settings import DEFAULT_PORT, get_settings
 from soccer_assets.warehouse.connection import database_url
+
+DEFAULT_WORKER = f"http://127.0.0.1:{DEFAULT_PORT}"
+
+
+def _is_alive(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=2.0, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 class WorkersResource(dg.ConfigurableResource):
     """Clients of the prediction workers; the reload token comes from the environment alone."""
 
-    urls: list[str] = []
+    urls: list[str]
     timeout_seconds: float = 60.0
 
     @contextmanager
     def clients(self) -> Iterator[list[WorkerClient]]:
-        """One client a worker. With no worker configured, a worker runs while this is open, so
-        that what was published is proven to load and serve."""
+        """One client a worker. With none configured it is the one that ``soccer serve`` runs on its
+        default port; with none running either, one is started for as long as this is open, so that
+        what was published is proven to load and serve."""
         token = get_settings().reload_token
         with ExitStack() as stack:
             urls = self.urls
-            if not urls:
+            if not urls and _is_alive(DEFAULT_WORKER):
+                urls = [DEFAULT_WORKER]
+            elif not urls:
                 from soccer_assets.serving.server import ServiceProcess
 
                 urls = [stack.enter_context(ServiceProcess(database_url(), token)).base_url]

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 import orjson
@@ -15,6 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from soccer_assets.clock import utc_now
 from soccer_assets.serving.paging import BadCursor, decode_cursor
 from soccer_assets.serving.schemas import (
     Health,
@@ -40,10 +41,6 @@ _bearer = HTTPBearer(auto_error=False, description="The worker's reload token.")
 log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def serving_engine(url: str) -> sa.Engine:

@@ -18,8 +18,8 @@ from soccer_assets.warehouse.schema import LOCK_KEY, SCHEMA, STATUSES, match, ma
 class TableChange:
     """What one load did to one table, in rows."""
 
-    inserted: int
-    updated: int
+    inserted: int = 0
+    updated: int = 0
 
     def __add__(self, other: "TableChange") -> "TableChange":
         return TableChange(self.inserted + other.inserted, self.updated + other.updated)

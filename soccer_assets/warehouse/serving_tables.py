@@ -158,7 +158,7 @@ def simplex_violations(engine: sa.Engine) -> list[int]:
         return list(connection.scalars(query))
 
 
-def upcoming_table(engine: sa.Engine, limit: int) -> pd.DataFrame:
+def upcoming_table(engine: sa.Engine, now: datetime, limit: int) -> pd.DataFrame:
     """The next matches with the champion's probabilities, for people to read."""
     query = sa.text(
         f"""SELECT to_char(m.kickoff, 'YYYY-MM-DD HH24:MI') AS kickoff, m.tournament_name AS league,
@@ -166,8 +166,8 @@ def upcoming_table(engine: sa.Engine, limit: int) -> pd.DataFrame:
                    p.p_home, p.p_draw, p.p_away, p.model_version AS version
             FROM {SCHEMA}.prediction p JOIN {SCHEMA}.match m USING (match_id)
             JOIN {SCHEMA}.served_model s ON s.version = p.model_version
-            WHERE m.status = 'scheduled' AND m.kickoff > now()
+            WHERE m.status = 'scheduled' AND m.kickoff > :now
             ORDER BY m.kickoff, m.match_id LIMIT :limit"""
     )
     with engine.connect() as connection:
-        return pd.read_sql(query, connection, params={"limit": limit})
+        return pd.read_sql(query, connection, params={"now": now, "limit": limit})

@@ -1,0 +1,126 @@
+"""The whole loop in one go: history in, a champion promoted, coming matches predicted."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from soccer_assets.clock import utc_now
+from soccer_assets.livescores.ingest import days_between
+from soccer_assets.params import load_params
+from soccer_assets.runner import run_job
+from soccer_assets.warehouse.connection import get_engine
+from soccer_assets.warehouse.load import settled_days
+from soccer_assets.warehouse.serving_tables import upcoming_table
+
+#: Systems of the scorecard, in the order they are shown.
+SYSTEMS = {
+    "model": "model",
+    "logistic": "logistic regression",
+    "elo_ordered_logit": "Elo + ordered logit",
+    "class_prior": "class prior",
+}
+SCORES = ("n", "log_loss", "brier", "rps", "ece", "accuracy")
+
+
+def run_loop(since: date, console: Console) -> None:
+    """From the feed to reloaded workers.
+
+    Days that are loaded and settled, months and features that did not change, and a champion that
+    exists are left as they are, so that a second run does only what time has made necessary.
+
+    Args:
+        since: first day of history.
+        console: where progress goes.
+
+    Raises:
+        JobFailed: a step failed.
+    """
+
+    def progress(line: str) -> None:
+        console.print(line, style="dim", highlight=False, markup=False)
+
+    last = utc_now().date() + timedelta(days=load_params().ingestion.days_ahead)
+    engine = get_engine()
+    settled = settled_days(engine)
+    open_days = [day for day in days_between(since, last) if day not in settled]
+    with _phase(console, f"Feed -> archive -> PostgreSQL: {len(open_days)} days"):
+        run_job(
+            "ingest",
+            progress,
+            partitions=(str(open_days[0]), str(last)),
+            config={"ingest": {"config": {"resume": True}}},
+        )
+    with _phase(console, "PostgreSQL -> lake"):
+        run_job("export", progress, partitions=(f"{open_days[0]:%Y-%m}-01", f"{last:%Y-%m}-01"))
+    if _champion_version() is None:
+        with _phase(console, "Lake -> features -> model -> gates -> predictions -> workers"):
+            run_job("retrain", progress)
+    else:
+        with _phase(console, "Lake -> features -> predictions -> workers (champion kept)"):
+            run_job("refresh", progress)
+
+
+def _champion_version() -> int | None:
+    from soccer_assets.modelling.registry import CHAMPION
+    from soccer_assets.resources import ModelRegistryResource
+
+    version = ModelRegistryResource().registry.by_alias(CHAMPION)
+    return version.number if version else None
+
+
+@contextmanager
+def _phase(console: Console, title: str) -> Iterator[None]:
+    started = time.monotonic()
+    console.print(title, style="bold")
+    yield
+    console.print(f"done in {time.monotonic() - started:.1f} s\n", style="green", highlight=False)
+
+
+def print_scorecard(console: Console) -> None:
+    """The champion's holdout, beside the baselines on the same matches."""
+    from soccer_assets.resources import ModelRegistryResource
+    from soccer_assets.resources.mlflow import champion_training
+
+    version, training = champion_training(ModelRegistryResource())
+    table = Table(title=f"Holdout of champion version {version.number} (identical matches)")
+    table.add_column("system")
+    for score in SCORES:
+        table.add_column(score, justify="right")
+    for system, title in SYSTEMS.items():
+        values = [training.metrics[f"{system}_{score}"] for score in SCORES]
+        table.add_row(title, f"{values[0]:,.0f}", *(f"{value:.4f}" for value in values[1:]))
+    console.print(table)
+
+
+def print_coming_matches(console: Console, limit: int = 15) -> None:
+    """The next matches with their probabilities, and how old the data is."""
+    coming = upcoming_table(get_engine(), utc_now(), limit)
+    table = Table(title="Coming matches (kick-off UTC)")
+    for column in ("kick-off", "league", "match"):
+        table.add_column(column)
+    for column in ("home", "draw", "away", "model"):
+        table.add_column(column, justify="right")
+    for row in coming.itertuples():
+        table.add_row(
+            row.kickoff,
+            row.league,
+            f"{row.home} – {row.away}",
+            *(f"{p:.0%}" for p in (row.p_home, row.p_draw, row.p_away)),
+            f"v{row.version}",
+        )
+    console.print(table)
+    console.print(f"Newest result known to these predictions: {_data_age()}", highlight=False)
+
+
+def _data_age() -> str:
+    import sqlalchemy as sa
+
+    with get_engine().connect() as connection:
+        newest = connection.scalar(sa.text("SELECT max(features_as_of) FROM soccer.prediction"))
+    hours = (pd.Timestamp(utc_now()) - pd.Timestamp(newest)).total_seconds() / 3600
+    return f"kick-off {newest:%Y-%m-%d %H:%M} UTC, {hours:.1f} hours ago"

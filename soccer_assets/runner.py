@@ -1,0 +1,92 @@
+"""Runs a job in this process and tells its progress in a line a step."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.utils import make_new_run_id
+
+from soccer_assets.settings import PROJECT_ROOT, get_settings
+
+Progress = Callable[[str], None]
+
+
+@contextmanager
+def open_instance() -> Iterator[dg.DagsterInstance]:
+    """The instance that ``dagster.yaml`` describes, the one every ``dagster`` command here uses."""
+    home = get_settings().home / "dagster"
+    home.mkdir(exist_ok=True)
+    reference = InstanceRef.from_dir(str(home), config_dir=str(PROJECT_ROOT))
+    with dg.DagsterInstance.from_ref(reference) as instance:
+        yield instance
+
+
+class JobFailed(Exception):
+    """A job did not succeed; the message names its failed steps and why they failed."""
+
+
+def run_job(
+    job_name: str,
+    progress: Progress,
+    *,
+    partitions: tuple[str, str] | None = None,
+    config: dict[str, Any] | None = None,
+) -> None:
+    """Run one of the definitions' jobs to its end.
+
+    Args:
+        job_name: as in the definitions.
+        progress: told what the steps log and when each ends.
+        partitions: first and last key of the range to materialize.
+        config: the run config's ``ops``.
+
+    Raises:
+        JobFailed: a step failed.
+    """
+    from soccer_assets.definitions import defs
+
+    tags = {}
+    if partitions:
+        tags["dagster/asset_partition_range_start"] = partitions[0]
+        tags["dagster/asset_partition_range_end"] = partitions[1]
+    # A range of days is an event an asset and a day: store them by the hundred.
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
+    run_id = make_new_run_id()
+    with open_instance() as instance:
+        instance.add_event_listener(run_id, lambda entry: _tell(entry, progress))
+        result = defs.resolve_job_def(job_name).execute_in_process(
+            run_id=run_id,
+            instance=instance,
+            tags=tags,
+            run_config={
+                "ops": config or {},
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+            raise_on_error=False,
+        )
+    if not result.success:
+        raise JobFailed(f"{job_name}: {_reasons(result)}")
+
+
+def _tell(entry: dg.EventLogEntry, progress: Progress) -> None:
+    event = entry.dagster_event
+    if event is None:
+        if entry.level >= logging.INFO:
+            progress(f"  {entry.user_message}")
+    elif event.is_step_success:
+        seconds = event.step_success_data.duration_ms / 1000
+        progress(f"{event.step_key}: {seconds:.1f} s")
+
+
+def _reasons(result: dg.ExecuteInProcessResult) -> str:
+    reasons = []
+    for event in result.get_step_failure_events():
+        failure = event.step_failure_data
+        told = failure.user_failure_data.description if failure.user_failure_data else None
+        error = failure.error.to_string().strip() if failure.error else "unknown"
+        reasons.append(f"{event.step_key}: {told or error}")
+    return "\n".join(reasons) or "failed"
