@@ -3,6 +3,7 @@
 A gate that does not open is a recorded verdict, not an error: the alias stays where it was.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -32,13 +33,16 @@ def _registry_asset(key: dg.AssetKey, deps: list[dg.AssetKey]) -> Any:
         kinds={"mlflow"},
         automation_condition=FOLLOW_UPSTREAM,
         pool="registry",
+        # Without a version behind its alias there is nothing to materialize, and nothing
+        # downstream to do.
+        output_required=False,
     )
 
 
 @_registry_asset(REGISTERED, [TRAINED_MODEL])
 def registered_model(
     context: dg.AssetExecutionContext, registry: ModelRegistryResource, dvc: DvcResource
-) -> dg.MaterializeResult:
+) -> Iterator[dg.MaterializeResult]:
     """The newest training as a registry version, alias `smoke` if it works at all."""
     from soccer_assets.modelling.gates import GateParams, smoke_gate
     from soccer_assets.modelling.registry import SMOKE
@@ -55,14 +59,13 @@ def registered_model(
     models.record(version, verdict)
     if verdict.passed:
         models.point(SMOKE, version)
-    context.log.info(verdict.summary())
-    return _verdict_result(version, verdict)
+    yield from _conclude(context, version, verdict, models.by_alias(SMOKE))
 
 
 @_registry_asset(CANDIDATE, [REGISTERED])
 def candidate_model(
     context: dg.AssetExecutionContext, registry: ModelRegistryResource, dvc: DvcResource
-) -> dg.MaterializeResult:
+) -> Iterator[dg.MaterializeResult]:
     """Alias `candidate`: not worse than the champion beyond noise, on the same matches."""
     from soccer_assets.modelling.gates import GateParams, candidate_gate
     from soccer_assets.modelling.registry import CANDIDATE as ALIAS
@@ -82,14 +85,13 @@ def candidate_model(
     models.record(version, verdict)
     if verdict.passed:
         models.point(ALIAS, version)
-    context.log.info(verdict.summary())
-    return _verdict_result(version, verdict)
+    yield from _conclude(context, version, verdict, models.by_alias(ALIAS))
 
 
 @_registry_asset(CHAMPION, [CANDIDATE])
 def champion_model(
     context: dg.AssetExecutionContext, registry: ModelRegistryResource, dvc: DvcResource
-) -> dg.MaterializeResult:
+) -> Iterator[dg.MaterializeResult]:
     """Alias `champion`: better than the class prior and the champion, calibrated, sound on every
     slice. The version it replaces keeps the alias `previous_champion`."""
     from soccer_assets.modelling.gates import GateParams, champion_gate
@@ -104,7 +106,8 @@ def champion_model(
     champion = models.by_alias(CHAMPION_ALIAS)
     if champion and champion.number == version.number:
         context.log.info(f"version {version.number} is the champion already")
-        return dg.MaterializeResult(metadata={"version": version.number, "promoted": False})
+        yield dg.MaterializeResult(metadata={"version": version.number, "promoted": False})
+        return
     comparison = _against_champion(models, version, dvc)
     verdict = champion_gate(
         comparison.probabilities,
@@ -118,9 +121,7 @@ def champion_model(
     models.record(version, verdict)
     if verdict.passed:
         models.promote(version)
-    context.log.info(verdict.summary())
-    served = models.by_alias(CHAMPION_ALIAS)
-    return _verdict_result(version, verdict, champion=served.number if served else None)
+    yield from _conclude(context, version, verdict, models.by_alias(CHAMPION_ALIAS))
 
 
 def _against_champion(models: Any, version: "Version", dvc: DvcResource) -> Any:
@@ -131,15 +132,23 @@ def _against_champion(models: Any, version: "Version", dvc: DvcResource) -> Any:
     )
 
 
-def _verdict_result(version: "Version", verdict: "Verdict", **more: Any) -> dg.MaterializeResult:
+def _conclude(
+    context: dg.AssetExecutionContext,
+    version: "Version",
+    verdict: "Verdict",
+    holder: "Version | None",
+) -> Iterator[dg.MaterializeResult]:
+    """Report a verdict: with the asset if some version holds the alias, else as an observation."""
+    context.log.info(verdict.summary())
     reasons = pd.DataFrame([criterion.as_dict() for criterion in verdict.reasons])
-    return dg.MaterializeResult(
-        metadata={
-            "version": version.number,
-            "mlflow_run_id": version.run_id,
-            "promoted": verdict.passed,
-            "verdict": verdict.summary(),
-            "criteria": dg.MetadataValue.md(reasons.to_markdown(index=False)),
-            **more,
-        }
-    )
+    metadata: dict[str, Any] = {
+        "version": version.number,
+        "mlflow_run_id": version.run_id,
+        "promoted": verdict.passed,
+        "verdict": verdict.summary(),
+        "criteria": dg.MetadataValue.md(reasons.to_markdown(index=False)),
+    }
+    if holder is None:
+        context.log_event(dg.AssetObservation(context.asset_key, metadata=metadata))
+    else:
+        yield dg.MaterializeResult(metadata={**metadata, "alias_version": holder.number})

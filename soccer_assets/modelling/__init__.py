@@ -1,1 +1,7 @@
-"""Learning calibrated 1X2 probabilities from a dataset, and judging whether they may be served."""
+"""Training, calibration, scoring and gates of the 1X2 model, free of any orchestration."""
+
+import os
+
+# OpenMP's waiting threads spin by default, which costs LightGBM most of its speed as soon as
+# another process wants the core. Read when the OpenMP library is loaded, so set before that.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -12,7 +12,6 @@ from soccer_assets.modelling.model import OutcomeModel
 from soccer_assets.modelling.tracking import (
     KIND_TAG,
     KIND_TRAINING,
-    MODEL_ARTIFACT,
     TrainingRun,
 )
 
@@ -86,8 +85,7 @@ class ModelRegistry:
                 return _version(version)
         import mlflow
 
-        created = mlflow.register_model(f"runs:/{run.run_id}/{MODEL_ARTIFACT}", MODEL_NAME)
-        return _version(created)
+        return _version(mlflow.register_model(run.model_uri, MODEL_NAME))
 
     def by_alias(self, alias: str) -> Version | None:
         """The version an alias points to; None when it points nowhere."""

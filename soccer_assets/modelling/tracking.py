@@ -13,11 +13,11 @@ from soccer_assets.modelling.params import TrainingParams
 from soccer_assets.modelling.train import MODEL, TrainingResult
 from soccer_assets.monitoring.drift import ReferenceProfile
 
-MODEL_ARTIFACT = "model"
 KIND_TAG, KIND_TRAINING = "soccer.kind", "training"
 DATA_REVISION_TAG = "soccer.data_revision"
 TRAINED_UNTIL_TAG = "soccer.trained_until"
 ROWS_TAG = "soccer.finished_matches"
+MODEL_URI_TAG = "soccer.model_uri"
 _HOLDOUT, _REFERENCE, _REPORT = "holdout.parquet", "reference_profile.json", "scorecard.json"
 
 
@@ -64,13 +64,14 @@ def log_training(
         (root / "importances.json").write_text(json.dumps(result.importances, indent=2))
         (root / "reliability.png").write_bytes(reliability_plot(result))
         mlflow.log_artifacts(folder)
-    _log_model(result)
+    mlflow.set_tag(MODEL_URI_TAG, _log_model(result))
     run = mlflow.active_run()
     assert run is not None
     return run.info.run_id
 
 
-def _log_model(result: TrainingResult) -> None:
+def _log_model(result: TrainingResult) -> str:
+    """Log the model; returns its ``models:/`` URI."""
     import mlflow
     from mlflow.models import infer_signature
 
@@ -78,8 +79,8 @@ def _log_model(result: TrainingResult) -> None:
 
     example = result.model.typical_match().astype("float64")
     wrapped = OutcomePyfunc(result.model)
-    mlflow.pyfunc.log_model(
-        name=MODEL_ARTIFACT,
+    logged = mlflow.pyfunc.log_model(
+        name="model",
         python_model=wrapped,
         signature=infer_signature(example, wrapped.predict(None, example)),
         # Named here because inferring them starts a process that imports everything again.
@@ -89,6 +90,7 @@ def _log_model(result: TrainingResult) -> None:
             f"soccer_assets=={version('soccer_assets')}",
         ],
     )
+    return logged.model_uri
 
 
 def reliability_plot(result: TrainingResult) -> bytes:
@@ -128,6 +130,7 @@ class TrainingRun:
     data_revision: str
     trained_until: pd.Timestamp
     finished_matches: int
+    model_uri: str
     metrics: dict[str, float]
 
     @classmethod
@@ -138,6 +141,7 @@ class TrainingRun:
             data_revision=tags[DATA_REVISION_TAG],
             trained_until=pd.Timestamp(tags[TRAINED_UNTIL_TAG]),
             finished_matches=int(tags[ROWS_TAG]),
+            model_uri=tags[MODEL_URI_TAG],
             metrics=dict(run.data.metrics),
         )
 

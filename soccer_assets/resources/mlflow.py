@@ -1,5 +1,8 @@
 """MLflow: tracking of trainings (dagster-mlflow) and the model registry."""
 
+import logging
+import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -30,9 +33,9 @@ class MlflowTrackingResource(dg.ConfigurableResource):
     @contextmanager
     def run(self, context: dg.AssetExecutionContext) -> Iterator[None]:
         """An active MLflow run tagged with the Dagster run, ended when the block is left."""
-        import os
-
         # Imported here: it takes seconds, and only a training needs it.
+        warnings.simplefilter("ignore", dg.BetaWarning)  # dagster-mlflow is beta, knowingly used
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
         import mlflow
         from dagster_mlflow import mlflow_tracking
 
