@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-console = Console()
+#: Wide enough for the tables when the output is a file.
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 _DAY = ["%Y-%m-%d"]
 

@@ -105,13 +105,13 @@ def print_coming_matches(console: Console, limit: int = 15) -> None:
         table.add_column(column)
     for column in ("home", "draw", "away", "model"):
         table.add_column(column, justify="right")
-    for row in coming.itertuples():
+    for row in coming.to_dict("records"):
         table.add_row(
-            row.kickoff,
-            row.league,
-            f"{row.home} – {row.away}",
-            *(f"{p:.0%}" for p in (row.p_home, row.p_draw, row.p_away)),
-            f"v{row.version}",
+            row["kickoff"],
+            row["league"],
+            f"{row['home']} – {row['away']}",
+            *(f"{row[name]:.0%}" for name in ("p_home", "p_draw", "p_away")),
+            f"v{row['version']}",
         )
     console.print(table)
     console.print(f"Newest result known to these predictions: {_data_age()}", highlight=False)

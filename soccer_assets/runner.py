@@ -75,7 +75,7 @@ def run_job(
 def _tell(entry: dg.EventLogEntry, progress: Progress) -> None:
     event = entry.dagster_event
     if event is None:
-        if entry.level >= logging.INFO:
+        if isinstance(entry.level, int) and entry.level >= logging.INFO:
             progress(f"  {entry.user_message}")
     elif event.is_step_success:
         seconds = event.step_success_data.duration_ms / 1000

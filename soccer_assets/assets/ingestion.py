@@ -5,7 +5,9 @@ day that fails leaves the other days of its range loaded and marked as such.
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -32,13 +34,13 @@ class IngestConfig(dg.Config):
     """Days asked for at once; a public host is limited to one request in 2 s all the same."""
 
 
-def _spec(key: dg.AssetKey, **attributes: object) -> dg.AssetSpec:
+def _spec(key: dg.AssetKey, **attributes: Any) -> dg.AssetSpec:
     return dg.AssetSpec(
         key,
         owners=OWNERS,
         partitions_def=daily,
         automation_condition=FILL_RECENT_GAPS,
-        **attributes,  # type: ignore[arg-type]
+        **attributes,
     )
 
 
@@ -94,20 +96,21 @@ def ingest(
     if config.resume:
         settled = settled_days(warehouse.engine)
         days = [day for day in days if day not in settled]
-        context.log.info(f"{len(context.partition_keys) - len(days)} days are loaded and settled")
+        skipped = len(context.partition_keys) - len(days)
+        context.log.info(f"{skipped} days are loaded and settled already, {len(days)} to go")
 
-    def run(fetch_from_source: bool) -> IngestReport:
-        options = {
-            "batch_days": config.batch_days,
-            "concurrency": config.concurrency,
-            "progress": context.log.info,
-        }
-        if not fetch_from_source:  # the tables alone: read the archive again
-            return ingest_days(days, None, lake.archive, warehouse.engine, **options)  # type: ignore[arg-type]
-        with livescores.client() as client:
-            return ingest_days(days, client.fetch, lake.archive, warehouse.engine, **options)  # type: ignore[arg-type]
-
-    report = run(LIVESCORES in selected)
+    # Without livescores selected, the tables are made from the archive again.
+    source = livescores.client() if LIVESCORES in selected else nullcontext()
+    with source as client:
+        report = ingest_days(
+            days,
+            client.fetch if client else None,
+            lake.archive,
+            warehouse.engine,
+            batch_days=config.batch_days,
+            concurrency=config.concurrency,
+            progress=context.log.info,
+        )
     if report.faults:
         _keep_what_went_well(context, report)
         raise dg.Failure(
@@ -129,7 +132,7 @@ def ingest(
             )
 
 
-def _metadata(report: IngestReport) -> dict[dg.AssetKey, dict[str, object]]:
+def _metadata(report: IngestReport) -> dict[dg.AssetKey, dict[str, Any]]:
     return {
         LIVESCORES: {
             "dagster/row_count": report.matches,

@@ -1,12 +1,13 @@
 """When each asset is made without anybody asking, as named conditions."""
 
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
 from soccer_assets.params import load_params
 
-AC = dg.AutomationCondition
+AC: Any = dg.AutomationCondition  # its overloads do not type-check when conditions are combined
 _ingestion = load_params().ingestion
 
 _IDLE = ~AC.in_progress() & ~AC.any_deps_in_progress()
@@ -32,7 +33,7 @@ FOLLOW_UPSTREAM = (
 FOLLOW_LAKE = (AC.any_deps_updated().since_last_handled() & _IDLE).with_label("the lake changed")
 
 
-def _failing(report: str, check: str) -> dg.AutomationCondition:
+def _failing(report: str, check: str) -> dg.AutomationCondition[Any]:
     """The report was renewed since the last retraining and its check fails on it.
 
     Not ``check_failed().newly_true()``: that fires once, and a second drift would go unheard.

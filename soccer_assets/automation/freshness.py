@@ -1,6 +1,8 @@
 """How old each asset may get, in one table."""
 
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -27,7 +29,7 @@ FRESHNESS: dict[str, dg.FreshnessPolicy] = {
 }
 
 
-def with_freshness(assets: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+def with_freshness(assets: Iterable[Any]) -> list[Any]:
     """Give every asset the policy of its group."""
     return list(
         dg.map_asset_specs(

@@ -35,12 +35,11 @@ def build_features(
     frame = _in_order(finished, fixtures)
     log = _match_log(frame)
     delay = params.result_delay_minutes * 60
-    parts = {
-        **rate(log, params.ratings, delay).to_dict("series"),
-        **dict(_team_features(log, params, delay)),
-        **dict(_league_features(log, params, delay)),
-        "women": frame["sex"].to_numpy(),
-    }
+    ratings = rate(log, params.ratings, delay)
+    parts = {name: ratings[name].to_numpy() for name in ratings.columns}
+    parts.update(_team_features(log, params, delay))
+    parts.update(_league_features(log, params, delay))
+    parts["women"] = frame["sex"].to_numpy()
     features = pd.DataFrame({name: np.asarray(v, np.float32) for name, v in parts.items()})
     return pd.concat([frame[KEY_COLUMNS], features], axis=1)
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from soccer_assets.features.params import RatingParams
 
 ELO_START = 1500.0
+UNRATED = float("-inf")
 LEAGUE_MEAN_STEP = 0.02
 MEAN_LOG_GOALS = 0.15
 HOME_LOG_GOALS = 0.25
@@ -75,7 +76,7 @@ def rate(log: MatchLog, params: RatingParams, result_delay: int) -> pd.DataFrame
     league = log.league.tolist()
     home_goals, away_goals = log.home_goals.tolist(), log.away_goals.tolist()
 
-    elo: list[float | None] = [None] * teams
+    elo = [UNRATED] * teams
     league_mean = [ELO_START] * leagues
     pi_at_home, pi_on_road = [0.0] * teams, [0.0] * teams
     attack, defence = [0.0] * teams, [0.0] * teams
@@ -96,10 +97,10 @@ def rate(log: MatchLog, params: RatingParams, result_delay: int) -> pd.DataFrame
         expected = 1.0 / (1.0 + 10.0 ** (-gap / 400.0))
         score = 1.0 if margin > 0 else 0.5 if margin == 0 else 0.0
         step = elo_k * _margin_factor(abs(margin)) * (score - expected)
-        elo[h] += step  # type: ignore[operator]  # read, hence set, at its kick-off
-        elo[a] -= step  # type: ignore[operator]
+        elo[h] += step
+        elo[a] -= step
         mean = league_mean[league[i]]
-        pair = (elo[h] + elo[a]) / 2.0  # type: ignore[operator]
+        pair = (elo[h] + elo[a]) / 2.0
         league_mean[league[i]] = mean + LEAGUE_MEAN_STEP * (pair - mean)
 
         error = margin - (_pi_goals(pi_home[i]) - _pi_goals(pi_away[i]))
@@ -127,11 +128,11 @@ def rate(log: MatchLog, params: RatingParams, result_delay: int) -> pd.DataFrame
             known += 1
         h, a = home[i], away[i]
         # A newcomer starts at the level of the league it joins.
-        if elo[h] is None:
+        if elo[h] == UNRATED:
             elo[h] = league_mean[league[i]]
-        if elo[a] is None:
+        if elo[a] == UNRATED:
             elo[a] = league_mean[league[i]]
-        elo_home[i], elo_away[i] = elo[h], elo[a]  # type: ignore[assignment]
+        elo_home[i], elo_away[i] = elo[h], elo[a]
         pi_home[i], pi_away[i] = pi_at_home[h], pi_on_road[a]
         log_home = MEAN_LOG_GOALS + HOME_LOG_GOALS + attack[h] - defence[a]
         log_away = MEAN_LOG_GOALS + attack[a] - defence[h]

@@ -35,7 +35,7 @@ MAX_SCORE = 99
 MAX_BIGINT = 2**63 - 1
 
 _STATUS_NAMES = {status.value: status.name.lower() for status in FeedStatus}
-_ALLOWED_TYPES = {
+_ALLOWED_TYPES: dict[str, set[type]] = {
     "BIGINT": {int},
     "INTEGER": {int},
     "TEXT": {str},

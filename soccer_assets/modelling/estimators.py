@@ -135,7 +135,7 @@ class LogisticEstimator:
 class BoostingParams(_Params):
     """Parameters of :class:`BoostingEstimator`, by their LightGBM names."""
 
-    learning_rate: float = Field(default=0.03, gt=0)
+    learning_rate: float = Field(default=0.05, gt=0)
     num_leaves: int = Field(default=15, ge=2)
     max_depth: int = Field(default=-1, ge=-1)
     min_data_in_leaf: int = Field(default=200, ge=1)
@@ -147,8 +147,9 @@ class BoostingParams(_Params):
     max_bin: int = Field(default=127, ge=2)
     rounds: int = Field(default=800, ge=1)
     """At most this many boosting rounds (of three trees); exactly so many without validation."""
-    early_stopping_rounds: int = Field(default=80, ge=1)
+    early_stopping_rounds: int = Field(default=60, ge=1)
     n_jobs: int = Field(default=2, ge=1)
+    """Threads. More than there are idle cores is many times slower, as the threads spin."""
 
 
 class BoostingEstimator:

@@ -142,6 +142,13 @@ def test_thresholds_decide(profile):
     assert drift_report(profile, one, DriftThresholds(max_share_drifted=0.2)).drifted
 
 
+def test_ignored_features_are_left_out(profile):
+    live = sample(1000, 1).assign(elo=1e4).drop(columns="gappy")
+    table = feature_drift(profile, live, DriftThresholds(ignored=("elo", "gappy")))
+    assert set(table["feature"]) == {"skewed", "binary", "count"}
+    assert not table["drifted"].any()
+
+
 def test_profiles_survive_json():
     frame = sample(300, 0).assign(unknown=np.nan)
     profile = ReferenceProfile.build(frame, list(frame))

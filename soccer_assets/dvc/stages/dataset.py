@@ -10,8 +10,8 @@ def main() -> None:
     finished = pd.read_parquet(FINISHED, columns=["match_id", "home_score", "away_score"])
     features = pd.read_parquet(FEATURES)
     dataset = features[features["is_finished"]].drop(columns="is_finished")
-    margin = finished.set_index("match_id").eval("home_score - away_score")
-    margin = margin.loc[dataset["match_id"]].to_numpy()
+    scores = finished.set_index("match_id").loc[dataset["match_id"]]
+    margin = (scores["home_score"] - scores["away_score"]).to_numpy()
     dataset.insert(4, "outcome", np.select([margin > 0, margin == 0], [0, 1], 2).astype("int8"))
     write_parquet(dataset, DATASET)
 

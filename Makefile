@@ -1,0 +1,57 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo replay ui serve feed test test-all lint format bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
+
+# The lock pins everything, so pip has nothing to resolve.
+$(STAMP): requirements.lock pyproject.toml setup.py
+	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or later is needed"'
+	@echo "Installing into $(VENV) (once; a minute or two)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP) ## Run the whole loop on embedded services and print coming predictions
+	@$(BIN)/soccer demo
+
+replay: $(STAMP) ## Replay real results: make replay FILE=matches.parquet AS_OF=2025-03-01 SINCE=2015-01-01
+	@$(BIN)/soccer replay $(FILE) --as-of $(AS_OF) --since $(SINCE)
+
+ui: $(STAMP) ## Open the Dagster UI on http://127.0.0.1:3000
+	@$(BIN)/dagster dev
+
+serve: $(STAMP) ## Run a prediction worker on http://127.0.0.1:8008
+	@$(BIN)/soccer serve
+
+feed: $(STAMP) ## Serve the simulated livescores feed on http://127.0.0.1:8800
+	@$(BIN)/soccer feed
+
+test: $(STAMP) ## Run the default test suite
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(STAMP) ## Run every test, the slow ones too
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP) ## Lint, check formatting and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(STAMP) ## Format and fix what can be fixed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: $(STAMP) ## Resolve pyproject.toml into requirements.lock again
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	  --prerelease if-necessary-or-explicit --no-header --no-annotate -o requirements.lock
+
+clean: ## Remove the environment and all local state
+	rm -rf $(VENV) .soccer
