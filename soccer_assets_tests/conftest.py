@@ -1,0 +1,115 @@
+"""Real components for the tests: PostgreSQL, an S3 server, a simulated feed, and real matches."""
+
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from soccer_assets.clock import utc_now
+from soccer_assets.lake.store import LocalStore, S3Store
+from soccer_assets.livescores.server import FeedServer
+from soccer_assets.livescores.simulator import LeagueSimulator
+from soccer_assets.settings import PROJECT_ROOT
+from soccer_assets.warehouse.embedded import start_embedded_postgres
+from soccer_assets.warehouse.schema import create_tables
+
+#: Where real matches are looked for.
+REAL_DATA = Path(os.environ.get("SOCCER_REAL_DATA") or PROJECT_ROOT / "../shared/data")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URL of a PostgreSQL server that lives as long as the test session."""
+    return start_embedded_postgres(tmp_path_factory.mktemp("postgres") / "data")
+
+
+@pytest.fixture
+def database_url(postgres_server: str) -> Iterator[str]:
+    """URL of a database of this test's own."""
+    name = f"test_{uuid4().hex}"
+    server = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with server.connect() as connection:
+        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
+    yield sa.make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    """An engine on a database of this test's own, with the project's tables, empty."""
+    engine = sa.create_engine(database_url, connect_args={"options": "-c timezone=UTC"})
+    create_tables(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    """An empty lake on disk."""
+    return LocalStore(tmp_path / "lake")
+
+
+@dataclass(frozen=True)
+class S3Service:
+    """An S3 server on loopback."""
+
+    url: str
+    client: Any
+
+
+@pytest.fixture(scope="session")
+def s3_service() -> Iterator[S3Service]:
+    boto3 = pytest.importorskip("boto3")
+    from moto.server import ThreadedMotoServer
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+    server.start()
+    url = f"http://127.0.0.1:{port}"
+    client = boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    yield S3Service(url, client)
+    server.stop()
+
+
+@pytest.fixture
+def s3_store(s3_service: S3Service) -> S3Store:
+    """An empty lake in a bucket of this test's own."""
+    store = S3Store(s3_service.client, f"lake-{uuid4().hex[:12]}", "soccer/lake")
+    store.ensure_bucket()
+    return store
+
+
+@pytest.fixture
+def feed() -> Iterator[FeedServer]:
+    """The simulated feed, running."""
+    with FeedServer(LeagueSimulator(seed=20), clock=utc_now) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def real_matches() -> Path:
+    """The file of real matches; the test is skipped where it is absent."""
+    path = REAL_DATA / "world_matches.parquet"
+    if not path.exists():
+        pytest.skip(f"no real matches at {path} (set SOCCER_REAL_DATA)")
+    return path
+
+
+#: A moment in the middle of the simulated season, for tests that freeze the clock.
+MIDSEASON = datetime(2025, 3, 1, 12, tzinfo=UTC)
