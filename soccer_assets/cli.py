@@ -70,7 +70,7 @@ def feed(
     """Serve the livescores feed, simulated or replayed."""
     from soccer_assets.livescores.replay import ReplayBackend
     from soccer_assets.livescores.server import serve_forever
-    from soccer_assets.livescores.simulator import LeagueSimulator
+    from soccer_assets.livescores.simulation import LeagueSimulator
     from soccer_assets.settings import get_settings
 
     settings = get_settings()

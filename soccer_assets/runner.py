@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
+from dagster._utils.error import SerializableErrorInfo
 
 from soccer_assets.settings import PROJECT_ROOT, get_settings
 
@@ -22,6 +23,11 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
     home.mkdir(exist_ok=True)
     reference = InstanceRef.from_dir(str(home), config_dir=str(PROJECT_ROOT))
     with dg.DagsterInstance.from_ref(reference) as instance:
+        # Dagster's own way to pooled connections: a range of days is thousands of small inserts,
+        # and by default each of them connects anew.
+        instance.event_log_storage.optimize_for_webserver(
+            statement_timeout=60_000, pool_recycle=3600, max_overflow=4
+        )
         yield instance
 
 
@@ -87,6 +93,12 @@ def _reasons(result: dg.ExecuteInProcessResult) -> str:
     for event in result.get_step_failure_events():
         failure = event.step_failure_data
         told = failure.user_failure_data.description if failure.user_failure_data else None
-        error = failure.error.to_string().strip() if failure.error else "unknown"
-        reasons.append(f"{event.step_key}: {told or error}")
+        reasons.append(f"{event.step_key}: {told or _root_cause(failure.error)}")
     return "\n".join(reasons) or "failed"
+
+
+def _root_cause(error: SerializableErrorInfo | None) -> str:
+    """What went wrong first; the stack is with the run in the UI."""
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip() if error else "unknown"

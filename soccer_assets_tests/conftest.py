@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from soccer_assets.clock import utc_now
 from soccer_assets.lake.store import LocalStore, S3Store
 from soccer_assets.livescores.server import FeedServer
-from soccer_assets.livescores.simulator import LeagueSimulator
+from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.settings import PROJECT_ROOT
 from soccer_assets.warehouse.embedded import start_embedded_postgres
 from soccer_assets.warehouse.schema import create_tables

@@ -141,7 +141,7 @@ class DvcWorkspace:
 
     def _configure_remote(self) -> None:
         config = ConfigParser()
-        config["core"] = {"remote": "store", "analytics": "false", "autostage": "false"}
+        config["core"] = {"remote": "store", "analytics": "false", "autostage": "true"}
         remote = {"url": self._remote}
         if self._remote.startswith("s3://") and self._endpoint_url:
             remote["endpointurl"] = self._endpoint_url

@@ -13,6 +13,8 @@ KEY_COLUMNS = ["match_id", "kickoff", "tournament_id", "sex", "is_finished"]
 #: League averages before a league has a history: home wins, draws, goals a match.
 LEAGUE_PRIOR = {"home_wins": 0.45, "draws": 0.26, "goals": 2.65}
 MAX_REST_DAYS = 30.0
+#: Matches after which one more adds nothing to know a team by.
+EXPERIENCED = 50
 
 
 def build_features(
@@ -99,7 +101,8 @@ def _team_features(
         yield from _means(
             here.within(params.venue_window), values, f"{side}_{{}}_venue{params.venue_window}"
         )
-        yield f"{side}_experience", np.log1p(anywhere.counts)
+        # Capped, because a count that only grows would drift by its nature.
+        yield f"{side}_experience", np.log1p(np.minimum(anywhere.counts, EXPERIENCED))
         rest = (log.seconds - anywhere.latest(event_seconds.astype(float))) / 86_400
         yield f"{side}_rest_days", np.minimum(rest, MAX_REST_DAYS)
 

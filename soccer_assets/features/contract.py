@@ -16,7 +16,7 @@ RANGES: tuple[tuple[str, float, float], ...] = (
     (r"goals_expected_difference", -7.5, 7.5),
     (r"(home|away)_points_.*", 0, 3),
     (r"(home|away)_(scored|conceded)_.*", 0, 99),
-    (r"(home|away)_experience", 0, 20),
+    (r"(home|away)_experience", 0, 4),
     (r"(home|away)_rest_days", 0, 30),
     (r"league_(home_wins|draws)", 0, 1),
     (r"league_goals", 0, 198),

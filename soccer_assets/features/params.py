@@ -21,6 +21,6 @@ class FeatureParams(BaseModel):
     league_window: int = Field(400, ge=1, description="matches a league's averages look back")
     league_prior_matches: float = Field(50, ge=0, description="weight of the prior averages")
     result_delay_minutes: int = Field(
-        180, ge=0, description="after kick-off, when a result counts as known"
+        180, ge=1, description="after kick-off, when a result counts as known; never at it"
     )
     ratings: RatingParams = RatingParams()

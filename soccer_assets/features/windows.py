@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-#: Seconds a key's stretch of the sorted timeline spans: 2**34 s is beyond the year 2500.
+#: Seconds a key's stretch of the sorted timeline spans: 544 years from 1970, or from the first event.
 _SPAN = 1 << 34
 
 
@@ -60,10 +60,11 @@ def look_back(
         event_key, event_seconds: key codes (from 0) and times of the events, int64.
         query_key, query_seconds: the same for the queries.
     """
-    composite = event_key * _SPAN + event_seconds
+    start = event_seconds.min(initial=0)  # moments before 1970 are negative
+    composite = event_key * _SPAN + (event_seconds - start)
     order = np.argsort(composite, kind="stable")
     timeline = composite[order]
-    last = np.searchsorted(timeline, query_key * _SPAN + query_seconds, side="right")
+    last = np.searchsorted(timeline, query_key * _SPAN + (query_seconds - start), side="right")
     first = np.searchsorted(timeline, query_key * _SPAN, side="left")
     return Lookback(order, first, np.maximum(first, last))
 

@@ -26,6 +26,8 @@ MANIFEST_KEY = "tables/manifest.json"
 #: Part of every month's revision: raise it when what the files hold changes shape.
 SCHEMA_VERSION = 1
 TABLES = (match_raw, match)
+#: Months between two lines of progress.
+PROGRESS_MONTHS = 24
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,14 @@ def export_months(
             revisions = month_revisions(connection, table)
             months_now: dict[str, MonthFile] = {}
             tables[str(table.name)] = months_now
-            for month, revision in sorted(revisions.items()):
+            for count, (month, revision) in enumerate(sorted(revisions.items()), 1):
                 entry = current.get(month)
                 if month in asked or entry is None or entry.revision != revision:
-                    progress(f"{table.name} {month}")
                     entry = _export(connection, store, table, month, revision, entry)
                     written.append(entry.key)
                 months_now[month] = entry
+                if count == len(revisions) or count % PROGRESS_MONTHS == 0:
+                    progress(f"{table.name} {month}: {count} of {len(revisions)} months")
     manifest = Manifest(tables)
     if manifest != old:
         store.put(MANIFEST_KEY, manifest.to_bytes())
@@ -225,7 +228,7 @@ def read_table(
 
 
 def parity_differences(
-    connection: sa.Connection, store: ObjectStore, manifest: Manifest, months: Iterable[str]
+    connection: sa.Connection, store: ObjectStore, manifest: Manifest
 ) -> dict[str, Any]:
     """``table/month`` -> what differs between database and lake file; empty at parity.
 
@@ -233,26 +236,27 @@ def parity_differences(
     """
     differences: dict[str, Any] = {}
     for table in TABLES:
-        revisions = month_revisions(connection, table)
         entries = manifest.tables.get(table.name, {})
-        for month in sorted(set(months)):
-            if month not in revisions and month not in entries:
-                continue
+        database = _facts_of_database(connection, table)
+        for month in sorted(database.keys() | entries.keys()):
+            theirs = database.get(month, "missing")
             ours = _facts_of_file(store, entries.get(month))
-            theirs = _facts_of_database(connection, table, month)
             if ours != theirs:
                 differences[f"{table.name}/{month}"] = {"database": theirs, "lake": ours}
     return differences
 
 
-def _facts_of_database(connection: sa.Connection, table: sa.Table, month: str) -> dict[str, int]:
+def _facts_of_database(connection: sa.Connection, table: sa.Table) -> dict[str, dict[str, int]]:
     query = f"""
-        SELECT count(*) AS rows, coalesce(bit_xor(content_hash), 0) AS fingerprint,
+        SELECT to_char(feed_day, 'YYYY-MM') AS month, count(*) AS rows,
+               bit_xor(content_hash) AS fingerprint,
                coalesce(sum(home_score), 0) AS home_goals, coalesce(sum(away_score), 0) AS away_goals
-        FROM {SCHEMA}.{table.name} WHERE to_char(feed_day, 'YYYY-MM') = :month
+        FROM {SCHEMA}.{table.name} GROUP BY 1
         """
-    row = connection.execute(sa.text(query), {"month": month}).mappings().one()
-    return {name: int(value) for name, value in row.items()}
+    return {
+        row.pop("month"): {name: int(value) for name, value in row.items()}
+        for row in map(dict, connection.execute(sa.text(query)).mappings())
+    }
 
 
 def _facts_of_file(store: ObjectStore, entry: MonthFile | None) -> dict[str, int] | str:

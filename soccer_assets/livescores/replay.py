@@ -3,9 +3,9 @@
 Rules of the replay:
 
 - Kick-offs are taken as UTC. A missing or unreadable ``time`` means 12:00.
-- A match that kicks off after the moment asked for is a fixture without a score; any other is
-  finished at once, for the file does not know how it unfolded. A row without a score stays a
-  fixture.
+- A match that kicks off after the moment asked for is a fixture without a score, one that began
+  less than ``FINAL_WHISTLE`` before is in play without a score, for the file does not know how it
+  unfolded, and any other is finished. A row without a score stays a fixture.
 - ``ft_flag`` E or P: the file's score includes extra time or penalties, see ``_result``.
 - Seasons are cut in July: ``seasonId = tournament_id * 10000 + start year``.
 - Columns the feed has no place for (odds, neutral ground, source, ...) are ignored.
@@ -59,6 +59,7 @@ NEEDED_COLUMNS = tuple(c for c in REQUIRED_COLUMNS if c != "neutral")  # the fee
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 DAY_SECONDS = 86400
 DEFAULT_KICKOFF = 12 * 3600
+FINAL_WHISTLE = 2 * 3600  # after kick-off
 NO_SCORE = -1
 FLAGS = ("F", "E", "P")
 
@@ -222,11 +223,15 @@ def _match(row: Row, year: int, now: float) -> Row:
         "awayTeamName": row["away_team"],
         "awayTeamCountryName": country,
     }
-    played = row["kickoff"] <= now and NO_SCORE not in (row["home_score"], row["away_score"])
-    return match_row(fixture, _result(row) if played else _FIXTURE)
+    if row["kickoff"] > now or NO_SCORE in (row["home_score"], row["away_score"]):
+        return match_row(fixture, _FIXTURE)
+    if row["kickoff"] + FINAL_WHISTLE > now:
+        return match_row(fixture, _IN_PLAY)
+    return match_row(fixture, _result(row))
 
 
 _FIXTURE: Row = {"status": int(FeedStatus.SCHEDULED), "period": 0}
+_IN_PLAY: Row = {"status": int(FeedStatus.IN_PLAY)}
 
 
 def _result(row: Row) -> Row:

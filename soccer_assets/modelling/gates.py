@@ -230,7 +230,7 @@ def champion_gate(
     :func:`~soccer_assets.modelling.slices.standard_slices` gives. A champion trained later than the
     challenger may have seen these matches, which favours it.
 
-    The criteria: surely better than the class prior; not worse than Elo alone in the mean; better
+    The criteria: surely better than the class prior; not worse than Elo alone beyond chance; better
     than the champion with ``min_probability``; calibration error within ``ece_limit`` or what
     chance explains; on no slice worse than the class prior beyond chance. Raises ``ValueError`` on
     malformed arguments, ``KeyError`` when a baseline is absent.
@@ -331,9 +331,9 @@ def _not_worse_than_elo(
     compared = _compare(losses, elo, limits, blocks)
     return Criterion(
         "not_worse_than_elo",
-        compared.mean_difference <= 0.0,
+        compared.low <= 0.0,
         compared.mean_difference,
-        "<= 0",
+        f"{limits.confidence:.0%} interval reaching to 0 or below",
         f"mean log-loss difference to the Elo ordered logit, {_interval(compared)}",
     )
 

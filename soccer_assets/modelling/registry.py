@@ -83,9 +83,13 @@ class ModelRegistry:
         for version in known:
             if version.run_id == run.run_id:
                 return _version(version)
-        import mlflow
-
-        return _version(mlflow.register_model(run.model_uri, MODEL_NAME))
+        made = self._client.create_model_version(
+            MODEL_NAME,
+            run.model_uri,
+            run.run_id,
+            model_id=run.model_uri.removeprefix("models:/"),
+        )
+        return _version(made)
 
     def by_alias(self, alias: str) -> Version | None:
         """The version an alias points to; None when it points nowhere."""

@@ -83,6 +83,7 @@ def _log_model(result: TrainingResult) -> str:
         name="model",
         python_model=wrapped,
         signature=infer_signature(example, wrapped.predict(None, example)),
+        input_example=example,
         # Named here because inferring them starts a process that imports everything again.
         pip_requirements=[f"{name}=={version(name)}" for name in ("numpy", "pandas", "lightgbm")]
         + [

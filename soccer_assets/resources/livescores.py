@@ -30,7 +30,7 @@ class LivescoresResource(dg.ConfigurableResource):
                 yield client
             return
         from soccer_assets.livescores.server import FeedServer
-        from soccer_assets.livescores.simulator import LeagueSimulator
+        from soccer_assets.livescores.simulation import LeagueSimulator
 
         with (
             FeedServer(LeagueSimulator(seed=get_settings().simulator_seed)) as server,

@@ -1,7 +1,5 @@
 """MLflow: tracking of trainings (dagster-mlflow) and the model registry."""
 
-import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,14 +33,12 @@ class MlflowTrackingResource(dg.ConfigurableResource):
         """An active MLflow run tagged with the Dagster run, ended when the block is left."""
         # Imported here: it takes seconds, and only a training needs it.
         warnings.simplefilter("ignore", dg.BetaWarning)  # dagster-mlflow is beta, knowingly used
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
         import mlflow
         from dagster_mlflow import mlflow_tracking
 
         from soccer_assets.modelling.registry import prepare_local_store
 
         prepare_local_store(_tracking_uri())
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         mlflow.set_tracking_uri(_tracking_uri())
         _ensure_experiment(self.experiment)
         configured = mlflow_tracking.configured(

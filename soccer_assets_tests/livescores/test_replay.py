@@ -123,9 +123,9 @@ def test_before_kickoff_a_match_is_a_fixture(replay: ReplayBackend) -> None:
 def test_a_missing_or_unreadable_time_means_noon(replay: ReplayBackend) -> None:
     seen = matches(replay, DAY, LATER)
     assert seen[3]["startTimeUtc"] == seen[4]["startTimeUtc"] == "2024-03-09T12:00:00Z"
-    noon = datetime(2024, 3, 9, 12, tzinfo=UTC)
-    assert matches(replay, DAY, noon - timedelta(seconds=1))[3]["homeScore"] is None
-    assert matches(replay, DAY, noon)[3]["homeScore"] == 0
+    whistle = datetime(2024, 3, 9, 14, tzinfo=UTC)
+    assert matches(replay, DAY, whistle - timedelta(seconds=1))[3]["homeScore"] is None
+    assert matches(replay, DAY, whistle)[3]["homeScore"] == 0
 
 
 @pytest.mark.parametrize(("match_id", "elapsed"), [(6, "AET"), (7, "PEN")])
@@ -211,11 +211,18 @@ def test_a_naive_moment_is_refused(replay: ReplayBackend) -> None:
 
 @settings(deadline=None)
 @given(minutes=st.integers(-60, 26 * 60))
-def test_a_score_is_there_from_kickoff_on(replay: ReplayBackend, minutes: int) -> None:
+def test_no_score_is_there_before_the_final_whistle(replay: ReplayBackend, minutes: int) -> None:
     as_of = datetime(2024, 3, 9, tzinfo=UTC) + timedelta(minutes=minutes)
     for match in matches(replay, DAY, as_of).values():
-        played = datetime.fromisoformat(match["startTimeUtc"]) <= as_of
-        assert (match["status"] == FeedStatus.FINISHED) == played
+        begun = as_of - datetime.fromisoformat(match["startTimeUtc"])
+        if begun < timedelta(0):
+            assert match["status"] == FeedStatus.SCHEDULED
+        elif begun < timedelta(hours=2):
+            assert match["status"] == FeedStatus.IN_PLAY
+        else:
+            assert match["status"] == FeedStatus.FINISHED
+            continue
+        assert match["homeScore"] is match["homeExtratimeScore"] is match["winnerField"] is None
 
 
 # Real matches

@@ -273,7 +273,7 @@ def test_serve_forever_ends_cleanly_on_interrupt() -> None:
     script = (
         "import logging, sys\n"
         "from soccer_assets.livescores.server import serve_forever\n"
-        "from soccer_assets.livescores.simulator import LeagueSimulator\n"
+        "from soccer_assets.livescores.simulation import LeagueSimulator\n"
         "logging.basicConfig(level='INFO', stream=sys.stdout, format='%(message)s')\n"
         "serve_forever(LeagueSimulator(), port=0)\n"
     )

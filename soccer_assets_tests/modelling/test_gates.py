@@ -174,6 +174,13 @@ def test_champion_fails_below_elo_alone(judged):
     assert failed(judged.gate(baseline_losses=rivals)) == ["not_worse_than_elo"]
 
 
+def test_a_difference_to_elo_that_may_be_chance_is_let_pass(judged):
+    own = per_match_log_loss(judged.p, judged.y)
+    luckier = own - 0.001 + np.tile([0.5, -0.5], len(own) // 2)
+    rivals = {"class_prior": judged.prior, "elo_ordered_logit": luckier}
+    assert failed(judged.gate(baseline_losses=rivals)) == []
+
+
 def test_champion_fails_when_the_current_one_is_as_good(judged):
     own = per_match_log_loss(judged.p, judged.y)
     verdict = judged.gate(champion_losses=own)
