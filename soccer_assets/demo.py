@@ -53,7 +53,7 @@ def run_loop(since: date, console: Console) -> None:
             "ingest",
             progress,
             partitions=(str(open_days[0]), str(last)),
-            config={"ingest": {"config": {"resume": True}}},
+            config={"ingest_days": {"config": {"resume": True}}},
         )
     with _phase(console, "PostgreSQL -> lake"):
         run_job("export", progress, partitions=(f"{open_days[0]:%Y-%m}-01", f"{last:%Y-%m}-01"))

@@ -1,19 +1,26 @@
-"""Dagster's own storage: the same PostgreSQL as the warehouse, embedded or not."""
+"""Where Dagster itself keeps things: named in ``dagster.yaml``, so that every ``dagster`` command
+works without configuration.
+
+Its runs and events are in the warehouse's PostgreSQL, its logs and scratch files below
+``SOCCER_HOME``.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+from dagster._core.storage.root import LocalArtifactStorage
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
+from soccer_assets.settings import get_settings
 from soccer_assets.warehouse.connection import database_url
+
+Config = Mapping[str, Any]
 
 
 class SoccerPostgresStorage(DagsterPostgresStorage):
-    """``DagsterPostgresStorage`` at ``POSTGRES_URL``, or at the embedded server, which it starts.
-
-    Named in ``dagster.yaml``, so that every ``dagster`` command works without configuration.
-    """
+    """``DagsterPostgresStorage`` at ``POSTGRES_URL``, or at the embedded server, which it starts."""
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
@@ -21,7 +28,7 @@ class SoccerPostgresStorage(DagsterPostgresStorage):
 
     @classmethod
     def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+        cls, inst_data: ConfigurableClassData | None, config_value: Config
     ) -> "SoccerPostgresStorage":
         return cls(postgres_url=database_url(), inst_data=inst_data)
 
@@ -37,3 +44,35 @@ class SoccerPostgresStorage(DagsterPostgresStorage):
     @property
     def schedule_storage_data(self) -> None:
         return None
+
+
+def _folder(name: str) -> str:
+    return str(get_settings().home / "dagster" / name)
+
+
+class SoccerArtifactStorage(LocalArtifactStorage):
+    """Scratch files of Dagster."""
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Any
+    ) -> "SoccerArtifactStorage":
+        return cls(base_dir=_folder("artifacts"), inst_data=inst_data)
+
+
+class SoccerComputeLogManager(LocalComputeLogManager):
+    """What the steps printed."""
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Any
+    ) -> "SoccerComputeLogManager":
+        return cls(base_dir=_folder("compute_logs"), inst_data=inst_data)

@@ -11,7 +11,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
 from dagster._utils.error import SerializableErrorInfo
 
-from soccer_assets.settings import PROJECT_ROOT, get_settings
+from soccer_assets.settings import project_folder
 
 Progress = Callable[[str], None]
 
@@ -19,10 +19,7 @@ Progress = Callable[[str], None]
 @contextmanager
 def open_instance() -> Iterator[dg.DagsterInstance]:
     """The instance that ``dagster.yaml`` describes, the one every ``dagster`` command here uses."""
-    home = get_settings().home / "dagster"
-    home.mkdir(exist_ok=True)
-    reference = InstanceRef.from_dir(str(home), config_dir=str(PROJECT_ROOT))
-    with dg.DagsterInstance.from_ref(reference) as instance:
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(project_folder()))) as instance:
         # Dagster's own way to pooled connections: a range of days is thousands of small inserts,
         # and by default each of them connects anew.
         instance.event_log_storage.optimize_for_webserver(

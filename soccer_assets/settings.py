@@ -15,12 +15,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 #: Where ``soccer serve`` listens.
 DEFAULT_PORT = 8008
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+def project_folder() -> Path:
+    """The checkout that this package is; the current folder when it is installed without one."""
+    checkout = Path(__file__).resolve().parent.parent
+    return checkout if (checkout / "dagster.yaml").exists() else Path.cwd()
 
 
 def _default_home() -> Path:
-    in_checkout = (PROJECT_ROOT / "pyproject.toml").exists()
-    return (PROJECT_ROOT if in_checkout else Path.cwd()) / ".soccer"
+    return project_folder() / ".soccer"
 
 
 class Settings(BaseSettings):

@@ -16,12 +16,12 @@ from soccer_assets.clock import utc_now
 from soccer_assets.lake.store import LocalStore, S3Store
 from soccer_assets.livescores.server import FeedServer
 from soccer_assets.livescores.simulation import LeagueSimulator
-from soccer_assets.settings import PROJECT_ROOT
+from soccer_assets.settings import project_folder
 from soccer_assets.warehouse.embedded import start_embedded_postgres
 from soccer_assets.warehouse.schema import create_tables
 
 #: Where real matches are looked for.
-REAL_DATA = Path(os.environ.get("SOCCER_REAL_DATA") or PROJECT_ROOT / "../shared/data")
+REAL_DATA = Path(os.environ.get("SOCCER_REAL_DATA") or project_folder() / "../shared/data")
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ def _spec(key: dg.AssetKey, **attributes: Any) -> dg.AssetSpec:
 
 
 @dg.multi_asset(
-    name="ingest",
+    name="ingest_days",
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
     pool="livescores",

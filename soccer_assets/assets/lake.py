@@ -18,7 +18,7 @@ _SOURCES = {MATCH_RAW_PARQUET: (MATCH_RAW, match_raw), MATCH_PARQUET: (MATCH, ma
 
 
 @dg.multi_asset(
-    name="export",
+    name="export_months",
     can_subset=False,
     backfill_policy=dg.BackfillPolicy.single_run(),
     pool="lake",

@@ -2,8 +2,6 @@
 
 import dagster as dg
 
-from soccer_assets.automation.partitions import daily, monthly
-
 _SCORING = dg.AssetSelection.groups("features", "serving", "monitoring")
 _TRAINING = dg.AssetSelection.groups("model", "registry")
 
@@ -12,14 +10,12 @@ ingest_job = dg.define_asset_job(
     "ingest",
     dg.AssetSelection.groups("ingestion", "warehouse"),
     description="Feed days into the warehouse; takes any range of days.",
-    partitions_def=daily,
 )
 #: Changed months into the lake.
 export_job = dg.define_asset_job(
     "export",
     dg.AssetSelection.groups("lake"),
     description="Warehouse months into the lake; takes any range of months.",
-    partitions_def=monthly,
 )
 refresh_job = dg.define_asset_job(
     "refresh",

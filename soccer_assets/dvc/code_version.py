@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import sha256
-from importlib.util import find_spec
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
 PACKAGE = "soccer_assets"
@@ -41,11 +41,14 @@ def _parents(name: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1024)
 def _path(name: str) -> Path | None:
-    try:
-        spec = find_spec(name)
-    except ModuleNotFoundError:
+    """The module's file; None for what is no module. Found without importing anything: only the
+    top package goes through ``find_spec``, which would run the parents of any other name."""
+    spec = find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
         return None
-    return Path(spec.origin) if spec and spec.origin else None
+    module = Path(spec.origin).parent.parent.joinpath(*name.split("."))
+    files = (module / "__init__.py", module.with_suffix(".py"))
+    return next((file for file in files if file.is_file()), None)
 
 
 def _source(name: str) -> bytes:
@@ -58,11 +61,19 @@ def _imports(name: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(_source(name))):
         if isinstance(node, ast.Import):
             candidates = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        elif isinstance(node, ast.ImportFrom):
+            module = resolve_name("." * node.level + (node.module or ""), _package(name))
             # ``from package import name`` may name a module or something inside one.
-            candidates = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            candidates = [module, *(f"{module}.{alias.name}" for alias in node.names)]
         else:
             continue
         for candidate in candidates:
             if candidate.split(".")[0] == PACKAGE and _path(candidate):
                 yield candidate
+
+
+def _package(name: str) -> str:
+    """What relative imports of the module start from."""
+    path = _path(name)
+    is_package = path is not None and path.name == "__init__.py"
+    return name if is_package else name.rpartition(".")[0]

@@ -78,24 +78,22 @@ def reproduce(
     Raises:
         DvcError: a stage failed.
     """
-    selected = {
-        out: stage
-        for stage in read_stages()
-        for out in stage.outs
-        if dg.AssetKey(PurePosixPath(out).stem) in context.selected_asset_keys
-    }
+    selected = [
+        spec for spec in context.assets_def.specs if spec.key in context.selected_asset_keys
+    ]
     workspace.prepare(lake_manifest)
     before = workspace.outs()
-    stages = list(dict.fromkeys(stage.name for stage in selected.values()))
+    stages = list(dict.fromkeys(spec.metadata["dvc/stage"] for spec in selected))
     for line in workspace.reproduce(stages):
         context.log.info(line)
     workspace.push()
-    revision = workspace.save_point(f"Dagster run {context.run_id}: {', '.join(stages)}")
+    revision = workspace.save_point(f"Dagster run {context.run.run_id}: {', '.join(stages)}")
     after = workspace.outs()
-    for path in selected:
+    for spec in selected:
+        path = spec.metadata["dvc/out"]
         out = after[path]
         yield dg.MaterializeResult(
-            asset_key=dg.AssetKey(PurePosixPath(path).stem),
+            asset_key=spec.key,
             data_version=dg.DataVersion(out.md5),
             metadata={
                 **_describe(workspace, out),

@@ -57,6 +57,10 @@ class PayloadArchive:
         """Keep the payload but mark it, with the reason, as one no reader should use."""
         self._store.put(payload.key + _REJECTED, fault.encode())
 
+    def accept(self, payload: ArchivedPayload) -> None:
+        """Take the mark off a payload that turned out to be usable."""
+        self._store.delete(payload.key + _REJECTED)
+
 
 def _folder(day: date) -> str:
     return f"livescores/{day:%Y/%m/%d}/"

@@ -114,7 +114,7 @@ def export_months(
             for count, (month, revision) in enumerate(sorted(revisions.items()), 1):
                 entry = current.get(month)
                 if month in asked or entry is None or entry.revision != revision:
-                    entry = _export(connection, store, table, month, revision, entry)
+                    entry = _export(connection, store, table, month, revision)
                     written.append(entry.key)
                 months_now[month] = entry
                 if count == len(revisions) or count % PROGRESS_MONTHS == 0:
@@ -141,7 +141,6 @@ def _export(
     table: sa.Table,
     month: str,
     revision: str,
-    previous: MonthFile | None,
 ) -> MonthFile:
     rows = _read_month(connection, table, month)
     buffer = BytesIO()
@@ -149,10 +148,17 @@ def _export(
     body = buffer.getvalue()
     digest = sha256(body).hexdigest()
     key = f"tables/{table.name}/month={month}/{digest[:16]}.parquet"
-    if previous is None or previous.sha256 != digest:
+    if not _holds(store, key, body):
         store.put(key, body)
     days = pc.min_max(rows["feed_day"]).as_py()
     return MonthFile(key, digest, rows.num_rows, str(days["min"]), str(days["max"]), revision)
+
+
+def _holds(store: ObjectStore, key: str, body: bytes) -> bool:
+    try:
+        return store.get(key) == body
+    except ObjectNotFound:
+        return False
 
 
 def _read_month(connection: sa.Connection, table: sa.Table, month: str) -> pa.Table:
@@ -167,9 +173,12 @@ def _read_month(connection: sa.Connection, table: sa.Table, month: str) -> pa.Ta
             ORDER BY match_id) TO STDOUT (FORMAT csv, HEADER)""",
         buffer,
     )
+    size = buffer.tell()
     buffer.seek(0)
     return pa.csv.read_csv(
         buffer,
+        # One block: Arrow refuses a row that is longer than a block.
+        read_options=pa.csv.ReadOptions(block_size=size),
         convert_options=pa.csv.ConvertOptions(
             column_types=schema,
             true_values=["t"],

@@ -46,7 +46,7 @@ class _Retry(Exception):
 
 def _retry_after(response: httpx.Response) -> float | None:
     value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None
+    return float(value) if value.isdecimal() else None
 
 
 def _wait(backoff: float) -> tenacity.wait.wait_base:
@@ -120,6 +120,8 @@ class LivescoresClient:
             raise _Retry(f"timeout ({type(error).__name__})") from error
         except httpx.TransportError as error:
             raise _Retry(f"no connection: {error}") from error
+        except httpx.DecodingError as error:
+            raise _Retry(f"unreadable compression: {error}") from error
         if response.status_code in RETRIED_STATUSES:
             raise _Retry(
                 f"HTTP {response.status_code}", _retry_after(response), response.content or None

@@ -88,10 +88,13 @@ def _read_day(day: date, fetch: Fetch | None, archive: PayloadArchive) -> Parsed
             archive.reject(archive.put(day, fault.body, datetime.now(UTC)), fault.fault)
         return fault
     try:
-        return parse_day(day, body, payload_key=payload.key, fetched_at=payload.fetched_at)
+        parsed = parse_day(day, body, payload_key=payload.key, fetched_at=payload.fetched_at)
     except FeedFault as fault:
         archive.reject(payload, fault.fault)
         return fault
+    if payload.rejected:
+        archive.accept(payload)
+    return parsed
 
 
 def _obtain(

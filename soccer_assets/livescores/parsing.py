@@ -4,6 +4,7 @@ Columns are validated whole (one set of types a column), so that a clean payload
 a bad one is named down to the match and the field.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -33,6 +34,8 @@ REQUIRED_MATCH = (
 NOT_NULL = frozenset(REQUIRED_HEADER + REQUIRED_MATCH) - {"homeScore", "awayScore"}
 MAX_SCORE = 99
 MAX_BIGINT = 2**63 - 1
+#: A NUL in JSON text, which PostgreSQL cannot store; the backslash itself is not escaped.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 _STATUS_NAMES = {status.value: status.name.lower() for status in FeedStatus}
 _ALLOWED_TYPES: dict[str, set[type]] = {
@@ -88,7 +91,8 @@ def parse_day(day: date, body: bytes, *, payload_key: str, fetched_at: datetime)
 
     Raises:
         PayloadFault: not JSON, not the feed's shape, a required field missing or null, a value of
-            the wrong type, an unknown status, an impossible score, or a match id twice.
+            the wrong type or beyond what a column holds, an unknown status, an impossible score,
+            or a match id twice.
     """
 
     def fault(text: str) -> NoReturn:
@@ -98,7 +102,7 @@ def parse_day(day: date, body: bytes, *, payload_key: str, fetched_at: datetime)
     columns = _columns(headers, matches, fault)
     _check_values(columns, fault)
     kickoffs = [_instant(text, fault) for text in columns["startTimeUtc"]]
-    raw = _raw_table(headers, matches, columns, day, payload_key, fetched_at)
+    raw = _raw_table(headers, matches, columns, day, payload_key, fetched_at, fault)
     return ParsedDay(
         day, payload_key, fetched_at, raw, _match_table(columns, kickoffs, day, fetched_at)
     )
@@ -111,9 +115,13 @@ def _decode(body: bytes, fault: Fault) -> Any:
     if body.lstrip()[:1] == b"<":
         fault("an HTML page instead of JSON")
     try:
-        return orjson.loads(body)
+        payload = orjson.loads(body)
+        orjson.dumps(payload)  # refuses what loads accepts: nesting beyond 254 levels
+        return payload
     except orjson.JSONDecodeError as error:
         fault(f"truncated or invalid JSON: {error}")
+    except orjson.JSONEncodeError as error:
+        fault(f"JSON nested too deeply: {error}")
 
 
 def _flatten(payload: Any, fault: Fault) -> tuple[list[dict], list[dict]]:
@@ -196,9 +204,9 @@ def _check_scores(columns: dict[str, list], fault: Fault) -> None:
 def _instant(text: str, fault: Fault) -> datetime:
     try:
         value = datetime.fromisoformat(text)
-    except ValueError:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except (ValueError, OverflowError):
         fault(f"startTimeUtc {text!r:.60} is not a time")
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def content_hash(document: Any) -> int:
@@ -214,6 +222,7 @@ def _raw_table(
     day: date,
     payload_key: str,
     fetched_at: datetime,
+    fault: Fault,
 ) -> pa.Table:
     count = len(matches)
     known = set(RAW_FIELDS)
@@ -221,13 +230,13 @@ def _raw_table(
     for field, name in RAW_FIELDS.items():
         values = columns[field]
         if str(match_raw.c[name].type) == "JSONB":
-            values = [None if v is None else orjson.dumps(v).decode() for v in values]
+            values = [None if v is None else _document(v, fault) for v in values]
         data[name] = values
     extras = [
         {k: v for row in rows for k, v in row.items() if k not in known}
         for rows in zip(headers, matches, strict=True)
     ]
-    data["extra"] = [orjson.dumps(e).decode() if e else None for e in extras]
+    data["extra"] = [_document(e, fault) if e else None for e in extras]
     data["feed_day"] = [day] * count
     data["payload_key"] = [payload_key] * count
     data["content_hash"] = [
@@ -235,6 +244,13 @@ def _raw_table(
     ]
     data["first_seen_at"] = data["changed_at"] = [fetched_at] * count
     return pa.table(data, schema=RAW_SCHEMA)
+
+
+def _document(value: Any, fault: Fault) -> str:
+    text = orjson.dumps(value).decode()
+    if _NUL.search(text):
+        fault(f"a NUL character in {text:.60}")
+    return text
 
 
 def _match_table(

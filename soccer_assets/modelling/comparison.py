@@ -34,8 +34,12 @@ class Comparison:
 def compare_with_champion(
     registry: ModelRegistry, version: Version, dataset: pd.DataFrame
 ) -> Comparison:
-    """Score the champion on the version's holdout, with the features of ``dataset``."""
+    """Score the champion on the version's holdout, with the features of ``dataset``.
+
+    A match that has left the dataset since the training, annulled or awarded, is left out.
+    """
     table = registry.training(version).holdout()
+    table = table[table["match_id"].isin(dataset["match_id"])]
     matches = system_rows(table, MODEL)
     outcomes = outcomes_of(table, MODEL)
     champion = registry.by_alias(CHAMPION)

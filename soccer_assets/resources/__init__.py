@@ -1,5 +1,7 @@
 """Handles on everything outside, made from the settings; thin Dagster resources."""
 
+from typing import Any
+
 from soccer_assets.resources.dvc import DvcResource
 from soccer_assets.resources.lake import LakeResource
 from soccer_assets.resources.livescores import LivescoresResource
@@ -7,6 +9,7 @@ from soccer_assets.resources.mlflow import MlflowTrackingResource, ModelRegistry
 from soccer_assets.resources.slack import SlackAlertResource
 from soccer_assets.resources.warehouse import WarehouseResource
 from soccer_assets.resources.workers import WorkersResource
+from soccer_assets.settings import Settings
 
 __all__ = [
     "DvcResource",
@@ -17,4 +20,25 @@ __all__ = [
     "SlackAlertResource",
     "WarehouseResource",
     "WorkersResource",
+    "make_resources",
 ]
+
+
+def make_resources(settings: Settings) -> dict[str, Any]:
+    """Every resource of the code location, by the name that assets ask for it."""
+    return {
+        "livescores": LivescoresResource(
+            url=settings.livescores_url,
+            timeout_seconds=settings.livescores_timeout_seconds,
+            attempts=settings.livescores_attempts,
+        ),
+        "warehouse": WarehouseResource(),
+        "lake": LakeResource(
+            uri=settings.lake, endpoint_url=settings.s3_endpoint_url, region=settings.aws_region
+        ),
+        "dvc": DvcResource(remote=settings.dvc_remote, endpoint_url=settings.s3_endpoint_url),
+        "mlflow_tracking": MlflowTrackingResource(),
+        "registry": ModelRegistryResource(),
+        "workers": WorkersResource(urls=settings.workers),
+        "slack": SlackAlertResource(channel=settings.slack_channel, api_url=settings.slack_api_url),
+    }

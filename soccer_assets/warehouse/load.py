@@ -34,16 +34,19 @@ class LoadResult:
 _RANK = "array_position(ARRAY[{}], {{}}.status)".format(", ".join(f"'{s}'" for s in STATUSES))
 
 # A match shown on two days (postponed, moved) is one row. Among the records of one load, and
-# against the stored one of another day, the further status wins, then the later day.
+# against the stored one of another day, the further status wins, then the later day. A stored one
+# that this load brings anew is not compared with.
 _KEEP_ONE_RECORD = f"""
+DELETE FROM stage_match s USING {SCHEMA}.match m
+WHERE m.match_id = s.match_id AND m.feed_day <> s.feed_day
+  AND ({_RANK.format("s")}, s.feed_day) < ({_RANK.format("m")}, m.feed_day)
+  AND NOT EXISTS (
+    SELECT FROM stage_match newer WHERE newer.match_id = m.match_id AND newer.feed_day = m.feed_day);
 DELETE FROM stage_match s USING (
     SELECT match_id, feed_day, row_number() OVER (
         PARTITION BY match_id ORDER BY {_RANK.format("x")} DESC, feed_day DESC) AS place
     FROM stage_match x) ranked
 WHERE ranked.place > 1 AND s.match_id = ranked.match_id AND s.feed_day = ranked.feed_day;
-DELETE FROM stage_match s USING {SCHEMA}.match m
-WHERE m.match_id = s.match_id AND m.feed_day <> s.feed_day
-  AND ({_RANK.format("s")}, s.feed_day) < ({_RANK.format("m")}, m.feed_day);
 DELETE FROM stage_match_raw r WHERE NOT EXISTS (
     SELECT FROM stage_match s WHERE s.match_id = r.match_id AND s.feed_day = r.feed_day);
 """
@@ -58,9 +61,11 @@ def load_days(
     concurrent ingests of overlapping days cannot deadlock or interleave.
 
     Args:
+        days: of a day that comes twice, the last one counts.
         checked_at: when the source was last asked for these days; default: each payload's own
             fetch (a load from the archive).
     """
+    days = list({day.day: day for day in days}.values())
     with engine.begin() as connection:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
         cursor = connection.connection.cursor()

@@ -1,0 +1,38 @@
+"""The ``dagster`` command of this environment, which knows the project it is used in.
+
+Installed over Dagster's own script of that name, because a few of Dagster's commands read neither
+``pyproject.toml`` nor ``workspace.yaml``, and others refuse to run without ``DAGSTER_HOME``. In the
+project's folder none of them needs a flag or an exported variable; elsewhere nothing changes.
+"""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from soccer_assets.settings import project_folder
+
+DEFINITIONS = "soccer_assets.definitions"
+#: Commands that take a module and look for it nowhere else.
+NEED_MODULE = {
+    ("asset", "list"),
+    ("asset", "materialize"),
+    ("job", "execute"),
+    ("job", "scaffold_config"),
+}
+_CODE_OPTIONS = ("-m", "--module-name", "-f", "--python-file", "--package-name", "-w")
+
+
+def main() -> None:
+    """Run ``dagster`` with the arguments of this process."""
+    if Path.cwd() == project_folder() and Path("dagster.yaml").is_file():
+        os.environ.setdefault("DAGSTER_HOME", str(Path.cwd()))
+        arguments = sys.argv[1:]
+        if tuple(arguments[:2]) in NEED_MODULE and not set(arguments) & set(_CODE_OPTIONS):
+            os.environ.setdefault("DAGSTER_MODULE_NAME", DEFINITIONS)
+    from dagster._cli import main as dagster
+    from dagster._utils.warnings import SupersessionWarning
+
+    # That Dagster renames its commands is for its maintainers to read.
+    warnings.simplefilter("ignore", SupersessionWarning)
+    dagster()

@@ -1,0 +1,218 @@
+"""The workspace, with real git and DVC: what runs again, what is kept, and how to get it back."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from soccer_assets.dvc.workspace import DvcError, DvcWorkspace, read_stages
+from soccer_assets.lake.store import LocalStore, S3Store
+from soccer_assets.lake.tables import Manifest
+from soccer_assets.params import params_file
+from soccer_assets_tests.conftest import S3Service
+from soccer_assets_tests.dvc.conftest import Reproduced, use_lake
+
+OUTS = [
+    "data/finished.parquet",
+    "data/fixtures.parquet",
+    "data/features.parquet",
+    "data/features_meta.json",
+    "data/dataset.parquet",
+]
+STAGES = ["finished", "fixtures", "features", "dataset"]
+
+
+def ran(lines: list[str]) -> list[str]:
+    found = (re.fullmatch(r"Running stage '(\w+)':", line) for line in lines)
+    return [match.group(1) for match in found if match]
+
+
+def set_param(workspace: DvcWorkspace, section: str, name: str, value: Any) -> None:
+    file = workspace.root.with_name("params.yaml")
+    params = yaml.safe_load(file.read_text())
+    params[section][name] = value
+    file.write_text(yaml.safe_dump(params))
+    workspace.prepare()
+
+
+def remote_files(remote: Path) -> set[str]:
+    """MD5 sums of what is in a DVC remote on disk."""
+    return {f"{file.parent.name}{file.name}" for file in remote.rglob("files/md5/??/*")}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(
+        command, cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def pulled(workspace: DvcWorkspace, revision: str, folder: Path) -> dict[str, bytes]:
+    """The outs at a revision, in a fresh clone that has nothing but the remote."""
+    git(folder.parent, "clone", "--quiet", str(workspace.root), str(folder))
+    git(folder, "checkout", "--quiet", revision)
+    subprocess.run([sys.executable, "-m", "dvc", "pull", "--quiet"], cwd=folder, check=True)
+    return {out: (folder / out).read_bytes() for out in OUTS if (folder / out).exists()}
+
+
+# The first run
+
+
+def test_every_stage_runs_and_every_out_is_what_the_lock_says(reproduced: Reproduced) -> None:
+    assert ran(reproduced.lines) == STAGES
+    outs = reproduced.workspace.outs()
+    assert sorted(outs) == sorted(OUTS)
+    for path, out in outs.items():
+        body = reproduced.workspace.path(path).read_bytes()
+        assert (out.path, out.md5, out.size) == (path, md5(body).hexdigest(), len(body))
+
+
+def test_outs_are_pushed_to_the_remote(reproduced: Reproduced) -> None:
+    assert remote_files(reproduced.remote) == {
+        out.md5 for out in reproduced.workspace.outs().values()
+    }
+
+
+def test_a_save_point_is_a_commit_of_all_but_the_data(reproduced: Reproduced) -> None:
+    root, revision = reproduced.workspace.root, reproduced.revision
+    assert re.fullmatch(r"[0-9a-f]{40}", revision)
+    assert reproduced.workspace.revision == revision
+    assert git(root, "log", "-1", "--format=%s %an", revision) == "first soccer_assets"
+    kept = set(git(root, "ls-tree", "-r", "--name-only", revision).splitlines())
+    assert {"dvc.lock", "dvc.yaml", "params.yaml", "code.json", "lake.json"} <= kept
+    assert not [path for path in kept if path.startswith("data/")]
+    assert git(root, "show", f"{revision}:lake.json").encode() == reproduced.manifest.to_bytes()
+
+
+def test_the_stages_are_those_of_the_file() -> None:
+    stages = read_stages()
+    assert [stage.name for stage in stages] == STAGES
+    assert [out for stage in stages for out in stage.outs] == OUTS
+    assert stages[2].deps == ("data/finished.parquet", "data/fixtures.parquet")
+    assert stages[3].command == "python -m soccer_assets.dvc.stages.dataset"
+
+
+def test_before_any_run_there_is_no_out(tmp_path: Path) -> None:
+    workspace = DvcWorkspace(tmp_path / "new", str(tmp_path / "remote"), tmp_path / "none.yaml")
+    assert workspace.outs() == {}
+    with pytest.raises(FileNotFoundError, match="run the DVC stages first"):
+        workspace.path("data/features.parquet")
+
+
+# What runs again
+
+
+def test_nothing_runs_twice(workspace: DvcWorkspace, reproduced: Reproduced) -> None:
+    lock = (workspace.root / "dvc.lock").read_bytes()
+    assert ran(list(workspace.reproduce([]))) == []
+    assert (workspace.root / "dvc.lock").read_bytes() == lock
+    revision = workspace.save_point("the copy's remote is another")
+    assert revision != reproduced.revision
+    workspace.prepare(reproduced.manifest.to_bytes())
+    assert workspace.save_point("nothing new") == revision
+
+
+def test_a_parameter_reruns_the_stages_that_read_it_and_both_revisions_can_be_had(
+    workspace: DvcWorkspace, reproduced: Reproduced, tmp_path: Path
+) -> None:
+    set_param(workspace, "training", "seed", 21)  # of no stage
+    assert ran(list(workspace.reproduce([]))) == []
+    before = {out: workspace.path(out).read_bytes() for out in OUTS}
+    set_param(workspace, "features", "form_windows", [3])
+    assert ran(list(workspace.reproduce(["features"]))) == ["features"]  # all that is asked for
+    assert ran(list(workspace.reproduce([]))) == ["dataset"]
+    workspace.push()
+    revision = workspace.save_point("another window")
+    after = {out: workspace.path(out).read_bytes() for out in OUTS}
+    changed = [out for out in OUTS if before[out] != after[out]]
+    assert changed == ["data/features.parquet", "data/features_meta.json", "data/dataset.parquet"]
+    assert revision != reproduced.revision
+
+    assert pulled(workspace, revision, tmp_path / "new") == after
+    assert pulled(workspace, f"{revision}~1", tmp_path / "old") == before
+
+
+def test_new_code_reruns_its_own_stage_and_stops_where_bytes_stay_the_same(
+    workspace: DvcWorkspace,
+) -> None:
+    """Another version of the code that makes the same bytes: no stage after it runs."""
+    versions = json.loads((workspace.root / "code.json").read_text())
+    assert versions == {stage.name: stage.code_version for stage in read_stages()}
+    versions["fixtures"] = "edited"
+    (workspace.root / "code.json").write_text(json.dumps(versions))
+    assert ran(list(workspace.reproduce([]))) == ["fixtures"]
+
+
+def test_another_lake_reruns_what_depends_on_it(
+    workspace: DvcWorkspace, reproduced: Reproduced
+) -> None:
+    months = reproduced.manifest.tables["match"]
+    only_september = Manifest(
+        reproduced.manifest.tables | {"match": {"2023-09": months["2023-09"]}}
+    )
+    before = workspace.outs()
+    workspace.prepare(only_september.to_bytes())
+    assert ran(list(workspace.reproduce(["fixtures"]))) == ["fixtures"]
+    after = workspace.outs()
+    assert after["data/fixtures.parquet"] != before["data/fixtures.parquet"]
+    assert after["data/finished.parquet"] == before["data/finished.parquet"]  # not asked for
+
+
+# What goes wrong
+
+
+def test_a_failed_stage_tells_what_it_printed_and_changes_nothing(
+    workspace: DvcWorkspace, reproduced: Reproduced
+) -> None:
+    months = reproduced.manifest.tables["match"]
+    lost = {"2023-09": replace(months["2023-09"], key="tables/match/lost.parquet")}
+    lock = (workspace.root / "dvc.lock").read_bytes()
+    workspace.prepare(Manifest(reproduced.manifest.tables | {"match": lost}).to_bytes())
+    lines = workspace.reproduce(["finished"])
+    with pytest.raises(DvcError) as caught:
+        list(lines)
+    message = str(caught.value)
+    assert message.startswith("dvc repro finished exited ")
+    assert "ObjectNotFound: 'tables/match/lost.parquet'" in message
+    assert "failed to reproduce 'finished'" in message
+    assert (workspace.root / "dvc.lock").read_bytes() == lock
+
+
+# On S3
+
+
+def test_lake_and_remote_on_s3(
+    reproduced: Reproduced,
+    s3_service: S3Service,
+    s3_store: S3Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    on_disk = LocalStore(reproduced.lake)
+    for key in on_disk.list("tables/"):
+        s3_store.put(key, on_disk.get(key))
+    use_lake(monkeypatch, s3_store.uri, tmp_path)
+    monkeypatch.setenv("S3_ENDPOINT_URL", s3_service.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    remote = f"{s3_store.uri}/dvc"
+    workspace = DvcWorkspace(tmp_path / "workspace", remote, params_file(), s3_service.url)
+    workspace.prepare(reproduced.manifest.to_bytes())
+    assert ran(list(workspace.reproduce(["fixtures"]))) == ["fixtures"]
+    workspace.push()
+    revision = workspace.save_point("on S3")
+
+    path = "data/fixtures.parquet"
+    out = workspace.outs()[path]
+    assert out == reproduced.workspace.outs()[path]
+    assert s3_store.list("dvc/") == [f"dvc/files/md5/{out.md5[:2]}/{out.md5[2:]}"]
+    body = reproduced.workspace.path(path).read_bytes()
+    assert s3_store.get(f"dvc/files/md5/{out.md5[:2]}/{out.md5[2:]}") == body
+    assert "test" not in git(workspace.root, "show", f"{revision}:.dvc/config")

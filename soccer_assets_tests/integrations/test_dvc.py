@@ -1,0 +1,190 @@
+"""DVC outs as Dagster assets, materialized for real."""
+
+from collections.abc import Iterator
+from hashlib import md5
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from soccer_assets.dvc.workspace import DvcError, DvcWorkspace, read_stages
+from soccer_assets.integrations.dvc import DvcTranslator, dvc_assets, reproduce
+from soccer_assets.lake.store import LocalStore
+from soccer_assets.lake.tables import read_manifest
+from soccer_assets.params import params_file
+from soccer_assets_tests.small_lake import make_lake
+
+SOURCE = dg.AssetKey("match_parquet")
+KEYS = {"finished", "fixtures", "features", "features_meta", "dataset"}
+
+
+class Prefixed(DvcTranslator):
+    """A project that calls its assets otherwise."""
+
+    def key(self, path: str) -> dg.AssetKey:
+        return super().key(path).with_prefix("dvc")
+
+
+def translator(kind: type[DvcTranslator] = DvcTranslator) -> DvcTranslator:
+    return kind(
+        group_name="features",
+        owners=["team:models"],
+        automation_condition=dg.AutomationCondition.eager(),
+        external={"lake.json": SOURCE},
+    )
+
+
+def assets_of(
+    workspace: DvcWorkspace, lake: Path, kind: type[DvcTranslator]
+) -> dg.AssetsDefinition:
+    @dvc_assets(name="outs", translator=translator(kind), pool="dvc_workspace")
+    def outs(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        yield from reproduce(context, workspace, read_manifest(LocalStore(lake)).to_bytes())
+
+    return outs
+
+
+@pytest.fixture(scope="module")
+def lake(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lake")
+    make_lake(postgres_server, LocalStore(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workspace(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DvcWorkspace]:
+    root = tmp_path_factory.mktemp("dvc")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAKE_URI", str(lake))
+        patch.setenv("SOCCER_HOME", str(root / "home"))
+        yield DvcWorkspace(root / "workspace", str(root / "remote"), params_file())
+
+
+Materialized = dict[str, dg.AssetMaterialization]
+
+
+@pytest.fixture(scope="module")
+def first(workspace: DvcWorkspace, lake: Path) -> Materialized:
+    """Everything, materialized in one run."""
+    return materialize(assets_of(workspace, lake, DvcTranslator))
+
+
+def materialize(
+    assets: dg.AssetsDefinition, selection: list[dg.AssetKey] | None = None
+) -> Materialized:
+    result = dg.materialize([assets], selection=selection, instance=dg.DagsterInstance.ephemeral())
+    assert result.success
+    found = result.asset_materializations_for_node(assets.node_def.name)
+    return {one.asset_key.to_user_string(): one for one in found}
+
+
+def data_version(materialization: dg.AssetMaterialization) -> str:
+    assert materialization.tags
+    return materialization.tags["dagster/data_version"]
+
+
+def value(materialization: dg.AssetMaterialization, name: str) -> object:
+    return materialization.metadata[name].value
+
+
+# Specs
+
+
+def test_every_out_is_an_asset_described_by_its_stage(workspace: DvcWorkspace, lake: Path) -> None:
+    specs = {
+        spec.key.to_user_string(): spec for spec in assets_of(workspace, lake, DvcTranslator).specs
+    }
+    assert set(specs) == KEYS
+    for stage in read_stages():
+        for out in stage.outs:
+            spec = specs[Path(out).stem]
+            assert spec.code_version == stage.code_version
+            assert spec.description == stage.description
+            assert spec.group_name == "features"
+            assert list(spec.owners) == ["team:models"]
+            assert spec.kinds == {"dvc", Path(out).suffix[1:]}
+            assert spec.automation_condition is not None
+            assert spec.metadata == {
+                "dvc/stage": stage.name,
+                "dvc/command": f"python -m soccer_assets.dvc.stages.{stage.name}",
+                "dvc/out": out,
+            }
+
+
+def test_dependencies_are_those_of_the_stage(workspace: DvcWorkspace, lake: Path) -> None:
+    specs = assets_of(workspace, lake, DvcTranslator).specs
+    deps = {
+        spec.key.to_user_string(): {dep.asset_key.to_user_string() for dep in spec.deps}
+        for spec in specs
+    }
+    assert deps == {
+        "finished": {"match_parquet"},
+        "fixtures": {"match_parquet"},
+        "features": {"finished", "fixtures"},
+        "features_meta": {"finished", "fixtures"},
+        "dataset": {"finished", "features", "features_meta"},
+    }
+    for spec in specs:
+        for dep in spec.deps:
+            whole = isinstance(dep.partition_mapping, dg.AllPartitionMapping)
+            assert whole == (dep.asset_key == SOURCE)
+
+
+def test_outs_share_a_pool_and_can_be_selected_singly(workspace: DvcWorkspace, lake: Path) -> None:
+    assets = assets_of(workspace, lake, DvcTranslator)
+    assert assets.can_subset
+    assert assets.op.pool == "dvc_workspace"
+
+
+# Runs
+
+
+def test_data_versions_are_the_hashes_of_the_bytes(
+    first: Materialized, workspace: DvcWorkspace
+) -> None:
+    assert set(first) == KEYS
+    for out in workspace.outs().values():
+        materialization = first[Path(out.path).stem]
+        body = workspace.path(out.path).read_bytes()
+        assert data_version(materialization) == md5(body).hexdigest() == out.md5
+        assert value(materialization, "dvc/md5") == out.md5
+        assert value(materialization, "dvc/revision") == workspace.revision
+        assert value(materialization, "dvc/changed") is True
+        assert value(materialization, "bytes") == len(body)
+        assert value(materialization, "dagster/uri") == str(workspace.root / out.path)
+
+
+def test_tables_are_described_by_their_rows_and_columns(
+    first: Materialized, workspace: DvcWorkspace
+) -> None:
+    for name in KEYS - {"features_meta"}:
+        frame = pd.read_parquet(workspace.path(f"data/{name}.parquet"))
+        assert value(first[name], "dagster/row_count") == len(frame) > 0
+        schema = first[name].metadata["dagster/column_schema"].value
+        assert isinstance(schema, dg.TableSchema)
+        assert [column.name for column in schema.columns] == list(frame.columns)
+    assert "dagster/row_count" not in first["features_meta"].metadata
+
+
+def test_a_second_run_of_one_out_reports_it_alone_and_unchanged(
+    first: Materialized, workspace: DvcWorkspace, lake: Path
+) -> None:
+    """Under another key, too: what a translator calls an out is what is reported."""
+    lock = (workspace.root / "dvc.lock").read_bytes()
+    key = dg.AssetKey(["dvc", "features"])
+    again = materialize(assets_of(workspace, lake, Prefixed), [key])
+    assert set(again) == {"dvc/features"}
+    assert value(again["dvc/features"], "dvc/changed") is False
+    assert data_version(again["dvc/features"]) == data_version(first["features"])
+    assert value(again["dvc/features"], "dvc/revision") == value(first["features"], "dvc/revision")
+    assert (workspace.root / "dvc.lock").read_bytes() == lock
+
+
+def test_a_failed_stage_fails_the_run_with_what_it_printed(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKE_URI", str(tmp_path / "another lake"))
+    workspace = DvcWorkspace(tmp_path / "workspace", str(tmp_path / "remote"), params_file())
+    with pytest.raises(DvcError, match="ObjectNotFound: 'tables/match/"):
+        materialize(assets_of(workspace, lake, DvcTranslator), [dg.AssetKey("finished")])

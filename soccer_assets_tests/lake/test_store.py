@@ -1,0 +1,124 @@
+"""Objects on disk and in S3 behave the same."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from soccer_assets.lake.store import LocalStore, ObjectNotFound, ObjectStore, S3Store, open_store
+from soccer_assets_tests.conftest import S3Service
+
+BODIES = [b"", b"text", bytes(range(256)), b"\x00" * 100_000]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=len)
+def test_an_object_is_read_as_it_was_written(any_store: ObjectStore, body: bytes) -> None:
+    any_store.put("a/b/c.bin", body)
+    assert any_store.get("a/b/c.bin") == body
+
+
+def test_an_object_is_overwritten(any_store: ObjectStore) -> None:
+    any_store.put("key", b"a long first version")
+    any_store.put("key", b"new")
+    assert any_store.get("key") == b"new"
+    any_store.put("key", b"")
+    assert any_store.get("key") == b""
+
+
+def test_an_object_that_is_not_there(any_store: ObjectStore) -> None:
+    any_store.put("folder/there", b"")
+    with pytest.raises(ObjectNotFound, match="folder/absent"):
+        any_store.get("folder/absent")
+
+
+def test_keys_are_listed_below_a_folder_and_sorted(any_store: ObjectStore) -> None:
+    keys = ["a/2.json", "a/10.json", "a/B", "a/b/c/d", "ab/1", "top", "a/1.json.rejected"]
+    for key in keys:
+        any_store.put(key, b"")
+    assert any_store.list("a/") == sorted(key for key in keys if key.startswith("a/"))
+    assert any_store.list("a/b/") == ["a/b/c/d"]
+    assert any_store.list("none/") == []
+    assert any_store.list("") == sorted(keys)
+
+
+def test_a_deleted_object_is_gone_and_deleting_it_again_is_no_error(any_store: ObjectStore) -> None:
+    any_store.put("a/1", b"x")
+    any_store.put("a/2", b"x")
+    any_store.delete("a/1")
+    any_store.delete("a/1")
+    assert any_store.list("a/") == ["a/2"]
+    with pytest.raises(ObjectNotFound):
+        any_store.get("a/1")
+
+
+# On disk
+
+
+@pytest.mark.parametrize("step", ["replace", "fsync"])
+def test_a_crash_while_writing_leaves_the_old_object(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def crash(*_: object) -> None:
+        raise OSError("no space left")
+
+    store.put("a/key", b"old")
+    with monkeypatch.context() as broken:
+        broken.setattr(*((Path, "replace") if step == "replace" else (os, "fsync")), crash)
+        with pytest.raises(OSError, match="no space left"):
+            store.put("a/key", b"new")
+        with pytest.raises(OSError, match="no space left"):
+            store.put("a/other", b"new")
+    assert store.get("a/key") == b"old"
+    assert [path.name for path in (tmp_path / "lake/a").iterdir()] == ["key"]
+
+
+def test_what_a_killed_writer_left_is_not_listed(store: LocalStore, tmp_path: Path) -> None:
+    store.put("a/key", b"old")
+    (tmp_path / "lake/a/.half.tmp").write_bytes(b"ne")
+    assert store.list("a/") == ["a/key"]
+
+
+# Opening
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_path_opens_a_folder(tmp_path: Path, scheme: str) -> None:
+    opened = open_store(f"{scheme}{tmp_path}/lake")
+    opened.put("a/key", b"x")
+    assert (tmp_path / "lake/a/key").read_bytes() == b"x"
+    assert opened.uri == f"{tmp_path}/lake"
+
+
+@pytest.mark.parametrize("uri", ["s3://fresh-bucket/soccer/lake", "s3://fresh-bucket/soccer/lake/"])
+def test_an_s3_uri_opens_a_prefix_of_its_bucket(s3_service: S3Service, uri: str) -> None:
+    opened = open_store(uri, s3_service.client)
+    opened.put("a/key", b"x")
+    assert opened.uri == "s3://fresh-bucket/soccer/lake"
+    listed = s3_service.client.list_objects_v2(Bucket="fresh-bucket")["Contents"]
+    assert [entry["Key"] for entry in listed] == ["soccer/lake/a/key"]
+
+
+def test_a_bucket_without_a_prefix(s3_service: S3Service) -> None:
+    opened = open_store("s3://whole-bucket", s3_service.client)
+    opened.put("key", b"x")
+    assert opened.uri == "s3://whole-bucket"
+    assert opened.list("") == ["key"]
+
+
+def test_lakes_in_one_bucket_do_not_see_each_other(s3_service: S3Service) -> None:
+    one, other = (open_store(f"s3://shared-bucket/{name}", s3_service.client) for name in "ab")
+    one.put("key", b"x")
+    assert other.list("") == []
+    with pytest.raises(ObjectNotFound):
+        other.get("key")
+
+
+def test_an_s3_uri_needs_a_client() -> None:
+    with pytest.raises(ValueError, match="S3 client"):
+        open_store("s3://bucket/prefix")
+
+
+def test_more_objects_than_a_page_of_s3(s3_service: S3Service, s3_store: S3Store) -> None:
+    for k in range(1005):
+        s3_service.client.put_object(Bucket=s3_store._bucket, Key=f"soccer/lake/a/{k:04}", Body=b"")
+    assert s3_store.list("a/") == [f"a/{k:04}" for k in range(1005)]

@@ -1,0 +1,44 @@
+"""A lake of two simulated months, made as the platform makes it: parsed, loaded, exported."""
+
+from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
+
+import orjson
+import sqlalchemy as sa
+
+from soccer_assets.lake.store import ObjectStore
+from soccer_assets.lake.tables import Manifest, export_months
+from soccer_assets.livescores.parsing import ParsedDay, parse_day
+from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.warehouse.load import load_days
+from soccer_assets.warehouse.schema import create_tables
+
+FIRST_DAY, DAYS = date(2023, 9, 1), 60
+#: As of then, the last two weeks are still to come.
+NOW = datetime(2023, 10, 17, 12, tzinfo=UTC)
+
+
+def simulated_days(now: datetime = NOW) -> list[ParsedDay]:
+    world = LeagueSimulator(seed=20, first_season=2023)
+    days = [FIRST_DAY + timedelta(days=k) for k in range(DAYS)]
+    return [
+        parse_day(day, orjson.dumps(world.payload(day, now)), payload_key=f"{day}", fetched_at=now)
+        for day in days
+    ]
+
+
+def make_lake(postgres_server: str, store: ObjectStore, now: datetime = NOW) -> Manifest:
+    """Load the days into a database of its own and export it to ``store``."""
+    name = f"lake_{uuid4().hex}"
+    server = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with server.connect() as connection:
+        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
+    url = sa.make_url(postgres_server).set(database=name)
+    engine = sa.create_engine(url, connect_args={"options": "-c timezone=UTC"})
+    create_tables(engine)
+    load_days(engine, simulated_days(now))
+    manifest = export_months(engine, store).manifest
+    engine.dispose()
+    with server.connect() as connection:
+        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    return manifest

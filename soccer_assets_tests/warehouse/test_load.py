@@ -1,0 +1,339 @@
+"""The bulk upsert: one row a match, whichever days show it and in whatever order they come."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import orjson
+import psycopg2.errors
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from soccer_assets.livescores.faults import PayloadFault
+from soccer_assets.livescores.feed import FeedStatus
+from soccer_assets.livescores.parsing import ParsedDay, parse_day
+from soccer_assets.warehouse.load import LoadResult, TableChange, load_days, settled_days
+from soccer_assets.warehouse.schema import (
+    RAW_FIELDS,
+    STATUSES,
+    create_tables,
+    ingested_day,
+    match,
+    match_raw,
+)
+from soccer_assets_tests.feed_days import (
+    DAY,
+    FETCHED,
+    a_match,
+    a_payload,
+    any_json,
+    finished,
+    parsed,
+)
+
+DAYS = [DAY + timedelta(days=k) for k in range(4)]
+LATER = FETCHED + timedelta(hours=1)
+BOOKKEEPING = {"first_seen_at", "changed_at"}
+FEW = settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+Rows = list[dict[str, Any]]
+
+
+def rows(engine: sa.Engine, table: sa.Table = match) -> Rows:
+    with engine.connect() as connection:
+        found = connection.execute(sa.select(table).order_by(table.primary_key.columns[0]))
+        return [dict(row) for row in found.mappings()]
+
+
+def content(engine: sa.Engine) -> tuple[Rows, Rows]:
+    """Both tables without what depends on when they were loaded."""
+    raw, canonical = (
+        [{k: v for k, v in row.items() if k not in BOOKKEEPING} for row in rows(engine, table)]
+        for table in (match_raw, match)
+    )
+    return raw, canonical
+
+
+def where(engine: sa.Engine) -> dict[int, tuple[str, date]]:
+    """Status and day of every match; both tables must agree on the day."""
+    found = {row["match_id"]: (row["status"], row["feed_day"]) for row in rows(engine)}
+    assert {row["match_id"]: row["feed_day"] for row in rows(engine, match_raw)} == {
+        match_id: day for match_id, (_, day) in found.items()
+    }
+    return found
+
+
+def empty(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("TRUNCATE soccer.match_raw, soccer.match, soccer.ingested_day"))
+
+
+def shown(day: date, *statuses: tuple[int, str]) -> ParsedDay:
+    """A day that shows these matches with these statuses."""
+    return parsed(
+        *(
+            a_match(match_id, day, status=FeedStatus[status.upper()].value, homeScore=1)
+            for match_id, status in statuses
+        ),
+        day=day,
+    )
+
+
+def test_inserted_updated_and_untouched_rows_are_counted(engine: sa.Engine) -> None:
+    first = parsed(a_match(1), a_match(2), finished(3, 1, 0))
+    assert load_days(engine, [first]) == LoadResult(TableChange(3, 0), TableChange(3, 0))
+    assert load_days(engine, [first]) == LoadResult(TableChange(), TableChange())
+    second = parsed(
+        a_match(1), a_match(2, commentCount=5), finished(3, 2, 0), a_match(4), fetched_at=LATER
+    )
+    assert load_days(engine, [second]) == LoadResult(TableChange(1, 2), TableChange(1, 1))
+
+
+def test_changes_add_up() -> None:
+    assert TableChange(1, 2) + TableChange(3, 4) == TableChange(4, 6)
+
+
+def test_an_update_keeps_when_a_match_was_first_seen(engine: sa.Engine) -> None:
+    load_days(engine, [parsed(a_match(1), a_match(2))])
+    load_days(engine, [parsed(a_match(1), finished(2, 0, 0), fetched_at=LATER)])
+    for table in (match, match_raw):
+        untouched, updated = rows(engine, table)
+        assert (untouched["first_seen_at"], untouched["changed_at"]) == (FETCHED, FETCHED)
+        assert (updated["first_seen_at"], updated["changed_at"]) == (FETCHED, LATER)
+
+
+def test_no_days_and_empty_days(engine: sa.Engine) -> None:
+    assert load_days(engine, [parsed(), parsed(day=DAYS[1])]).match == TableChange()
+    assert rows(engine) == []
+    assert [(d["day"], d["matches"]) for d in rows(engine, ingested_day)] == [
+        (DAYS[0], 0),
+        (DAYS[1], 0),
+    ]
+
+
+def test_of_a_day_that_comes_twice_the_last_counts(engine: sa.Engine) -> None:
+    load_days(engine, [parsed(finished(1, 0, 0)), parsed(finished(1, 2, 0), a_match(2))])
+    assert [row["home_score"] for row in rows(engine)] == [2, None]
+    assert [d["matches"] for d in rows(engine, ingested_day)] == [2]
+
+
+def test_an_unknown_status_is_refused_and_nothing_is_loaded(engine: sa.Engine) -> None:
+    good, bad = parsed(a_match(1)), parsed(a_match(2), day=DAYS[1])
+    column = bad.match.schema.get_field_index("status")
+    bad = replace(bad, match=bad.match.set_column(column, "status", pa.array(["delayed"])))
+    with pytest.raises(psycopg2.errors.CheckViolation, match="match_status_known"):
+        load_days(engine, [good, bad])
+    assert rows(engine) == rows(engine, match_raw) == rows(engine, ingested_day) == []
+
+
+def test_creating_the_tables_again_keeps_what_is_in_them(engine: sa.Engine) -> None:
+    load_days(engine, [parsed(a_match(1))])
+    create_tables(engine)
+    assert len(rows(engine)) == 1
+
+
+# A match on several days
+
+
+def test_a_postponed_match_moves_to_its_new_day_and_is_finished_there(engine: sa.Engine) -> None:
+    load_days(engine, [shown(DAYS[0], (1, "scheduled"))])
+    load_days(engine, [shown(DAYS[0], (1, "postponed"))])
+    assert where(engine) == {1: ("postponed", DAYS[0])}
+    load_days(engine, [shown(DAYS[1], (1, "scheduled"))])
+    assert where(engine) == {1: ("scheduled", DAYS[1])}
+    load_days(engine, [shown(DAYS[1], (1, "finished"))])
+    load_days(engine, [shown(DAYS[0], (1, "postponed"))])
+    assert where(engine) == {1: ("finished", DAYS[1])}
+
+
+def test_of_two_days_with_the_same_status_the_later_wins(engine: sa.Engine) -> None:
+    load_days(engine, [shown(DAYS[1], (1, "scheduled")), shown(DAYS[0], (1, "scheduled"))])
+    assert where(engine) == {1: ("scheduled", DAYS[1])}
+    load_days(engine, [shown(DAYS[2], (1, "scheduled"))])
+    load_days(engine, [shown(DAYS[0], (1, "scheduled"))])
+    assert where(engine) == {1: ("scheduled", DAYS[2])}
+
+
+def test_on_its_own_day_a_match_may_step_back(engine: sa.Engine) -> None:
+    load_days(engine, [shown(DAYS[0], (1, "finished"))])
+    load_days(engine, [shown(DAYS[0], (1, "cancelled"))])
+    assert where(engine) == {1: ("cancelled", DAYS[0])}
+
+
+@pytest.mark.parametrize("days", [[0, 1], [1, 0]])
+def test_a_match_abandoned_and_replayed_is_moved_by_one_load_of_both_days(
+    engine: sa.Engine, days: list[int]
+) -> None:
+    load_days(engine, [shown(DAYS[0], (1, "in_play"))])
+    now = [shown(DAYS[0], (1, "abandoned")), shown(DAYS[1], (1, "scheduled"))]
+    load_days(engine, [now[k] for k in days])
+    assert where(engine) == {1: ("scheduled", DAYS[1])}
+
+
+def test_a_match_brought_forward_is_moved_by_one_load_of_both_days(engine: sa.Engine) -> None:
+    load_days(engine, [shown(DAYS[2], (1, "scheduled"))])
+    load_days(engine, [shown(DAYS[0], (1, "scheduled")), shown(DAYS[2], (1, "postponed"))])
+    assert where(engine) == {1: ("scheduled", DAYS[0])}
+
+
+shown_statuses = st.dictionaries(
+    st.tuples(st.sampled_from(range(1, 4)), st.sampled_from(DAYS)),
+    st.sampled_from(STATUSES),
+    min_size=1,
+)
+
+
+def days_of(statuses: dict[tuple[int, date], str]) -> list[ParsedDay]:
+    return [
+        shown(day, *((m, status) for (m, shown_on), status in statuses.items() if shown_on == day))
+        for day in DAYS
+    ]
+
+
+@FEW
+@given(
+    statuses=shown_statuses,
+    order=st.permutations(range(len(DAYS))),
+    cuts=st.sets(st.integers(1, len(DAYS) - 1)),
+)
+def test_neither_order_nor_batches_decide_which_record_wins(
+    engine: sa.Engine,
+    statuses: dict[tuple[int, date], str],
+    order: list[int],
+    cuts: set[int],
+) -> None:
+    days = days_of(statuses)
+    empty(engine)
+    load_days(engine, days)
+    at_once = content(engine)
+    assert where(engine) == {
+        match_id: max(
+            ((status, day) for (m, day), status in statuses.items() if m == match_id),
+            key=lambda record: (STATUSES.index(record[0]), record[1]),
+        )
+        for match_id in {m for m, _ in statuses}
+    }
+    empty(engine)
+    edges = [0, *sorted(cuts), len(DAYS)]
+    for start, end in pairwise(edges):
+        load_days(engine, [days[k] for k in order[start:end]])
+    assert content(engine) == at_once
+
+
+def test_loads_at_the_same_time_end_as_one_after_the_other(engine: sa.Engine) -> None:
+    days = [
+        shown(day, *((m, STATUSES[(m + k) % len(STATUSES)]) for m in range(k, 40 + k)))
+        for k, day in enumerate(DAYS)
+    ]
+    load_days(engine, days)
+    in_turn = content(engine)
+    for _ in range(3):
+        empty(engine)
+        with ThreadPoolExecutor(2) as pool:
+            loads = [
+                pool.submit(load_days, engine, part)
+                for part in (days[:3], days[:0:-1], days[2:], days[1::-1])
+            ]
+            changes = [load.result(timeout=30).match for load in loads]
+        assert content(engine) == in_turn
+        assert sum(change.inserted for change in changes) == len(in_turn[1])
+
+
+# Whatever parses can be loaded
+
+
+odd_matches = st.fixed_dictionaries(
+    {
+        "homeTeamName": st.text(),
+        "startTime": st.none() | st.text(),
+        "startTimeUtc": st.datetimes().map(datetime.isoformat),
+        "homeTeamId": st.integers(-(2**63) + 1, 2**63 - 1),
+        "commentCount": st.none() | st.integers(-(2**31) + 1, 2**31 - 1),
+        "isTopMatch": st.none() | st.booleans(),
+        "incidents": st.none() | st.lists(any_json),
+        "aNewField": any_json,
+    }
+)
+
+
+@FEW
+@given(odd=odd_matches)
+def test_whatever_parses_can_be_loaded(engine: sa.Engine, odd: dict[str, Any]) -> None:
+    body = json.dumps(a_payload({**a_match(1), **odd})).encode()
+    try:
+        day = parse_day(DAY, body, payload_key="key", fetched_at=FETCHED)
+    except PayloadFault:
+        assume(False)
+    empty(engine)
+    load_days(engine, [day])
+    (raw,), (canonical,) = rows(engine, match_raw), rows(engine)
+    kickoff = datetime.fromisoformat(odd["startTimeUtc"]).replace(tzinfo=UTC)
+    assert canonical["kickoff"] == kickoff
+    for field in ("homeTeamName", "startTime", "homeTeamId", "commentCount", "isTopMatch"):
+        assert raw[RAW_FIELDS[field]] == odd[field]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", '"', "a\nb", "a\r\nb", "\\.", "\\N", "NULL", "a,b", "İ中\U0001f600", "\x01\x7f"],
+)
+def test_texts_arrive_as_they_were_sent(engine: sa.Engine, text: str) -> None:
+    document = [{"text": text, "numbers": [-(2**63), 1.5]}]
+    day = parsed(a_match(1, homeTeamName=text, startTime=text, incidents=document))
+    load_days(engine, [day])
+    (raw,), (canonical,) = rows(engine, match_raw), rows(engine)
+    assert raw["home_team_name"] == canonical["home_team_name"] == text
+    assert raw["start_time"] == text
+    assert raw["incidents"] == document
+    assert raw["elapsed"] is None
+
+
+@pytest.mark.parametrize("kickoff", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+def test_the_ends_of_the_calendar(engine: sa.Engine, kickoff: str) -> None:
+    day = parsed(a_match(-(2**59), startTimeUtc=kickoff))
+    load_days(engine, [day])
+    assert rows(engine)[0]["kickoff"] == datetime.fromisoformat(kickoff)
+
+
+# Settled days
+
+
+@pytest.mark.parametrize(
+    ("checked_at", "settled"),
+    [
+        (datetime(2024, 3, 11, 23, 59, 59, tzinfo=UTC), set()),
+        (datetime(2024, 3, 12, tzinfo=UTC), {DAY}),
+        (None, set()),
+    ],
+)
+def test_a_day_settles_three_days_later(
+    engine: sa.Engine, checked_at: datetime | None, settled: set[date]
+) -> None:
+    load_days(engine, [parsed(a_match(1))], checked_at)
+    assert settled_days(engine) == settled
+
+
+def test_a_day_that_settled_stays_settled(engine: sa.Engine) -> None:
+    load_days(engine, [parsed(), parsed(day=DAYS[3])], datetime(2024, 3, 12, tzinfo=UTC))
+    load_days(engine, [parsed()])
+    assert settled_days(engine) == {DAYS[0]}
+
+
+def test_ingested_days_name_their_payload(engine: sa.Engine) -> None:
+    load_days(engine, [parsed(a_match(1), a_match(2))])
+    body = orjson.dumps(a_payload(a_match(1)))
+    newer = parse_day(DAY, body, payload_key="newer", fetched_at=LATER)
+    load_days(engine, [newer])
+    assert rows(engine, ingested_day) == [
+        {"day": DAY, "payload_key": "newer", "checked_at": LATER, "matches": 1}
+    ]

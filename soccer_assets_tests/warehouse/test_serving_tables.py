@@ -1,0 +1,285 @@
+"""What the service reads: features, predictions, the champion's record."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from soccer_assets.warehouse.load import load_days
+from soccer_assets.warehouse.schema import prediction, served_model
+from soccer_assets.warehouse.serving_tables import (
+    ServedModel,
+    publish_predictions,
+    read_serving_features,
+    read_settled,
+    replace_serving_features,
+    simplex_violations,
+    upcoming_table,
+)
+from soccer_assets_tests.feed_days import a_match, finished, parsed
+
+NOW = datetime(2024, 3, 9, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+FEATURES = ["elo_difference", "form", "experience"]
+
+
+def features(**columns: list[Any]) -> pd.DataFrame:
+    kickoffs = [NOW + k * HOUR for k in range(3)]
+    values = {
+        "match_id": [3, 1, 2],
+        "kickoff": pd.to_datetime(kickoffs),
+        "elo_difference": [0.1, np.nan, -250.5],
+        "form": np.array([1 / 3, 2.0, np.nan], dtype=np.float32),
+        "experience": [1, 0, 4],
+    }
+    return pd.DataFrame(values | columns)
+
+
+def champion(version: int = 1, **changes: Any) -> ServedModel:
+    known = {
+        "name": "soccer-1x2",
+        "version": version,
+        "run_id": f"run-{version}",
+        "data_revision": "abc",
+        "promoted_at": NOW - HOUR,
+        "metrics": {"log_loss": 0.98},
+    }
+    return ServedModel(**{**known, **changes})
+
+
+def predictions(
+    *match_ids: int, kickoff: datetime = NOW + HOUR, p_home: float = 0.5
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "match_id": match_ids,
+            "kickoff": pd.Series([kickoff] * len(match_ids), dtype="datetime64[us, UTC]"),
+            "p_home": p_home,
+            "p_draw": 0.8 - p_home,
+            "p_away": 0.2,
+            "features_as_of": NOW - HOUR,
+        }
+    )
+
+
+def rows(engine: sa.Engine, table: sa.Table) -> list[dict[str, Any]]:
+    with engine.connect() as connection:
+        found = connection.execute(sa.select(table).order_by(*table.primary_key))
+        return [dict(row) for row in found.mappings()]
+
+
+def p_home(engine: sa.Engine) -> dict[tuple[int, int], float]:
+    return {(r["match_id"], r["model_version"]): r["p_home"] for r in rows(engine, prediction)}
+
+
+# Features
+
+
+def test_features_are_read_as_they_were_written(engine: sa.Engine) -> None:
+    written = features()
+    assert replace_serving_features(engine, written, FEATURES, "abc", NOW) == 3
+    read = read_serving_features(engine)
+    assert read["match_id"].tolist() == [3, 1, 2]
+    assert read["kickoff"].tolist() == written["kickoff"].tolist()
+    assert set(read["features_as_of"]) == {NOW}
+    assert set(read["data_revision"]) == {"abc"}
+    expected = written[FEATURES].astype(np.float64)
+    pd.testing.assert_frame_equal(read[FEATURES], expected, check_exact=True)
+    assert read[FEATURES].isna().sum().sum() == 2
+
+
+def test_a_feature_without_any_value_is_a_column_of_nan(engine: sa.Engine) -> None:
+    replace_serving_features(engine, features(form=[np.nan] * 3), FEATURES, "abc", NOW)
+    form = read_serving_features(engine)["form"]
+    assert form.dtype == np.float64
+    assert form.isna().all()
+
+
+def test_features_replace_what_was_there(engine: sa.Engine) -> None:
+    replace_serving_features(engine, features(), FEATURES, "abc", NOW)
+    replace_serving_features(engine, features()[:1], ["form"], "def", NOW)
+    read = read_serving_features(engine)
+    assert read["match_id"].tolist() == [3]
+    assert list(read.columns[4:]) == ["form"]
+    assert replace_serving_features(engine, features()[:0], FEATURES, "ghi", NOW) == 0
+    assert read_serving_features(engine).empty
+
+
+def test_a_failing_replacement_keeps_the_old_features(engine: sa.Engine) -> None:
+    replace_serving_features(engine, features(), FEATURES, "abc", NOW)
+    with pytest.raises(Exception, match="duplicate key"):
+        replace_serving_features(engine, features(match_id=[1, 1, 2]), FEATURES, "def", NOW)
+    assert set(read_serving_features(engine)["data_revision"]) == {"abc"}
+
+
+def test_features_come_in_the_order_of_kickoff_then_id(engine: sa.Engine) -> None:
+    at_once = features(kickoff=pd.to_datetime([NOW] * 3))
+    replace_serving_features(engine, at_once, FEATURES, "abc", NOW)
+    assert read_serving_features(engine)["match_id"].tolist() == [1, 2, 3]
+
+
+# Predictions
+
+
+def test_predictions_are_published_with_their_model(engine: sa.Engine) -> None:
+    assert publish_predictions(engine, predictions(1, 2), champion(), NOW) == 2
+    first, second = rows(engine, prediction)
+    assert (first["match_id"], second["match_id"]) == (1, 2)
+    assert first["model_version"] == 1
+    assert (first["p_home"], first["p_away"]) == (0.5, 0.2)
+    assert first["kickoff"] == NOW + HOUR
+    assert first["features_as_of"] == NOW - HOUR
+    assert first["predicted_at"] == NOW
+    (model,) = rows(engine, served_model)
+    del model["singleton"]
+    assert model == {
+        "model_name": "soccer-1x2",
+        "version": 1,
+        "run_id": "run-1",
+        "data_revision": "abc",
+        "promoted_at": NOW - HOUR,
+        "metrics": {"log_loss": 0.98},
+        "refreshed_at": NOW,
+    }
+
+
+def test_the_prediction_of_a_match_to_come_is_renewed(engine: sa.Engine) -> None:
+    publish_predictions(engine, predictions(1), champion(), NOW)
+    later = NOW + HOUR / 2
+    assert publish_predictions(engine, predictions(1, p_home=0.6), champion(), later) == 1
+    (row,) = rows(engine, prediction)
+    assert (row["p_home"], row["predicted_at"]) == (0.6, later)
+
+
+@pytest.mark.parametrize("minutes", [0, 1])
+def test_the_prediction_of_a_match_that_has_begun_stays(engine: sa.Engine, minutes: int) -> None:
+    publish_predictions(engine, predictions(1), champion(), NOW)
+    (before,) = rows(engine, prediction)
+    begun = NOW + HOUR + timedelta(minutes=minutes)
+    assert publish_predictions(engine, predictions(1, p_home=0.6), champion(), begun) == 0
+    assert rows(engine, prediction) == [before]
+    assert rows(engine, served_model)[0]["refreshed_at"] == begun
+
+
+def test_each_version_has_predictions_of_its_own(engine: sa.Engine) -> None:
+    publish_predictions(engine, predictions(1), champion(1), NOW)
+    publish_predictions(engine, predictions(1, p_home=0.6), champion(2), NOW)
+    assert p_home(engine) == {(1, 1): 0.5, (1, 2): 0.6}
+
+
+def test_one_model_is_served(engine: sa.Engine) -> None:
+    publish_predictions(engine, predictions(1), champion(1), NOW)
+    newer = champion(2, metrics={"log_loss": 0.97, "ece": 0.01}, data_revision="def")
+    publish_predictions(engine, predictions(1), newer, NOW + HOUR)
+    (model,) = rows(engine, served_model)
+    assert (model["version"], model["run_id"], model["data_revision"]) == (2, "run-2", "def")
+    assert model["metrics"] == {"log_loss": 0.97, "ece": 0.01}
+    with pytest.raises(sa.exc.IntegrityError), engine.begin() as connection:
+        connection.execute(served_model.insert(), {**model, "singleton": False})
+
+
+@pytest.mark.parametrize(
+    ("p_home", "p_draw", "p_away"),
+    [(0.5, 0.3, 0.3), (0.5, 0.3, 0.19), (1.2, -0.1, -0.1), (-0.1, 0.6, 0.5), ("NaN", 0.5, 0.5)],
+)
+def test_probabilities_off_the_simplex_are_refused_and_found(
+    engine: sa.Engine, p_home: Any, p_draw: float, p_away: float
+) -> None:
+    bad = predictions(7).assign(p_home=p_home, p_draw=p_draw, p_away=p_away)
+    with pytest.raises(Exception, match="prediction_simplex"):
+        publish_predictions(engine, bad, champion(), NOW)
+    assert rows(engine, served_model) == rows(engine, prediction) == []
+
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("ALTER TABLE soccer.prediction DROP CONSTRAINT prediction_simplex")
+        )
+    publish_predictions(engine, pd.concat([bad, predictions(1, 2)]), champion(), NOW)
+    assert simplex_violations(engine) == [7]
+
+
+def test_probabilities_on_the_simplex_pass(engine: sa.Engine) -> None:
+    edge = predictions(1).assign(p_home=1.0, p_draw=0.0, p_away=0.0)
+    thirds = predictions(2).assign(p_home=1 / 3, p_draw=1 / 3, p_away=1 / 3)
+    publish_predictions(engine, pd.concat([edge, thirds]), champion(), NOW)
+    assert simplex_violations(engine) == []
+
+
+def test_only_served_predictions_are_searched_for_violations(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("ALTER TABLE soccer.prediction DROP CONSTRAINT prediction_simplex")
+        )
+    publish_predictions(engine, predictions(1).assign(p_home=0.9), champion(1), NOW)
+    publish_predictions(engine, predictions(1), champion(2), NOW)
+    assert simplex_violations(engine) == []
+
+
+# Reading back
+
+
+def test_outcomes_of_settled_matches(engine: sa.Engine) -> None:
+    load_days(
+        engine,
+        [
+            parsed(
+                finished(1, 2, 0),
+                finished(2, 1, 1),
+                finished(3, 0, 4),
+                a_match(4),
+                finished(5, 3, 0, status=7),
+                finished(6, 1, 0, startTimeUtc="2024-03-08T10:00:00Z"),
+                finished(7, 0, 0, homeScore=None, awayScore=None, homePenaltyScore=5),
+            )
+        ],
+    )
+    publish_predictions(engine, predictions(1, 2, 4), champion(1), NOW)
+    publish_predictions(engine, predictions(3), champion(2), NOW)
+    predicted, results = read_settled(engine, 1, after=datetime(2024, 3, 9, tzinfo=UTC))
+    assert sorted(predicted["match_id"]) == [1, 2, 4]
+    assert results.set_index("match_id")["outcome"].to_dict() == {1: 0, 2: 1, 3: 2}
+    assert list(predicted.columns) == [
+        "match_id", "kickoff", "p_home", "p_draw", "p_away", "predicted_at",
+    ]  # fmt: skip
+
+
+def test_settled_starts_at_the_moment_asked_for(engine: sa.Engine) -> None:
+    load_days(engine, [parsed(finished(1, 2, 0))])
+    kickoff = datetime(2024, 3, 9, 15, tzinfo=UTC)
+    publish_predictions(engine, predictions(1, kickoff=kickoff), champion(1), NOW)
+    assert [len(part) for part in read_settled(engine, 1, kickoff)] == [1, 1]
+    assert [len(part) for part in read_settled(engine, 1, kickoff + HOUR)] == [0, 0]
+
+
+def test_the_next_matches_for_people_to_read(engine: sa.Engine) -> None:
+    load_days(
+        engine,
+        [
+            parsed(
+                a_match(1, startTimeUtc="2024-03-09T18:30:00Z"),
+                a_match(2, startTimeUtc="2024-03-09T15:00:00Z"),
+                a_match(3, startTimeUtc="2024-03-09T11:00:00Z"),
+                a_match(4, status=2),
+                a_match(5),
+                finished(6, 1, 0),
+            )
+        ],
+    )
+    publish_predictions(engine, predictions(5), champion(1), NOW)
+    publish_predictions(engine, predictions(1, 2, 3, 4, 6), champion(2), NOW)
+    table = upcoming_table(engine, NOW, limit=10)
+    assert table["home"].tolist() == ["Home 2", "Home 1"]
+    assert table.iloc[0].to_dict() == {
+        "kickoff": "2024-03-09 15:00",
+        "league": "Premier Division",
+        "home": "Home 2",
+        "away": "Away 2",
+        "p_home": 0.5,
+        "p_draw": 0.8 - 0.5,
+        "p_away": 0.2,
+        "version": 2,
+    }
+    assert len(upcoming_table(engine, NOW, limit=1)) == 1
