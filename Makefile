@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo replay ui serve feed test test-all lint format bench lock clean
+.PHONY: help demo replay ui serve feed test test-all lint format docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## What can be made
@@ -43,10 +43,14 @@ lint: $(STAMP) ## Lint, check formatting and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m soccer_assets.documentation --check
 
 format: $(STAMP) ## Format and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: $(STAMP) ## Renew the generated tables of the documentation
+	@$(BIN)/python -m soccer_assets.documentation
 
 lock: $(STAMP) ## Resolve pyproject.toml into requirements.lock again
 	@$(BIN)/python -m pip install --quiet uv

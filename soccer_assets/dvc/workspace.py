@@ -15,6 +15,7 @@ from configparser import ConfigParser
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -40,13 +41,12 @@ class Out:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of ``dvc.yaml``."""
+    """One stage of ``dvc.yaml``; ``outs`` maps the path of each out to its description."""
 
     name: str
-    description: str
     command: str
     deps: tuple[str, ...]
-    outs: tuple[str, ...]
+    outs: dict[str, str]
 
     @property
     def code_version(self) -> str:
@@ -57,9 +57,19 @@ def read_stages(pipeline_file: Path = PIPELINE_FILE) -> list[Stage]:
     """The stages in the order of the file."""
     stages = yaml.safe_load(pipeline_file.read_text())["stages"]
     return [
-        Stage(name, spec.get("desc", ""), spec["cmd"], tuple(spec["deps"]), tuple(spec["outs"]))
+        Stage(name, spec["cmd"], tuple(spec["deps"]), _described_outs(spec))
         for name, spec in stages.items()
     ]
+
+
+def _described_outs(spec: dict[str, Any]) -> dict[str, str]:
+    """An out is a path, or a path with settings; without a ``desc`` it has that of its stage."""
+    settings = [out if isinstance(out, dict) else {out: {}} for out in spec["outs"]]
+    return {
+        path: given.get("desc", spec.get("desc", ""))
+        for out in settings
+        for path, given in out.items()
+    }
 
 
 class DvcWorkspace:

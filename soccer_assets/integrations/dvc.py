@@ -49,7 +49,7 @@ class DvcTranslator:
         return dg.AssetSpec(
             self.key(out),
             deps=[self.dep(path) for path in stage.deps],
-            description=stage.description,
+            description=stage.outs[out],
             group_name=self.group_name,
             owners=self.owners,
             kinds={"dvc", PurePosixPath(out).suffix.lstrip(".")},

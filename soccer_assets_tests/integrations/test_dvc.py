@@ -100,7 +100,7 @@ def test_every_out_is_an_asset_described_by_its_stage(workspace: DvcWorkspace, l
         for out in stage.outs:
             spec = specs[Path(out).stem]
             assert spec.code_version == stage.code_version
-            assert spec.description == stage.description
+            assert spec.description == stage.outs[out]
             assert spec.group_name == "features"
             assert list(spec.owners) == ["team:models"]
             assert spec.kinds == {"dvc", Path(out).suffix[1:]}

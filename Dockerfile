@@ -1,0 +1,31 @@
+# One image for every process: code server, webserver, daemon, prediction worker, feed.
+#   docker build -t soccer_assets .
+#   docker run -p 3000:3000 -v soccer:/var/lib/soccer soccer_assets                 # UI and daemon
+#   docker run -p 8008:8008 -v soccer:/var/lib/soccer soccer_assets soccer serve --host 0.0.0.0
+FROM python:3.11-slim
+
+# git: DVC's workspace is a repository. libgomp1: LightGBM.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends git libgomp1 \
+    && rm -rf /var/lib/apt/lists/*
+
+# The embedded PostgreSQL refuses nothing to root, but nothing here needs root either.
+RUN useradd --create-home --uid 1000 soccer && install -d -o soccer /var/lib/soccer /app
+WORKDIR /app
+
+# Dependencies first: an edit of the code does not install them again.
+COPY requirements.lock ./
+RUN pip install --no-cache-dir --no-deps -r requirements.lock
+
+COPY pyproject.toml setup.py README.md dagster.yaml workspace.yaml ./
+COPY soccer_assets ./soccer_assets
+RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
+
+USER soccer
+ENV SOCCER_HOME=/var/lib/soccer PYTHONUNBUFFERED=1
+VOLUME /var/lib/soccer
+EXPOSE 3000 8008
+
+# Production runs `dagster-webserver`, `dagster-daemon run` and `soccer serve` from this image, each
+# with POSTGRES_URL, LAKE_URI and MLFLOW_TRACKING_URI set; this default is the whole on one machine.
+CMD ["dagster", "dev", "--host", "0.0.0.0", "--port", "3000"]

@@ -1,0 +1,27 @@
+"""What the documentation says of the code is what the code says of itself."""
+
+from pathlib import Path
+
+import pytest
+
+from soccer_assets.documentation import pages
+from soccer_assets.settings import project_folder
+
+
+def test_the_generated_parts_are_current() -> None:
+    stale = [
+        path.name for path, text in pages(project_folder()).items() if path.read_text() != text
+    ]
+    assert not stale, "run make docs"
+
+
+def test_an_edit_of_a_generated_part_is_noticed(tmp_path: Path) -> None:
+    readme = (project_folder() / "README.md").read_text()
+    (tmp_path / "README.md").write_text(readme.replace("| `livescores` | daily", "| `x` | daily"))
+    assert pages(tmp_path)[tmp_path / "README.md"] == readme
+
+
+def test_a_readme_without_its_marks_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("nothing here")
+    with pytest.raises(ValueError, match="assets"):
+        pages(tmp_path)
