@@ -19,6 +19,12 @@ class IngestionParams(_Section):
     first_day: date = Field(date(1998, 1, 1), description="where the history begins")
     days_back: int = Field(2, ge=0, description="days before today that every hour asks for again")
     days_ahead: int = Field(15, ge=0, description="days of fixtures ahead")
+    volume_min_share: float = Field(
+        0.25, gt=0, lt=1, description="of the usual matches, with fewer of which a day is unusual"
+    )
+    volume_min_expected: float = Field(
+        10, ge=1, description="usual matches, with fewer of which a day is not judged"
+    )
 
 
 class ServingParams(_Section):

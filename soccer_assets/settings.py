@@ -8,9 +8,10 @@ import ipaddress
 import secrets
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 #: Where ``soccer serve`` listens.
@@ -39,11 +40,16 @@ class Settings(BaseSettings):
     aws_region: str = "us-east-1"
     mlflow_tracking_uri: str | None = None
 
+    livescores_source: Literal["feed", "browser", "football_data", "file"] = "feed"
     livescores_url: str | None = None
     livescores_token: SecretStr | None = None
     livescores_timeout_seconds: float = Field(default=30.0, gt=0)
     livescores_attempts: int = Field(default=4, ge=1)
+    livescores_file: Path | None = None
     simulator_seed: int = 20
+    selenium_remote_url: SecretStr | None = None
+    football_data_url: str = "https://www.football-data.co.uk"
+    football_data_aliases: Path | None = None
 
     slack_bot_token: SecretStr | None = None
     slack_channel: str = "#soccer-assets"
@@ -75,6 +81,20 @@ class Settings(BaseSettings):
         if value and "://" in value and not value.startswith(("s3://", "file://")):
             raise ValueError("LAKE_URI must be a path, file:// or s3://bucket/prefix")
         return value
+
+    @model_validator(mode="after")
+    def _source_is_complete(self) -> Self:
+        """A source that needs a setting says so when the settings are read, not at its first day."""
+        needs = {
+            "browser": ("livescores_url", "selenium_remote_url"),
+            "file": ("livescores_file",),
+        }.get(self.livescores_source, ())
+        absent = [name.upper() for name in needs if getattr(self, name) is None]
+        if absent:
+            raise ValueError(
+                f"LIVESCORES_SOURCE={self.livescores_source} needs {' and '.join(absent)}"
+            )
+        return self
 
     @cached_property
     def home(self) -> Path:

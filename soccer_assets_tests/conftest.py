@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,16 +19,19 @@ from soccer_assets.livescores.server import FeedServer
 from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.settings import project_folder
 from soccer_assets.warehouse.embedded import start_embedded_postgres
-from soccer_assets.warehouse.schema import create_tables
+from soccer_assets.warehouse.migrate import migrate
 
 #: Where real matches are looked for.
 REAL_DATA = Path(os.environ.get("SOCCER_REAL_DATA") or project_folder() / "../shared/data")
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> str:
+def postgres_server() -> Iterator[str]:
     """URL of a PostgreSQL server that lives as long as the test session."""
-    return start_embedded_postgres(tmp_path_factory.mktemp("postgres") / "data")
+    # Not in pytest's own folder: a second session that starts takes the rights on it away, and with
+    # them a running server's, which is another user when the tests run as root.
+    with tempfile.TemporaryDirectory(prefix="soccer-", ignore_cleanup_errors=True) as folder:
+        yield start_embedded_postgres(Path(folder) / "postgres")
 
 
 @pytest.fixture
@@ -46,7 +50,7 @@ def database_url(postgres_server: str) -> Iterator[str]:
 def engine(database_url: str) -> Iterator[sa.Engine]:
     """An engine on a database of this test's own, with the project's tables, empty."""
     engine = sa.create_engine(database_url, connect_args={"options": "-c timezone=UTC"})
-    create_tables(engine)
+    migrate(engine)
     yield engine
     engine.dispose()
 

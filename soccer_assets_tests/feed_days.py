@@ -1,6 +1,7 @@
 """Hand-made days of the feed."""
 
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -59,6 +60,7 @@ def a_payload(*matches: Row, **header: Any) -> dict[str, Any]:
 def parsed(
     *matches: Row, day: date = DAY, fetched_at: datetime = FETCHED, **header: Any
 ) -> ParsedDay:
-    """A day as the parser hands it on; its payload is called after the day."""
+    """A day as the parser hands it on; its payload is called after the day and its content."""
     body = orjson.dumps(a_payload(*matches, **header))
-    return parse_day(day, body, payload_key=f"payload of {day}", fetched_at=fetched_at)
+    key = f"payload of {day}: {sha256(body).hexdigest()[:12]}"
+    return parse_day(day, body, payload_key=key, fetched_at=fetched_at)

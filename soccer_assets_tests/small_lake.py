@@ -11,7 +11,7 @@ from soccer_assets.lake.tables import Manifest, export_months
 from soccer_assets.livescores.parsing import ParsedDay, parse_day
 from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.warehouse.load import load_days
-from soccer_assets.warehouse.schema import create_tables
+from soccer_assets.warehouse.migrate import migrate
 
 FIRST_DAY, DAYS = date(2023, 9, 1), 60
 #: As of then, the last two weeks are still to come.
@@ -35,7 +35,7 @@ def make_lake(postgres_server: str, store: ObjectStore, now: datetime = NOW) -> 
         connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
     url = sa.make_url(postgres_server).set(database=name)
     engine = sa.create_engine(url, connect_args={"options": "-c timezone=UTC"})
-    create_tables(engine)
+    migrate(engine)
     load_days(engine, simulated_days(now))
     manifest = export_months(engine, store).manifest
     engine.dispose()

@@ -14,13 +14,17 @@ import dagster as dg
 from soccer_assets.assets.common import OWNERS, column_schema
 from soccer_assets.automation.conditions import FILL_RECENT_GAPS
 from soccer_assets.automation.partitions import daily
-from soccer_assets.livescores.ingest import IngestReport, ingest_days
+from soccer_assets.clock import utc_now
+from soccer_assets.livescores.ingest import IngestReport, LoadedDay, ingest_days
+from soccer_assets.livescores.rebuild import rebuild_warehouse
+from soccer_assets.monitoring.expectations import unusual_days
+from soccer_assets.params import load_params
 from soccer_assets.resources import LakeResource, LivescoresResource, WarehouseResource
-from soccer_assets.warehouse.load import settled_days
+from soccer_assets.warehouse.load import matches_by_day, settled_days
 from soccer_assets.warehouse.schema import match, match_raw
 
 LIVESCORES, MATCH_RAW, MATCH = (dg.AssetKey(k) for k in ("livescores", "match_raw", "match"))
-FEED_SCHEMA = dg.AssetCheckKey(LIVESCORES, "feed_schema")
+FEED_SCHEMA, FEED_FIELDS, USUAL_VOLUME = "feed_schema", "feed_fields", "usual_volume"
 
 
 class IngestConfig(dg.Config):
@@ -32,6 +36,8 @@ class IngestConfig(dg.Config):
     """Days a transaction."""
     concurrency: int = 4
     """Days asked for at once; a public host is limited to one request in 2 s all the same."""
+    rebuild: bool = False
+    """Empty the tables and make them again from the whole archive, whatever days are selected."""
 
 
 def _spec(key: dg.AssetKey, **attributes: Any) -> dg.AssetSpec:
@@ -70,18 +76,30 @@ def _spec(key: dg.AssetKey, **attributes: Any) -> dg.AssetSpec:
             deps=[LIVESCORES],
             group_name="warehouse",
             kinds={"postgres", "table"},
-            description="Canonical matches: typed, UTC, one row a match, whichever day shows it.",
+            description="Canonical matches: typed, UTC, one row a match, whichever day shows it. "
+            "What changes is kept in `match_change`, odds in `match_odds`.",
             metadata=column_schema(match),
         ),
     ],
     check_specs=[
         dg.AssetCheckSpec(
-            "feed_schema",
+            FEED_SCHEMA,
             asset=LIVESCORES,
             blocking=True,
             description="Every payload is the feed's JSON: required fields present and of their "
             "type, known statuses, possible scores, no match id twice.",
-        )
+        ),
+        dg.AssetCheckSpec(
+            FEED_FIELDS,
+            asset=LIVESCORES,
+            description="The feed has the fields it used to have: no new one, none gone.",
+        ),
+        dg.AssetCheckSpec(
+            USUAL_VOLUME,
+            asset=MATCH,
+            description="Days that are over hold about as many matches as such days do, by "
+            "weekday and season.",
+        ),
     ],
 )
 def ingest(
@@ -93,6 +111,13 @@ def ingest(
 ) -> Iterator[dg.MaterializeResult]:
     selected = context.selected_asset_keys
     days = [date.fromisoformat(key) for key in context.partition_keys]
+    if config.rebuild:
+        if LIVESCORES in selected:
+            raise dg.Failure("a rebuild makes match_raw and match only: select those two")
+        result = rebuild_warehouse(warehouse.engine, lake.archive, context.log.info)
+        yield from (dg.MaterializeResult(asset_key=key) for key in selected)
+        context.log.info(f"rebuilt: {result.match.inserted:,} matches")
+        return
     if config.resume:
         settled = settled_days(warehouse.engine)
         days = [day for day in days if day not in settled]
@@ -100,7 +125,9 @@ def ingest(
         context.log.info(f"{skipped} days are loaded and settled already, {len(days)} to go")
 
     # Without livescores selected, the tables are made from the archive again.
-    source = livescores.client() if LIVESCORES in selected else nullcontext()
+    source = (
+        livescores.source(lake.archive, lake.store) if LIVESCORES in selected else nullcontext()
+    )
     with source as client:
         report = ingest_days(
             days,
@@ -123,35 +150,74 @@ def ingest(
             },
             allow_retries=False,
         )
-    for key, metadata in _metadata(report).items():
-        if key in selected:
-            yield dg.MaterializeResult(
-                asset_key=key,
-                metadata=metadata,
-                check_results=_schema_check(report) if key == LIVESCORES else [],
-            )
+    for day in report.loaded:
+        for key in selected:
+            context.add_asset_metadata(_of_day(day), key, day.day.isoformat())
+    checks = {
+        LIVESCORES: [_schema_check(report), _fields_check(report)],
+        MATCH: [_volume_check(warehouse, days)],
+    }
+    for key in selected:
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata=_of_run(key, report),
+            check_results=checks.get(key, []),
+        )
 
 
-def _metadata(report: IngestReport) -> dict[dg.AssetKey, dict[str, Any]]:
+def _of_day(day: LoadedDay) -> dict[str, Any]:
+    return {"dagster/row_count": day.matches, "payload": day.payload_key}
+
+
+def _of_run(key: dg.AssetKey, report: IngestReport) -> dict[str, Any]:
+    """What the run did, over all its days."""
+    changed = {MATCH_RAW: report.match_raw, MATCH: report.match}.get(key)
     return {
-        LIVESCORES: {
-            "dagster/row_count": report.matches,
-            "days": len(report.loaded),
-            "new_fields": sorted(report.new_fields),
-        },
-        MATCH_RAW: {"dagster/row_count": report.matches, **vars(report.match_raw)},
-        MATCH: {"dagster/row_count": report.matches, **vars(report.match)},
+        "days_in_run": len(report.loaded),
+        **(
+            {"inserted_by_run": changed.inserted, "updated_by_run": changed.updated}
+            if changed
+            else {}
+        ),
+        **({"vanished_in_run": report.changes.vanished} if key == MATCH else {}),
     }
 
 
-def _schema_check(report: IngestReport) -> list[dg.AssetCheckResult]:
-    return [
-        dg.AssetCheckResult(
-            passed=not report.faults,
-            check_name=FEED_SCHEMA.name,
-            metadata={"days": len(report.loaded), "faults": [str(f) for f in report.faults[:50]]},
-        )
-    ]
+def _schema_check(report: IngestReport) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not report.faults,
+        check_name=FEED_SCHEMA,
+        metadata={"days": len(report.loaded), "faults": [str(f) for f in report.faults[:50]]},
+    )
+
+
+def _fields_check(report: IngestReport) -> dg.AssetCheckResult:
+    """New and missing fields are told by name; a required one that is missing is a fault."""
+    return dg.AssetCheckResult(
+        passed=not report.new_fields and not report.missing_fields,
+        check_name=FEED_FIELDS,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "new_fields": sorted(report.new_fields),
+            "missing_fields": sorted(report.missing_fields),
+        },
+    )
+
+
+def _volume_check(warehouse: WarehouseResource, days: list[date]) -> dg.AssetCheckResult:
+    params = load_params().ingestion
+    today = utc_now().date()
+    unusual = unusual_days(
+        matches_by_day(warehouse.engine),
+        (day for day in days if day < today),
+        min_share=params.volume_min_share,
+        min_expected=params.volume_min_expected,
+    )
+    return dg.AssetCheckResult(
+        passed=not unusual,
+        check_name=USUAL_VOLUME,
+        metadata={"unusual_days": [str(day) for day in unusual[:50]]},
+    )
 
 
 def _keep_what_went_well(context: dg.AssetExecutionContext, report: IngestReport) -> None:
@@ -159,17 +225,13 @@ def _keep_what_went_well(context: dg.AssetExecutionContext, report: IngestReport
     for key in context.selected_asset_keys:
         for day in report.loaded:
             context.log_event(
-                dg.AssetMaterialization(
-                    key,
-                    partition=day.day.isoformat(),
-                    metadata={"dagster/row_count": day.matches, "payload": day.payload_key},
-                )
+                dg.AssetMaterialization(key, partition=day.day.isoformat(), metadata=_of_day(day))
             )
     if LIVESCORES in context.selected_asset_keys:
         context.log_event(
             dg.AssetCheckEvaluation(
                 asset_key=LIVESCORES,
-                check_name=FEED_SCHEMA.name,
+                check_name=FEED_SCHEMA,
                 passed=False,
                 blocking=True,
                 metadata={"faults": [str(fault) for fault in report.faults[:50]]},

@@ -1,8 +1,9 @@
-"""Who is told, and when: failed runs and assets that go stale or recover."""
+"""Who is told, and when: failed runs, failed checks, assets that go stale or recover."""
 
 import json
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from soccer_assets.resources import SlackAlertResource
 from soccer_assets.settings import get_settings
@@ -17,12 +18,16 @@ def run_failure_alert(context: dg.RunFailureSensorContext, slack: SlackAlertReso
     steps = "; ".join(
         f"{event.step_key}: {_reason(event)}" for event in context.get_step_failure_events()
     )
-    link = f"{get_settings().dagster_webserver_url}/runs/{run.run_id}"
     partition = run.tags.get("dagster/partition")
     where = f" ({partition})" if partition else ""
     slack.send(
-        f":red_circle: {run.job_name}{where} failed. {steps or context.failure_event.message}\n{link}"
+        f":red_circle: {run.job_name}{where} failed. {steps or context.failure_event.message}"
+        f"\n{_link(run)}"
     )
+
+
+def _link(run: dg.DagsterRun) -> str:
+    return f"{get_settings().dagster_webserver_url}/runs/{run.run_id}"
 
 
 def _reason(event: dg.DagsterEvent) -> str:
@@ -30,6 +35,34 @@ def _reason(event: dg.DagsterEvent) -> str:
     if failure.user_failure_data and failure.user_failure_data.description:
         return failure.user_failure_data.description
     return failure.error.message.strip() if failure.error else "unknown"
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Says on Slack which checks failed in a run that went through all the same.",
+)
+def check_alert(context: dg.RunStatusSensorContext, slack: SlackAlertResource) -> None:
+    run = context.dagster_run
+    for entry in context.instance.all_logs(
+        run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ):
+        assert entry.dagster_event is not None
+        check = entry.dagster_event.asset_check_evaluation_data
+        if check.passed or _failed_before(context.instance, check.asset_check_key):
+            continue
+        mark = ":warning:" if check.severity is dg.AssetCheckSeverity.WARN else ":red_circle:"
+        found = "; ".join(f"{name}: {value.value}" for name, value in check.metadata.items())
+        slack.send(
+            f"{mark} check {check.check_name} of {check.asset_key.to_user_string()} failed. "
+            f"{found[:500]}\n{_link(run)}"
+        )
+
+
+def _failed_before(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> bool:
+    """Whether the check had failed already the time before: a fault that stays is told once."""
+    history = instance.event_log_storage.get_asset_check_execution_history(check, limit=2)
+    return len(history) > 1 and history[1].status is AssetCheckExecutionRecordStatus.FAILED
 
 
 @dg.sensor(
@@ -63,4 +96,4 @@ automation = dg.AutomationConditionSensorDefinition(
     minimum_interval_seconds=30,
 )
 
-SENSORS = [automation, run_failure_alert, freshness_alert]
+SENSORS = [automation, run_failure_alert, check_alert, freshness_alert]

@@ -28,4 +28,12 @@ retrain_job = dg.define_asset_job(
     description="From the lake to a new model through its gates, and predictions with the champion.",
 )
 
-JOBS = [ingest_job, export_job, refresh_job, retrain_job]
+rebuild_job = dg.define_asset_job(
+    "rebuild",
+    dg.AssetSelection.groups("warehouse"),
+    description="The warehouse made again from the whole archive, without a request to the "
+    "source; whichever partition is chosen, all of it is rebuilt.",
+    config={"ops": {"ingest_days": {"config": {"rebuild": True}}}},
+)
+
+JOBS = [ingest_job, export_job, refresh_job, retrain_job, rebuild_job]

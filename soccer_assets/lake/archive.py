@@ -7,6 +7,8 @@ from hashlib import sha256
 
 from soccer_assets.lake.store import ObjectStore
 
+ROOT = "livescores/"
+FILES = "source_files/"
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 _SUFFIX = ".json.gz"
 _REJECTED = ".rejected"
@@ -37,18 +39,33 @@ class PayloadArchive:
             return newest[0]
         key = f"{_folder(day)}{fetched_at.astimezone(UTC):{_TIME}}-{digest}{_SUFFIX}"
         self._store.put(key, gzip.compress(body, compresslevel=1, mtime=0))
-        return _describe(key, day)
+        return _describe(key)
 
     def latest(self, day: date) -> ArchivedPayload | None:
         """The day's newest payload that was not rejected."""
         good = [payload for payload in self._payloads(day) if not payload.rejected]
         return good[-1] if good else None
 
+    def payloads(self) -> list[ArchivedPayload]:
+        """Every payload of every day, in the order of the fetches."""
+        found = _described(self._store.list(ROOT))
+        return sorted(found, key=lambda payload: (payload.fetched_at, payload.day))
+
     def _payloads(self, day: date) -> list[ArchivedPayload]:
         """All payloads of the day, oldest first (keys start with the time)."""
-        keys = self._store.list(_folder(day))
-        marks = {key.removesuffix(_REJECTED) for key in keys if key.endswith(_REJECTED)}
-        return [_describe(key, day, key in marks) for key in keys if key.endswith(_SUFFIX)]
+        return _described(self._store.list(_folder(day)))
+
+    def put_file(self, path: str, body: bytes, fetched_at: datetime) -> str:
+        """Keep a file that days are made from, verbatim; returns its key. One whose bytes are kept
+        already is not stored again."""
+        digest = sha256(body).hexdigest()[:12]
+        folder = f"{FILES}{path.strip('/')}/"
+        for key in self._store.list(folder):
+            if digest in key:
+                return key
+        key = f"{folder}{fetched_at.astimezone(UTC):{_TIME}}-{digest}.gz"
+        self._store.put(key, gzip.compress(body, compresslevel=6, mtime=0))
+        return key
 
     def read(self, payload: ArchivedPayload) -> bytes:
         return gzip.decompress(self._store.get(payload.key))
@@ -63,10 +80,18 @@ class PayloadArchive:
 
 
 def _folder(day: date) -> str:
-    return f"livescores/{day:%Y/%m/%d}/"
+    return f"{ROOT}{day:%Y/%m/%d}/"
 
 
-def _describe(key: str, day: date, rejected: bool = False) -> ArchivedPayload:
-    stamp, _, digest = key.rsplit("/", 1)[1].removesuffix(_SUFFIX).partition("-")
+def _described(keys: list[str]) -> list[ArchivedPayload]:
+    marks = {key.removesuffix(_REJECTED) for key in keys if key.endswith(_REJECTED)}
+    return [_describe(key, key in marks) for key in keys if key.endswith(_SUFFIX)]
+
+
+def _describe(key: str, rejected: bool = False) -> ArchivedPayload:
+    folder, name = key.removeprefix(ROOT).rsplit("/", 1)
+    stamp, _, digest = name.removesuffix(_SUFFIX).partition("-")
     fetched_at = datetime.strptime(stamp, _TIME).replace(tzinfo=UTC)
-    return ArchivedPayload(key, day, fetched_at, digest, rejected)
+    return ArchivedPayload(
+        key, date.fromisoformat(folder.replace("/", "-")), fetched_at, digest, rejected
+    )

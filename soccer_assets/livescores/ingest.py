@@ -11,7 +11,7 @@ from soccer_assets.clock import utc_now
 from soccer_assets.lake.archive import ArchivedPayload, PayloadArchive
 from soccer_assets.livescores.faults import FeedFault, FetchFault
 from soccer_assets.livescores.parsing import ParsedDay, parse_day
-from soccer_assets.warehouse.load import TableChange, load_days
+from soccer_assets.warehouse.load import LoadResult, TableChange, load_days
 
 Fetch = Callable[[date], bytes]
 
@@ -31,9 +31,17 @@ class IngestReport:
 
     loaded: list[LoadedDay] = field(default_factory=list)
     faults: list[FeedFault] = field(default_factory=list)
-    match_raw: TableChange = field(default_factory=TableChange)
-    match: TableChange = field(default_factory=TableChange)
+    changes: LoadResult = field(default_factory=LoadResult)
     new_fields: set[str] = field(default_factory=set)
+    missing_fields: set[str] = field(default_factory=set)
+
+    @property
+    def match_raw(self) -> TableChange:
+        return self.changes.match_raw
+
+    @property
+    def match(self) -> TableChange:
+        return self.changes.match
 
     @property
     def matches(self) -> int:
@@ -112,12 +120,11 @@ def _obtain(
 def _load(
     engine: sa.Engine, parsed: list[ParsedDay], checked_at: datetime | None, report: IngestReport
 ) -> None:
-    result = load_days(engine, parsed, checked_at)
-    report.match_raw += result.match_raw
-    report.match += result.match
+    report.changes += load_days(engine, parsed, checked_at, reparse=checked_at is None)
     for day in parsed:
         report.loaded.append(LoadedDay(day.day, day.payload_key, day.match.num_rows))
         report.new_fields.update(day.new_fields)
+        report.missing_fields.update(day.missing_fields)
 
 
 def days_between(first: date, last: date) -> Iterator[date]:

@@ -14,9 +14,11 @@ from typing import Any, NoReturn
 import orjson
 import pyarrow as pa
 
+from soccer_assets.football_data.odds import match_odds as odds_of_row
 from soccer_assets.livescores.faults import PayloadFault
 from soccer_assets.livescores.feed import HEADER_FIELDS, FeedStatus
-from soccer_assets.warehouse.schema import RAW_FIELDS, match, match_raw
+from soccer_assets.livescores.state import decision, match_state
+from soccer_assets.warehouse.schema import BOOKKEEPING, RAW_FIELDS, match, match_odds, match_raw
 
 REQUIRED_HEADER = ("regionId", "regionName", "tournamentId", "tournamentName", "seasonId", "sex")
 REQUIRED_MATCH = (
@@ -37,7 +39,12 @@ MAX_BIGINT = 2**63 - 1
 #: A NUL in JSON text, which PostgreSQL cannot store; the backslash itself is not escaped.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
-_STATUS_NAMES = {status.value: status.name.lower() for status in FeedStatus}
+#: Where a source that has odds puts the row they are in: see ``football_data``.
+ODDS_FIELD = "footballData"
+_SCORE_FIELDS = tuple(
+    f"{side}{kind}Score" for side in ("home", "away") for kind in ("", "Extratime", "Penalty")
+)
+_STATUS_CODES = frozenset(FeedStatus)
 _ALLOWED_TYPES: dict[str, set[type]] = {
     "BIGINT": {int},
     "INTEGER": {int},
@@ -51,6 +58,7 @@ _ARROW_TYPES = {
     "SMALLINT": pa.int64(),
     "TEXT": pa.string(),
     "BOOLEAN": pa.bool_(),
+    "DOUBLE": pa.float64(),
     "JSONB": pa.string(),
     "DATE": pa.date32(),
     "TIMESTAMP": pa.timestamp("us", tz="UTC"),
@@ -64,13 +72,15 @@ def arrow_schema(table: Any) -> pa.Schema:
 
 RAW_SCHEMA = arrow_schema(match_raw)
 MATCH_SCHEMA = arrow_schema(match)
+ODDS_SCHEMA = arrow_schema(match_odds)
 
 
 @dataclass(frozen=True)
 class ParsedDay:
-    """One day's rows, as Arrow tables with the columns of ``match_raw`` and ``match``.
+    """One day's rows, as Arrow tables with the columns of the warehouse tables of those names.
 
-    ``fetched_at`` is when the source first sent this payload.
+    ``fetched_at`` is when the source first sent this payload. ``new_fields`` are fields of the feed
+    that no column holds, ``missing_fields`` known ones that no match of a day with matches has.
     """
 
     day: date
@@ -78,12 +88,9 @@ class ParsedDay:
     fetched_at: datetime
     raw: pa.Table
     match: pa.Table
-
-    @property
-    def new_fields(self) -> list[str]:
-        """Fields of the feed that no column holds."""
-        extras = (orjson.loads(text) for text in self.raw["extra"].to_pylist() if text)
-        return sorted({field for extra in extras for field in extra})
+    odds: pa.Table
+    new_fields: tuple[str, ...] = ()
+    missing_fields: tuple[str, ...] = ()
 
 
 def parse_day(day: date, body: bytes, *, payload_key: str, fetched_at: datetime) -> ParsedDay:
@@ -102,10 +109,25 @@ def parse_day(day: date, body: bytes, *, payload_key: str, fetched_at: datetime)
     columns = _columns(headers, matches, fault)
     _check_values(columns, fault)
     kickoffs = [_instant(text, fault) for text in columns["startTimeUtc"]]
-    raw = _raw_table(headers, matches, columns, day, payload_key, fetched_at, fault)
+    extras = [
+        {k: v for row in rows for k, v in row.items() if k not in RAW_FIELDS}
+        for rows in zip(headers, matches, strict=True)
+    ]
     return ParsedDay(
-        day, payload_key, fetched_at, raw, _match_table(columns, kickoffs, day, fetched_at)
+        day,
+        payload_key,
+        fetched_at,
+        raw=_raw_table(headers, matches, extras, columns, day, payload_key, fetched_at, fault),
+        match=_match_table(columns, kickoffs, day, fetched_at),
+        odds=_odds_table(columns["id"], extras, fetched_at),
+        new_fields=tuple(sorted({field for extra in extras for field in extra} - {ODDS_FIELD})),
+        missing_fields=_missing_fields(headers, matches),
     )
+
+
+def _missing_fields(headers: list[dict], matches: list[dict]) -> tuple[str, ...]:
+    present = {field for row in (*headers, *matches) for field in row}
+    return tuple(field for field in RAW_FIELDS if field not in present) if matches else ()
 
 
 Fault = Callable[[str], NoReturn]
@@ -180,7 +202,7 @@ def _check_values(columns: dict[str, list], fault: Fault) -> None:
         twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
         fault(f"match id {twice} twice in one payload")
     for match_id, status in zip(ids, columns["status"], strict=True):
-        if status not in _STATUS_NAMES:
+        if status not in _STATUS_CODES:
             fault(f"unknown status {status} of match {match_id}")
     if set(columns["sex"]) - {0, 1}:
         fault(f"unknown sex {sorted(set(columns['sex']) - {0, 1})}")
@@ -188,17 +210,10 @@ def _check_values(columns: dict[str, list], fault: Fault) -> None:
 
 
 def _check_scores(columns: dict[str, list], fault: Fault) -> None:
-    sides = [
-        f"{side}{kind}Score" for side in ("home", "away") for kind in ("", "Extratime", "Penalty")
-    ]
-    for field in sides:
+    for field in _SCORE_FIELDS:
         for match_id, score in zip(columns["id"], columns[field], strict=True):
             if score is not None and not 0 <= score <= MAX_SCORE:
                 fault(f"field '{field}' of match {match_id} is {score}, not a score")
-    finished = (status == FeedStatus.FINISHED for status in columns["status"])
-    for row, is_finished in enumerate(finished):
-        if is_finished and all(columns[field][row] is None for field in sides):
-            fault(f"match {columns['id'][row]} is finished without a score")
 
 
 def _instant(text: str, fault: Fault) -> datetime:
@@ -218,6 +233,7 @@ def content_hash(document: Any) -> int:
 def _raw_table(
     headers: list[dict],
     matches: list[dict],
+    extras: list[dict],
     columns: dict[str, list],
     day: date,
     payload_key: str,
@@ -225,17 +241,12 @@ def _raw_table(
     fault: Fault,
 ) -> pa.Table:
     count = len(matches)
-    known = set(RAW_FIELDS)
     data: dict[str, list] = {}
     for field, name in RAW_FIELDS.items():
         values = columns[field]
         if str(match_raw.c[name].type) == "JSONB":
             values = [None if v is None else _document(v, fault) for v in values]
         data[name] = values
-    extras = [
-        {k: v for row in rows for k, v in row.items() if k not in known}
-        for rows in zip(headers, matches, strict=True)
-    ]
     data["extra"] = [_document(e, fault) if e else None for e in extras]
     data["feed_day"] = [day] * count
     data["payload_key"] = [payload_key] * count
@@ -257,20 +268,60 @@ def _match_table(
     columns: dict[str, list], kickoffs: list[datetime], day: date, fetched_at: datetime
 ) -> pa.Table:
     count = len(kickoffs)
-    data: dict[str, Iterable] = {
-        "match_id": columns["id"],
-        "feed_day": [day] * count,
-        "kickoff": kickoffs,
-        "status": [_STATUS_NAMES[status] for status in columns["status"]],
-    }
-    verbatim = {name: field for field, name in RAW_FIELDS.items()}
-    content = [c.name for c in match.columns if c.name not in _BOOKKEEPING]
-    for name in content:
-        data.setdefault(name, columns[verbatim[name]] if name in verbatim else [])
-    rows = zip(*(data[name] for name in content), strict=True)
+    data: dict[str, Iterable] = {"feed_day": [day] * count, "kickoff": kickoffs}
+    data["status"], data["decided_in"] = _states(columns)
+    for name in _CONTENT:
+        if name not in data:
+            data[name] = columns[_VERBATIM[name]]
+    rows = zip(*(data[name] for name in _CONTENT), strict=True)
     data["content_hash"] = [content_hash(row) for row in rows]
+    data["vanished_at"] = [None] * count
     data["first_seen_at"] = data["changed_at"] = [fetched_at] * count
     return pa.table(data, schema=MATCH_SCHEMA)
 
 
-_BOOKKEEPING = {"content_hash", "first_seen_at", "changed_at"}
+_VERBATIM = {name: field for field, name in RAW_FIELDS.items()}
+#: Columns of ``match`` that its hash covers.
+_CONTENT = [c.name for c in match.columns if c.name not in (*BOOKKEEPING, "vanished_at")]
+
+
+def _states(columns: dict[str, list]) -> tuple[list[str], list[str | None]]:
+    states: list[str] = []
+    decisions: list[str | None] = []
+    records = zip(
+        columns["status"],
+        columns["period"],
+        columns["elapsed"],
+        *(columns[field] for field in _SCORE_FIELDS),
+        strict=True,
+    )
+    for status, period, elapsed, *scores in records:
+        known = [score is not None for score in scores]
+        state = match_state(status, period, elapsed, has_score=any(known))
+        states.append(state.value)
+        decided = decision(
+            state,
+            elapsed,
+            extra_time=known[1] or known[4],
+            penalties=known[2] or known[5],
+        )
+        decisions.append(decided)
+    return states, decisions
+
+
+def _odds_table(ids: list[int], extras: list[dict], fetched_at: datetime) -> pa.Table:
+    rows = [
+        {
+            "match_id": match_id,
+            "bookmaker": odds.bookmaker,
+            "phase": odds.when,
+            "odds_home": odds.odds_home,
+            "odds_draw": odds.odds_draw,
+            "odds_away": odds.odds_away,
+            "changed_at": fetched_at,
+        }
+        for match_id, extra in zip(ids, extras, strict=True)
+        if isinstance(cells := extra.get(ODDS_FIELD), dict)
+        for odds in odds_of_row({k: v for k, v in cells.items() if isinstance(v, str)})
+    ]
+    return pa.Table.from_pylist(rows, schema=ODDS_SCHEMA)

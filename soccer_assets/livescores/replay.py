@@ -12,15 +12,18 @@ Rules of the replay:
 """
 
 import re
+from collections.abc import Callable
 from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pandas as pd
 import pyarrow.parquet as pq
 
+from soccer_assets.clock import utc_now
 from soccer_assets.livescores.backends import (
     Row,
     day_feed,
@@ -118,6 +121,18 @@ class ReplayBackend:
             for _, group in groupby(rows, key=_tournament)
             if (matches := list(group))
         )
+
+
+class FileSource:
+    """A backend as a source of day payloads, without a server between, for bulk loads."""
+
+    def __init__(self, backend: ReplayBackend, clock: Callable[[], datetime] = utc_now) -> None:
+        self._backend = backend
+        self._clock = clock
+
+    def fetch(self, day: date) -> bytes:
+        """The day's payload as of now."""
+        return orjson.dumps(self._backend.payload(day, self._clock()))
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -28,6 +28,7 @@ def make_resources(settings: Settings) -> dict[str, Any]:
     """Every resource of the code location, by the name that assets ask for it."""
     return {
         "livescores": LivescoresResource(
+            kind=settings.livescores_source,
             url=settings.livescores_url,
             timeout_seconds=settings.livescores_timeout_seconds,
             attempts=settings.livescores_attempts,

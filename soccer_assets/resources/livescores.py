@@ -1,29 +1,56 @@
-"""The livescores source: the site at ``LIVESCORES_URL`` or the embedded simulator."""
+"""The livescores source, chosen by ``LIVESCORES_SOURCE``."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, date, datetime
+from typing import Protocol
 
 import dagster as dg
 
-from soccer_assets.livescores.client import LivescoresClient
-from soccer_assets.settings import get_settings
+from soccer_assets.lake.archive import PayloadArchive
+from soccer_assets.lake.store import ObjectStore
+from soccer_assets.settings import Settings, get_settings
+
+
+class LivescoresSource(Protocol):
+    """Whatever gives the feed of a day."""
+
+    def fetch(self, day: date) -> bytes:
+        """The day's payload. Raises FetchFault."""
+        ...
 
 
 class LivescoresResource(dg.ConfigurableResource):
-    """A polite client of the day feed. The token comes from ``LIVESCORES_TOKEN`` alone."""
+    """Opens the configured source. Tokens, credentials and addresses that may hold some come from
+    the environment alone."""
 
+    kind: str = "feed"
     url: str | None = None
     timeout_seconds: float = 30.0
     attempts: int = 4
 
+    def source(
+        self, archive: PayloadArchive, store: ObjectStore
+    ) -> AbstractContextManager[LivescoresSource]:
+        """The source, open for one ingest. Files that days are made from go to ``archive``; what
+        need not be downloaded again is remembered in ``store``."""
+        opened: dict[str, Callable[[Settings], AbstractContextManager[LivescoresSource]]] = {
+            "feed": self._feed,
+            "browser": self._browser,
+            "football_data": lambda settings: self._football_data(settings, archive, store),
+            "file": _file,
+        }
+        return opened[self.kind](get_settings())
+
     @contextmanager
-    def client(self) -> Iterator[LivescoresClient]:
-        """A client of the configured site; unset, of a simulator that runs as long as it."""
+    def _feed(self, settings: Settings) -> Iterator[LivescoresSource]:
+        """A client of the site; without one, of a simulator that runs as long as it."""
+        from soccer_assets.livescores.client import LivescoresClient
+
         if self.url:
-            token = get_settings().livescores_token
             with LivescoresClient(
                 self.url,
-                token=token.get_secret_value() if token else None,
+                token=_token(settings),
                 timeout=self.timeout_seconds,
                 attempts=self.attempts,
             ) as client:
@@ -33,7 +60,50 @@ class LivescoresResource(dg.ConfigurableResource):
         from soccer_assets.livescores.simulation import LeagueSimulator
 
         with (
-            FeedServer(LeagueSimulator(seed=get_settings().simulator_seed)) as server,
+            FeedServer(LeagueSimulator(seed=settings.simulator_seed)) as server,
             LivescoresClient(server.url, timeout=self.timeout_seconds) as client,
         ):
             yield client
+
+    @contextmanager
+    def _browser(self, settings: Settings) -> Iterator[LivescoresSource]:
+        from soccer_assets.livescores.browser import BrowserClient
+
+        assert self.url is not None  # the settings have seen to both
+        assert settings.selenium_remote_url is not None
+        with BrowserClient(
+            self.url,
+            settings.selenium_remote_url.get_secret_value(),
+            token=_token(settings),
+            timeout=self.timeout_seconds,
+            attempts=self.attempts,
+        ) as client:
+            yield client
+
+    @contextmanager
+    def _football_data(
+        self, settings: Settings, archive: PayloadArchive, store: ObjectStore
+    ) -> Iterator[LivescoresSource]:
+        from soccer_assets.football_data.source import FootballDataSource
+
+        with FootballDataSource(
+            settings.football_data_url,
+            keep=lambda path, body: archive.put_file(path, body, datetime.now(UTC)),
+            aliases=settings.football_data_aliases,
+            kept=store,
+            timeout=self.timeout_seconds,
+            attempts=self.attempts,
+        ) as source:
+            yield source
+
+
+@contextmanager
+def _file(settings: Settings) -> Iterator[LivescoresSource]:
+    from soccer_assets.livescores.replay import FileSource, ReplayBackend
+
+    assert settings.livescores_file is not None
+    yield FileSource(ReplayBackend(settings.livescores_file))
+
+
+def _token(settings: Settings) -> str | None:
+    return settings.livescores_token.get_secret_value() if settings.livescores_token else None

@@ -5,7 +5,7 @@ from functools import lru_cache
 import sqlalchemy as sa
 
 from soccer_assets.settings import get_settings
-from soccer_assets.warehouse.schema import create_tables
+from soccer_assets.warehouse.migrate import migrate
 
 
 @lru_cache(maxsize=1)
@@ -27,5 +27,5 @@ def get_engine() -> sa.Engine:
         pool_pre_ping=True,
         connect_args={"application_name": "soccer_assets", "options": "-c timezone=UTC"},
     )
-    create_tables(engine)
+    migrate(engine)
     return engine

@@ -1,17 +1,35 @@
-"""Bulk upsert of parsed days: COPY into staging tables, then one statement a table."""
+"""Bulk upsert of parsed days: COPY into staging tables, then set-based statements.
+
+Payloads take effect one after the other, in the order of their fetches, whatever the batches: the
+tables are a function of the archive alone, so that reading it again rebuilds them bit-equal.
+
+A match that several day feeds show (postponed, moved) is one row. Of the records that the days show
+now, the one with the further state wins, then the later day; the others wait in shadow tables, and
+come back when the winner's day drops it. A match that no day shows any more keeps its last record,
+marked ``vanished_at``.
+"""
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import psycopg2.extensions
 import pyarrow as pa
 import pyarrow.csv
 import sqlalchemy as sa
+from psycopg2.extras import execute_values
 
 from soccer_assets.livescores.parsing import ParsedDay
-from soccer_assets.warehouse.schema import LOCK_KEY, SCHEMA, STATUSES, match, match_raw
+from soccer_assets.warehouse.schema import (
+    BOOKKEEPING,
+    LOCK_KEY,
+    SCHEMA,
+    STATUSES,
+    match,
+    match_odds,
+    match_raw,
+)
 
 
 @dataclass(frozen=True)
@@ -27,64 +45,244 @@ class TableChange:
 
 @dataclass(frozen=True)
 class LoadResult:
-    match_raw: TableChange
-    match: TableChange
+    """What one load did. ``vanished``: matches that no day feed shows any more."""
 
+    match_raw: TableChange = TableChange()
+    match: TableChange = TableChange()
+    vanished: int = 0
 
-_RANK = "array_position(ARRAY[{}], {{}}.status)".format(", ".join(f"'{s}'" for s in STATUSES))
-
-# A match shown on two days (postponed, moved) is one row. Among the records of one load, and
-# against the stored one of another day, the further status wins, then the later day. A stored one
-# that this load brings anew is not compared with.
-_KEEP_ONE_RECORD = f"""
-DELETE FROM stage_match s USING {SCHEMA}.match m
-WHERE m.match_id = s.match_id AND m.feed_day <> s.feed_day
-  AND ({_RANK.format("s")}, s.feed_day) < ({_RANK.format("m")}, m.feed_day)
-  AND NOT EXISTS (
-    SELECT FROM stage_match newer WHERE newer.match_id = m.match_id AND newer.feed_day = m.feed_day);
-DELETE FROM stage_match s USING (
-    SELECT match_id, feed_day, row_number() OVER (
-        PARTITION BY match_id ORDER BY {_RANK.format("x")} DESC, feed_day DESC) AS place
-    FROM stage_match x) ranked
-WHERE ranked.place > 1 AND s.match_id = ranked.match_id AND s.feed_day = ranked.feed_day;
-DELETE FROM stage_match_raw r WHERE NOT EXISTS (
-    SELECT FROM stage_match s WHERE s.match_id = r.match_id AND s.feed_day = r.feed_day);
-"""
+    def __add__(self, other: "LoadResult") -> "LoadResult":
+        return LoadResult(
+            self.match_raw + other.match_raw,
+            self.match + other.match,
+            self.vanished + other.vanished,
+        )
 
 
 def load_days(
-    engine: sa.Engine, days: Sequence[ParsedDay], checked_at: datetime | None = None
+    engine: sa.Engine,
+    days: Sequence[ParsedDay],
+    checked_at: datetime | None = None,
+    *,
+    reparse: bool = False,
 ) -> LoadResult:
-    """Upsert both tables and note the days as ingested, in one transaction.
+    """Upsert the tables and note the days as ingested, in one transaction.
 
-    A row whose content is unchanged is not touched. Loads are serialised by an advisory lock, so
-    concurrent ingests of overlapping days cannot deadlock or interleave.
+    A row whose content is unchanged is not touched, a payload that is loaded already is not loaded
+    again, and one older than what its day holds is passed over. Loads are serialised by an advisory
+    lock, so concurrent ingests of overlapping days cannot deadlock or interleave.
 
     Args:
         days: of a day that comes twice, the last one counts.
         checked_at: when the source was last asked for these days; default: each payload's own
             fetch (a load from the archive).
+        reparse: load payloads that are loaded already, because the parser has changed.
     """
     days = list({day.day: day for day in days}.values())
     with engine.begin() as connection:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
-        cursor = connection.connection.cursor()
-        for table, rows in (
-            (match_raw, [day.raw for day in days]),
-            (match, [day.match for day in days]),
-        ):
-            cursor.execute(
-                f"CREATE TEMP TABLE stage_{table.name} (LIKE {SCHEMA}.{table.name}) ON COMMIT DROP"
-            )
-            _copy(cursor, f"stage_{table.name}", pa.concat_tables(rows))
-        cursor.execute("ANALYZE stage_match")
-        cursor.execute(_KEEP_ONE_RECORD)
-        result = LoadResult(_upsert(cursor, match_raw), _upsert(cursor, match))
-        _note_ingested(connection, days, checked_at)
+        return load_in_transaction(connection, days, checked_at, reparse=reparse)
+
+
+def load_in_transaction(
+    connection: sa.Connection,
+    days: Sequence[ParsedDay],
+    checked_at: datetime | None = None,
+    *,
+    reparse: bool = False,
+) -> LoadResult:
+    """``load_days`` inside a transaction that holds the lock."""
+    if not days:
+        return LoadResult()
+    cursor = connection.connection.cursor()
+    cursor.execute(_STAGING)
+    held = _held_payloads(cursor, [day.day for day in days])
+    result = LoadResult()
+    for step in _steps(days, held, reparse):
+        result += _apply(cursor, step)
+    _note_ingested(cursor, days, checked_at)
     return result
 
 
+_STAGING = "".join(
+    f"CREATE TEMP TABLE IF NOT EXISTS stage_{table.name} (LIKE {SCHEMA}.{table.name})"
+    " ON COMMIT DROP;\n"
+    for table in (match_raw, match, match_odds)
+) + (
+    "CREATE TEMP TABLE IF NOT EXISTS stage_day"
+    " (day date, fetched_at timestamptz, payload_key text) ON COMMIT DROP;\n"
+    "CREATE TEMP TABLE IF NOT EXISTS pool"
+    " (match_id bigint, feed_day date, origin text, place bigint) ON COMMIT DROP;\n"
+)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What a day holds before the load."""
+
+    payload_key: str
+    fetched_at: datetime
+
+
+def _held_payloads(cursor: psycopg2.extensions.cursor, days: Sequence[date]) -> dict[date, _Held]:
+    cursor.execute(
+        f"SELECT day, payload_key, fetched_at FROM {SCHEMA}.ingested_day WHERE day = ANY(%s)",
+        [list(days)],
+    )
+    return {day: _Held(key, fetched_at) for day, key, fetched_at in cursor.fetchall()}
+
+
+def _steps(
+    days: Sequence[ParsedDay], held: dict[date, _Held], reparse: bool
+) -> Iterator[list[ParsedDay]]:
+    """Days that can be applied at once with the effect of one after the other: a day that holds a
+    payload already goes alone, for it may drop matches; new days go together while no two of them
+    show the same match."""
+    together: list[ParsedDay] = []
+    ids: set[int] = set()
+    for day in sorted(days, key=lambda d: (d.fetched_at, d.day)):
+        before = held.get(day.day)
+        if before:
+            if before.fetched_at > day.fetched_at:
+                continue
+            if before.payload_key == day.payload_key and not reparse:
+                continue
+        its_ids = set(day.match["match_id"].to_pylist())
+        if together and (before or ids & its_ids):
+            yield together
+            together, ids = [], set()
+        together.append(day)
+        ids |= its_ids
+        if before:
+            yield together
+            together, ids = [], set()
+    if together:
+        yield together
+
+
+def _apply(cursor: psycopg2.extensions.cursor, days: list[ParsedDay]) -> LoadResult:
+    """Apply days whose effects do not meet."""
+    cursor.execute("TRUNCATE stage_match_raw, stage_match, stage_match_odds, stage_day, pool")
+    execute_values(
+        cursor,
+        "INSERT INTO stage_day VALUES %s",
+        [(day.day, day.fetched_at, day.payload_key) for day in days],
+    )
+    _copy(cursor, "stage_match_raw", pa.concat_tables([day.raw for day in days]))
+    _copy(cursor, "stage_match", pa.concat_tables([day.match for day in days]))
+    _copy(cursor, "stage_match_odds", pa.concat_tables([day.odds for day in days]))
+    cursor.execute("ANALYZE stage_match")
+    cursor.execute(_SETTLE)
+    cursor.execute(_NOTE_CHANGES)
+    result = LoadResult(_upsert(cursor, match_raw), _upsert(cursor, match))
+    cursor.execute(_UPSERT_ODDS)
+    cursor.execute(_MARK_VANISHED)
+    return replace(result, vanished=max(cursor.rowcount, 0))
+
+
+_RANK = "array_position(ARRAY[{}], status)".format(", ".join(f"'{s}'" for s in STATUSES))
+_DAYS = "(SELECT day FROM stage_day)"
+#: The fetch and the payload that a step's change is owed to: its own day's, or the only one's.
+_CAUSE = """(SELECT {0} FROM stage_day ORDER BY (day = {1}) DESC LIMIT 1)"""
+
+
+def _columns(table: sa.Table) -> str:
+    return ", ".join(column.name for column in table.columns)
+
+
+def _shadow_moves(table: sa.Table) -> str:
+    """Put the losers of the pool into the shadow and take the winners out of it."""
+    name, columns = table.name, _columns(table)
+    taken = ", ".join(
+        _CAUSE.format("fetched_at", "s.feed_day") if c.name == "changed_at" else f"s.{c.name}"
+        for c in table.columns
+    )
+    return f"""
+    DELETE FROM {SCHEMA}.{name}_shadow WHERE feed_day IN {_DAYS};
+    INSERT INTO {SCHEMA}.{name}_shadow ({columns})
+        SELECT {columns} FROM stage_{name} JOIN pool USING (match_id, feed_day)
+        WHERE origin = 'stage' AND place > 1
+        UNION ALL
+        SELECT {columns} FROM {SCHEMA}.{name} JOIN pool USING (match_id, feed_day)
+        WHERE origin = 'main' AND place > 1;
+    DELETE FROM stage_{name} s USING pool p
+        WHERE s.match_id = p.match_id AND s.feed_day = p.feed_day
+          AND p.origin = 'stage' AND p.place > 1;
+    INSERT INTO stage_{name} ({columns})
+        SELECT {taken} FROM {SCHEMA}.{name}_shadow s JOIN pool USING (match_id, feed_day)
+        WHERE origin = 'shadow' AND place = 1;
+    DELETE FROM {SCHEMA}.{name}_shadow s USING pool p
+        WHERE s.match_id = p.match_id AND s.feed_day = p.feed_day
+          AND p.origin = 'shadow' AND p.place = 1;
+    """
+
+
+# The records of every match that the step touches: those of its days, and those that other days
+# show. First place wins; afterwards the staging tables hold the winners that are new.
+_SETTLE = f"""
+INSERT INTO pool
+WITH touched AS (
+    SELECT match_id FROM stage_match
+    UNION SELECT match_id FROM {SCHEMA}.match WHERE feed_day IN {_DAYS}
+), records AS (
+    SELECT match_id, feed_day, status, 'stage' AS origin FROM stage_match
+    UNION ALL
+    SELECT match_id, feed_day, status, 'shadow' FROM {SCHEMA}.match_shadow
+        JOIN touched USING (match_id) WHERE feed_day NOT IN {_DAYS}
+    UNION ALL
+    SELECT match_id, feed_day, status, 'main' FROM {SCHEMA}.match
+        JOIN touched USING (match_id) WHERE feed_day NOT IN {_DAYS} AND vanished_at IS NULL
+)
+SELECT match_id, feed_day, origin,
+       row_number() OVER (PARTITION BY match_id ORDER BY {_RANK} DESC, feed_day DESC)
+FROM records;
+{_shadow_moves(match_raw)}
+{_shadow_moves(match)}
+"""
+
+_NOT_CONTENT = ", ".join(f"'{name}'" for name in ("match_id", *BOOKKEEPING))
+_NOTE_CHANGES = f"""
+INSERT INTO {SCHEMA}.match_change (match_id, changed_at, field, old, new, payload_key)
+SELECT m.match_id, s.changed_at, before.key, before.value, after.value,
+       {_CAUSE.format("payload_key", "s.feed_day")}
+FROM stage_match s JOIN {SCHEMA}.match m USING (match_id)
+CROSS JOIN LATERAL jsonb_each(to_jsonb(m)) before
+JOIN LATERAL jsonb_each(to_jsonb(s)) after USING (key)
+WHERE m.content_hash <> s.content_hash
+  AND before.value IS DISTINCT FROM after.value AND before.key NOT IN ({_NOT_CONTENT})
+ORDER BY m.match_id, before.key
+"""
+
+# Whoever of a step's days is not in the staging table now is shown by no day. The hash takes it in,
+# so that it is seen wherever hashes are compared.
+_MARK_VANISHED = f"""
+WITH gone AS (
+    UPDATE {SCHEMA}.match m SET vanished_at = d.fetched_at, changed_at = d.fetched_at,
+        content_hash = ('x' || left(md5(m.content_hash || ' vanished'), 16))::bit(64)::bigint
+    FROM stage_day d
+    WHERE m.feed_day = d.day AND m.vanished_at IS NULL
+      AND NOT EXISTS (SELECT FROM stage_match s WHERE s.match_id = m.match_id)
+    RETURNING m.match_id, d.fetched_at, d.payload_key)
+INSERT INTO {SCHEMA}.match_change (match_id, changed_at, field, old, new, payload_key)
+SELECT match_id, fetched_at, 'vanished_at', 'null', to_jsonb(fetched_at), payload_key
+FROM gone ORDER BY match_id
+"""
+
+_UPSERT_ODDS = f"""
+INSERT INTO {SCHEMA}.match_odds AS t ({_columns(match_odds)})
+SELECT {", ".join(f"o.{column.name}" for column in match_odds.columns)}
+FROM stage_match_odds o JOIN stage_match s USING (match_id)
+ON CONFLICT (match_id, bookmaker, phase) DO UPDATE SET odds_home = excluded.odds_home,
+    odds_draw = excluded.odds_draw, odds_away = excluded.odds_away,
+    changed_at = excluded.changed_at
+WHERE (t.odds_home, t.odds_draw, t.odds_away)
+   <> (excluded.odds_home, excluded.odds_draw, excluded.odds_away)
+"""
+
+
 def _copy(cursor: psycopg2.extensions.cursor, table: str, rows: pa.Table) -> None:
+    if not rows.num_rows:
+        return
     buffer = io.BytesIO()
     pa.csv.write_csv(rows, buffer)
     buffer.seek(0)
@@ -93,15 +291,17 @@ def _copy(cursor: psycopg2.extensions.cursor, table: str, rows: pa.Table) -> Non
 
 
 def _upsert(cursor: psycopg2.extensions.cursor, table: sa.Table) -> TableChange:
-    names = [column.name for column in table.columns]
+    columns = _columns(table)
     updated = ", ".join(
-        f"{name} = excluded.{name}" for name in names if name not in ("match_id", "first_seen_at")
+        f"{column.name} = excluded.{column.name}"
+        for column in table.columns
+        if column.name not in ("match_id", "first_seen_at")
     )
     cursor.execute(
         f"""
         WITH changed AS (
-            INSERT INTO {SCHEMA}.{table.name} AS t ({", ".join(names)})
-            SELECT {", ".join(names)} FROM stage_{table.name} ORDER BY match_id
+            INSERT INTO {SCHEMA}.{table.name} AS t ({columns})
+            SELECT {columns} FROM stage_{table.name} ORDER BY match_id
             ON CONFLICT (match_id) DO UPDATE SET {updated}
             WHERE t.content_hash <> excluded.content_hash
             RETURNING (xmax = 0) AS is_new)
@@ -113,28 +313,41 @@ def _upsert(cursor: psycopg2.extensions.cursor, table: sa.Table) -> TableChange:
 
 
 def _note_ingested(
-    connection: sa.Connection, days: Sequence[ParsedDay], checked_at: datetime | None
+    cursor: psycopg2.extensions.cursor,
+    days: Sequence[ParsedDay],
+    checked_at: datetime | None,
 ) -> None:
-    connection.execute(
-        sa.text(
-            f"""
-            INSERT INTO {SCHEMA}.ingested_day AS d (day, payload_key, checked_at, matches)
-            VALUES (:day, :payload_key, :checked_at, :matches)
-            ON CONFLICT (day) DO UPDATE SET payload_key = excluded.payload_key,
-                checked_at = greatest(d.checked_at, excluded.checked_at),
-                matches = excluded.matches
-            """
-        ),
+    """An older payload that was passed over still tells that the source was asked."""
+    newest = "excluded.fetched_at >= d.fetched_at"
+    execute_values(
+        cursor,
+        f"""
+        INSERT INTO {SCHEMA}.ingested_day AS d (day, payload_key, fetched_at, checked_at, matches)
+        VALUES %s
+        ON CONFLICT (day) DO UPDATE SET
+            payload_key = CASE WHEN {newest} THEN excluded.payload_key ELSE d.payload_key END,
+            fetched_at = greatest(d.fetched_at, excluded.fetched_at),
+            checked_at = greatest(d.checked_at, excluded.checked_at),
+            matches = CASE WHEN {newest} THEN excluded.matches ELSE d.matches END
+        """,
         [
-            {
-                "day": day.day,
-                "payload_key": day.payload_key,
-                "checked_at": checked_at or day.fetched_at,
-                "matches": day.match.num_rows,
-            }
+            (
+                day.day,
+                day.payload_key,
+                day.fetched_at,
+                checked_at or day.fetched_at,
+                day.match.num_rows,
+            )
             for day in days
         ],
     )
+
+
+def matches_by_day(engine: sa.Engine) -> dict[date, int]:
+    """How many matches the feed of each ingested day shows, 0 for empty ones."""
+    with engine.connect() as connection:
+        rows = connection.execute(sa.text(f"SELECT day, matches FROM {SCHEMA}.ingested_day"))
+        return {row.day: row.matches for row in rows}
 
 
 #: A day's feed keeps changing (late results, corrections) until this long after it.

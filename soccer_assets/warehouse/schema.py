@@ -7,21 +7,14 @@ from sqlalchemy import BigInteger, Boolean, Date, Double, Integer, SmallInteger,
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from soccer_assets.livescores.feed import HEADER_FIELDS, MATCH_FIELDS
+from soccer_assets.livescores.state import Decision, MatchState
 
 SCHEMA = "soccer"
 metadata = sa.MetaData(schema=SCHEMA)
 Timestamp = TIMESTAMP(timezone=True)
 
-#: A match shown on several days is one row: the record with the later entry here wins.
-STATUSES = (
-    "cancelled",
-    "postponed",
-    "abandoned",
-    "scheduled",
-    "in_play",
-    "awarded",
-    "finished",
-)
+#: States of a match; of the records of several days, the one with the later entry wins.
+STATUSES = tuple(state.value for state in MatchState)
 
 
 def snake_case(field: str) -> str:
@@ -65,8 +58,12 @@ RAW_FIELDS: dict[str, str] = {
 }
 
 
+#: Columns about the record itself, not about the match.
+BOOKKEEPING = ("content_hash", "first_seen_at", "changed_at")
+
+
 def _bookkeeping() -> list[sa.Column]:
-    """Columns that both match tables carry about the record itself."""
+    """BOOKKEEPING of both match tables."""
     return [
         sa.Column("content_hash", BigInteger, nullable=False, comment="64-bit hash of the content"),
         sa.Column("first_seen_at", Timestamp, nullable=False, comment="first fetch that had it"),
@@ -109,22 +106,87 @@ match = sa.Table(
     sa.Column("away_team_name", Text, nullable=False),
     sa.Column("home_score", SmallInteger, comment="after 90 minutes"),
     sa.Column("away_score", SmallInteger, comment="after 90 minutes"),
-    sa.Column("home_extratime_score", SmallInteger),
-    sa.Column("away_extratime_score", SmallInteger),
-    sa.Column("home_penalty_score", SmallInteger),
-    sa.Column("away_penalty_score", SmallInteger),
+    sa.Column("home_extratime_score", SmallInteger, comment="after extra time"),
+    sa.Column("away_extratime_score", SmallInteger, comment="after extra time"),
+    sa.Column("home_penalty_score", SmallInteger, comment="of the shoot-out"),
+    sa.Column("away_penalty_score", SmallInteger, comment="of the shoot-out"),
+    sa.Column("decided_in", Text, comment="of a finished match: " + ", ".join(Decision)),
+    sa.Column(
+        "vanished_at",
+        Timestamp,
+        index=True,
+        comment="fetch since which no day feed shows it; null while one does",
+    ),
     *_bookkeeping(),
     sa.CheckConstraint(sa.column("status").in_(STATUSES), name="match_status_known"),
+    sa.CheckConstraint("home_score >= 0 AND away_score >= 0", name="match_scores_possible"),
     comment="Canonical matches: typed, UTC, one row a match.",
+)
+
+
+def _losing_records(table: sa.Table) -> sa.Table:
+    """Where the records of a match wait that another day's record outdoes: see ``load``."""
+    return sa.Table(
+        f"{table.name}_shadow",
+        metadata,
+        *(
+            sa.Column(
+                column.name,
+                column.type,
+                primary_key=column.name in ("match_id", "feed_day"),
+                autoincrement=False,
+                nullable=column.nullable,
+                index=column.name == "feed_day",
+            )
+            for column in table.columns
+        ),
+        comment=f"Records of matches that several day feeds show, other than those in {table.name}.",
+    )
+
+
+match_raw_shadow = _losing_records(match_raw)
+match_shadow = _losing_records(match)
+
+match_change = sa.Table(
+    "match_change",
+    metadata,
+    sa.Column("change_id", BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("match_id", BigInteger, nullable=False),
+    sa.Column("changed_at", Timestamp, nullable=False, comment="fetch that brought it"),
+    sa.Column("field", Text, nullable=False, comment="column of match"),
+    sa.Column("old", JSONB, comment="value before, JSON"),
+    sa.Column("new", JSONB, comment="value from then on, JSON"),
+    sa.Column("payload_key", Text, nullable=False, comment="archived payload that brought it"),
+    sa.Index("match_change_by_match", "match_id", "changed_at"),
+    sa.Index("match_change_by_time", "changed_at"),
+    comment="What the feed changed its mind about: every change of a known match.",
+)
+
+match_odds = sa.Table(
+    "match_odds",
+    metadata,
+    sa.Column("match_id", BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("bookmaker", Text, primary_key=True, comment="as the source abbreviates it"),
+    sa.Column("phase", Text, primary_key=True, comment="pre: before the day, closing: last ones"),
+    sa.Column("odds_home", Double, nullable=False, comment="decimal"),
+    sa.Column("odds_draw", Double, nullable=False, comment="decimal"),
+    sa.Column("odds_away", Double, nullable=False, comment="decimal"),
+    sa.Column("changed_at", Timestamp, nullable=False, comment="fetch that last changed it"),
+    sa.CheckConstraint("phase IN ('pre', 'closing')", name="match_odds_phase_known"),
+    sa.CheckConstraint(
+        "odds_home >= 1 AND odds_draw >= 1 AND odds_away >= 1", name="match_odds_possible"
+    ),
+    comment="1X2 odds where the source gives them: a yardstick for scores, not a feature.",
 )
 
 ingested_day = sa.Table(
     "ingested_day",
     metadata,
     sa.Column("day", Date, primary_key=True),
-    sa.Column("payload_key", Text, nullable=False),
+    sa.Column("payload_key", Text, nullable=False, comment="archived payload that is loaded"),
+    sa.Column("fetched_at", Timestamp, nullable=False, comment="first fetch of that payload"),
     sa.Column("checked_at", Timestamp, nullable=False, comment="when the source was last asked"),
-    sa.Column("matches", Integer, nullable=False),
+    sa.Column("matches", Integer, nullable=False, comment="matches in that payload"),
     comment="Which day feeds are loaded, and how fresh each is.",
 )
 
@@ -174,13 +236,5 @@ served_model = sa.Table(
     comment="The champion whose predictions are served: one row.",
 )
 
-#: Serialises schema creation and bulk loads; any constant distinct from others would do.
+#: Serialises migrations and bulk loads; any constant distinct from others would do.
 LOCK_KEY = 0x50CCE7
-
-
-def create_tables(engine: sa.Engine) -> None:
-    """Create what is missing. Safe when several processes start at once."""
-    with engine.begin() as connection:
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
-        connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-        metadata.create_all(connection)

@@ -46,16 +46,21 @@ DOCUMENTS = {"incidents", "bets", "extra"}
 def three_months(engine: sa.Engine) -> sa.Engine:
     load_days(
         engine,
-        [
-            parsed(*(finished(10 * k + n, n, 1, day) for n in range(3)), day=day)
-            for k, day in enumerate(MONTHS)
-        ],
+        [parsed(*shown_first(day).values(), day=day) for day in MONTHS],
     )
     return engine
 
 
+def shown_first(day: date) -> dict[int, dict[str, Any]]:
+    """The three matches of a day, by id."""
+    first = 10 * list(MONTHS).index(day)
+    return {first + n: finished(first + n, n, 1, day) for n in range(3)}
+
+
 def rewrite_day(engine: sa.Engine, day: date, *matches: dict[str, Any]) -> None:
-    load_days(engine, [parsed(*matches, day=day, fetched_at=FETCHED + timedelta(days=1))])
+    """Show the day again, with these matches in place of, or besides, what it showed first."""
+    shown = shown_first(day) | {row["id"]: row for row in matches}
+    load_days(engine, [parsed(*shown.values(), day=day, fetched_at=FETCHED + timedelta(days=1))])
 
 
 def keys(manifest: Manifest) -> dict[str, str]:
@@ -404,7 +409,7 @@ def test_any_value_survives_the_way_into_the_lake(
     except PayloadFault:
         assume(False)
     with engine.begin() as connection:
-        connection.execute(sa.text("TRUNCATE soccer.match_raw, soccer.match"))
+        connection.execute(sa.text("TRUNCATE soccer.match_raw, soccer.match, soccer.ingested_day"))
     load_days(engine, [day])
     store = LocalStore(tmp_path / uuid4().hex)
     export_months(engine, store)
@@ -417,7 +422,8 @@ def test_any_value_survives_the_way_into_the_lake(
 
 def test_an_empty_text_is_not_a_missing_one(engine: sa.Engine, any_store: ObjectStore) -> None:
     fields = [{"elapsed": ""}, {"elapsed": None}, {"elapsed": "NULL"}, {"elapsed": '"'}]
-    rewrite_day(engine, MARCH, *(a_match(k, MARCH, **f) for k, f in enumerate(fields)))
+    matches = (a_match(k, MARCH, **f) for k, f in enumerate(fields))
+    load_days(engine, [parsed(*matches, day=MARCH)])
     export_months(engine, any_store)
     lake = read_table(any_store, read_manifest(any_store), "match_raw", ["elapsed"])
     assert lake["elapsed"].to_pylist() == ["", None, "NULL", '"']
@@ -425,7 +431,8 @@ def test_an_empty_text_is_not_a_missing_one(engine: sa.Engine, any_store: Object
 
 def test_a_large_document(engine: sa.Engine, store: LocalStore) -> None:
     incidents = [{"minute": k, "text": "shot, saved\n" * 20} for k in range(10_000)]
-    rewrite_day(engine, MARCH, a_match(1, MARCH, incidents=incidents), a_match(2, MARCH))
+    matches = (a_match(1, MARCH, incidents=incidents), a_match(2, MARCH))
+    load_days(engine, [parsed(*matches, day=MARCH)])
     export_months(engine, store)
     lake = read_table(store, read_manifest(store), "match_raw", ["incidents"])
     assert orjson.loads(lake["incidents"][0].as_py()) == incidents

@@ -94,7 +94,7 @@ def test_every_field_is_kept_verbatim() -> None:
 def test_a_day_without_matches(payload: Payload) -> None:
     day = parse(payload)
     assert day.raw.num_rows == day.match.num_rows == 0
-    assert day.new_fields == []
+    assert day.new_fields == day.missing_fields == ()
 
 
 def test_a_naive_kickoff_is_utc() -> None:
@@ -116,6 +116,34 @@ def test_only_the_required_fields_are_needed() -> None:
     day = parse(day_feed([(header, needed)]))
     assert day.match.num_rows == 2
     assert day.raw["comment_count"].null_count == 2
+    assert set(day.missing_fields) == set(RAW_FIELDS) - {*needed[0], *header}
+
+
+def test_a_finished_match_without_any_score_is_in_an_unknown_state() -> None:
+    row = parse(changed(homeScore=None, awayScore=None)).match.to_pylist()[1]
+    assert (row["status"], row["decided_in"]) == ("unknown", None)
+
+
+def test_odds_are_taken_from_the_row_of_a_source_that_has_them() -> None:
+    cells = {"HomeTeam": "Ayr", "B365H": "2.1", "B365D": "3.4", "B365A": "3.5", "AvgCH": "2"}
+    day = parse(changed(footballData=cells))
+    assert day.new_fields == ()
+    assert day.odds.to_pylist() == [
+        {
+            "match_id": 2,
+            "bookmaker": "B365",
+            "phase": "pre",
+            "odds_home": 2.1,
+            "odds_draw": 3.4,
+            "odds_away": 3.5,
+            "changed_at": FETCHED,
+        }
+    ]
+
+
+@pytest.mark.parametrize("cells", [None, [], "x", {"B365H": 1, "B365D": None, "B365A": {}}])
+def test_what_is_no_row_holds_no_odds(cells: Any) -> None:
+    assert parse(changed(footballData=cells)).odds.num_rows == 0
 
 
 @pytest.mark.parametrize("kind", ["Extratime", "Penalty"])
@@ -131,7 +159,7 @@ def test_new_fields_are_kept_and_told() -> None:
     first, second = (json.loads(text) for text in day.raw["extra"].to_pylist())
     assert first == {"tier": "gold"}
     assert second == {"tier": "gold", "shots": [1, {"on": 2}]}
-    assert day.new_fields == ["shots", "tier"]
+    assert day.new_fields == ("shots", "tier")
 
 
 def test_the_simulated_feed() -> None:
@@ -155,7 +183,7 @@ def test_the_real_sample() -> None:
     assert (palace["home_team_name"], palace["away_team_name"]) == ("Crystal Palace", "Southampton")
     assert (palace["status"], palace["home_score"], palace["away_score"]) == ("finished", 1, 0)
     assert palace["kickoff"] == datetime(2020, 9, 12, 14, tzinfo=UTC)
-    assert day.new_fields == []
+    assert day.new_fields == day.missing_fields == ()
 
 
 # Bad payloads
@@ -194,7 +222,6 @@ def test_the_real_sample() -> None:
         (changed(bets=[{"by": "a\0b"}]), "a NUL character in"),
         (changed(shots="a\0b"), "a NUL character in"),
         (changed(**{"a\0b": 1}), "a NUL character in"),
-        (changed(homeScore=None, awayScore=None), "match 2 is finished without a score"),
         (changed(startTimeUtc="tomorrow"), "startTimeUtc 'tomorrow' is not a time"),
         (changed(startTimeUtc="0001-01-01T00:00:00+05:00"), "startTimeUtc '0001-01-01T00:00:00+"),
     ],

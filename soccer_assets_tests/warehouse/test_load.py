@@ -15,14 +15,15 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from soccer_assets.livescores.backends import Row
 from soccer_assets.livescores.faults import PayloadFault
 from soccer_assets.livescores.feed import FeedStatus
 from soccer_assets.livescores.parsing import ParsedDay, parse_day
 from soccer_assets.warehouse.load import LoadResult, TableChange, load_days, settled_days
+from soccer_assets.warehouse.migrate import migrate
 from soccer_assets.warehouse.schema import (
     RAW_FIELDS,
     STATUSES,
-    create_tables,
     ingested_day,
     match,
     match_raw,
@@ -45,6 +46,14 @@ FEW = settings(
     max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+
+TABLES = [
+    f"soccer.{name}"
+    for name in (
+        "match", "match_raw", "match_shadow", "match_raw_shadow", "match_change", "match_odds",
+        "ingested_day",
+    )
+]  # fmt: skip
 
 Rows = list[dict[str, Any]]
 
@@ -75,18 +84,18 @@ def where(engine: sa.Engine) -> dict[int, tuple[str, date]]:
 
 def empty(engine: sa.Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(sa.text("TRUNCATE soccer.match_raw, soccer.match, soccer.ingested_day"))
+        connection.execute(sa.text(f"TRUNCATE {', '.join(TABLES)}"))
 
 
 def shown(day: date, *statuses: tuple[int, str]) -> ParsedDay:
     """A day that shows these matches with these statuses."""
-    return parsed(
-        *(
-            a_match(match_id, day, status=FeedStatus[status.upper()].value, homeScore=1)
-            for match_id, status in statuses
-        ),
-        day=day,
-    )
+    return parsed(*(with_status(match_id, day, status) for match_id, status in statuses), day=day)
+
+
+def with_status(match_id: int, day: date, status: str) -> Row:
+    if status == "unknown":  # finished, but without a score
+        return a_match(match_id, day, status=FeedStatus.FINISHED.value)
+    return a_match(match_id, day, status=FeedStatus[status.upper()].value, homeScore=1)
 
 
 def test_inserted_updated_and_untouched_rows_are_counted(engine: sa.Engine) -> None:
@@ -136,9 +145,9 @@ def test_an_unknown_status_is_refused_and_nothing_is_loaded(engine: sa.Engine) -
     assert rows(engine) == rows(engine, match_raw) == rows(engine, ingested_day) == []
 
 
-def test_creating_the_tables_again_keeps_what_is_in_them(engine: sa.Engine) -> None:
+def test_migrating_again_keeps_what_is_in_the_tables(engine: sa.Engine) -> None:
     load_days(engine, [parsed(a_match(1))])
-    create_tables(engine)
+    migrate(engine)
     assert len(rows(engine)) == 1
 
 
@@ -335,5 +344,11 @@ def test_ingested_days_name_their_payload(engine: sa.Engine) -> None:
     newer = parse_day(DAY, body, payload_key="newer", fetched_at=LATER)
     load_days(engine, [newer])
     assert rows(engine, ingested_day) == [
-        {"day": DAY, "payload_key": "newer", "checked_at": LATER, "matches": 1}
+        {
+            "day": DAY,
+            "payload_key": "newer",
+            "fetched_at": LATER,
+            "checked_at": LATER,
+            "matches": 1,
+        }
     ]

@@ -1,4 +1,4 @@
-"""Scheduled matches, those that should have begun already among them."""
+"""Scheduled matches that the feed still shows, those that should have begun already among them."""
 
 from soccer_assets.dvc.stages.io import FIXTURES, read_matches, write_parquet
 
@@ -12,12 +12,14 @@ COLUMNS = [
     "home_team_id",
     "away_team_id",
     "status",
+    "vanished_at",
 ]
 
 
 def main() -> None:
     matches = read_matches(COLUMNS)
-    write_parquet(matches[matches["status"] == "scheduled"].drop(columns="status"), FIXTURES)
+    coming = (matches["status"] == "scheduled") & matches["vanished_at"].isna()
+    write_parquet(matches[coming].drop(columns=["status", "vanished_at"]), FIXTURES)
 
 
 if __name__ == "__main__":
