@@ -13,10 +13,11 @@ _ingestion = load_params().ingestion
 
 def _days(context: dg.ScheduleEvaluationContext, first: int, last: int) -> Iterator[dg.RunRequest]:
     """One run a day, so that a day that fails does so alone; offsets are from today (UTC)."""
-    today = context.scheduled_execution_time.date()
+    tick = context.scheduled_execution_time
     for offset in range(first, last + 1):
-        day = (today + timedelta(days=offset)).isoformat()
-        yield dg.RunRequest(partition_key=day)
+        day = (tick.date() + timedelta(days=offset)).isoformat()
+        # The tick is part of the key, for a key is never run twice.
+        yield dg.RunRequest(run_key=f"{tick.isoformat()} {day}", partition_key=day)
 
 
 @dg.schedule(
