@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,9 +26,12 @@ REAL_DATA = Path(os.environ.get("SOCCER_REAL_DATA") or project_folder() / "../sh
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> str:
+def postgres_server() -> Iterator[str]:
     """URL of a PostgreSQL server that lives as long as the test session."""
-    return start_embedded_postgres(tmp_path_factory.mktemp("postgres") / "data")
+    # Not in pytest's own folder: a second session that starts takes the rights on it away, and with
+    # them a running server's, which is another user when the tests run as root.
+    with tempfile.TemporaryDirectory(prefix="soccer-", ignore_cleanup_errors=True) as folder:
+        yield start_embedded_postgres(Path(folder) / "postgres")
 
 
 @pytest.fixture
