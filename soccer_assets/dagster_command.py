@@ -31,8 +31,9 @@ def main() -> None:
         if tuple(arguments[:2]) in NEED_MODULE and not set(arguments) & set(_CODE_OPTIONS):
             os.environ.setdefault("DAGSTER_MODULE_NAME", DEFINITIONS)
     from dagster._cli import main as dagster
-    from dagster._utils.warnings import SupersessionWarning
+    from dagster._utils.warnings import BetaWarning, SupersessionWarning
 
-    # That Dagster renames its commands is for its maintainers to read.
-    warnings.simplefilter("ignore", SupersessionWarning)
+    # What Dagster thinks of its own commands and features is for its maintainers to read.
+    for category in (SupersessionWarning, BetaWarning):
+        warnings.simplefilter("ignore", category)
     dagster()

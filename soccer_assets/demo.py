@@ -12,7 +12,7 @@ from rich.table import Table
 from soccer_assets.clock import utc_now
 from soccer_assets.livescores.ingest import days_between
 from soccer_assets.params import load_params
-from soccer_assets.runner import run_job
+from soccer_assets.runner import JobFailed, run_job
 from soccer_assets.warehouse.connection import get_engine
 from soccer_assets.warehouse.load import settled_days
 from soccer_assets.warehouse.serving_tables import upcoming_table
@@ -60,6 +60,8 @@ def run_loop(since: date, console: Console) -> None:
     if _champion_version() is None:
         with _phase(console, "Lake -> features -> model -> gates -> predictions -> workers"):
             run_job("retrain", progress)
+        if _champion_version() is None:
+            raise JobFailed(f"no model has earned its place yet: {_last_verdict()}")
     else:
         with _phase(console, "Lake -> features -> predictions -> workers (champion kept)"):
             run_job("refresh", progress)
@@ -71,6 +73,23 @@ def _champion_version() -> int | None:
 
     version = ModelRegistryResource().registry.by_alias(CHAMPION)
     return version.number if version else None
+
+
+def _last_verdict() -> str:
+    """The unmet criteria of the newest version's last gate."""
+    from soccer_assets.modelling.registry import CANDIDATE, SMOKE
+    from soccer_assets.resources import ModelRegistryResource
+
+    registry = ModelRegistryResource().registry
+    version = registry.by_alias(CANDIDATE) or registry.by_alias(SMOKE)
+    verdicts = (version.verdict(gate) for gate in ("champion", "candidate")) if version else ()
+    for verdict in filter(None, verdicts):
+        unmet = [reason for reason in verdict["reasons"] if not reason["passed"]]
+        if unmet:
+            return "; ".join(
+                f"{r['name']} {r['observed']:.4g} (required {r['required']})" for r in unmet
+            )
+    return "the smoke gate did not let it in"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Its runs and events are in the warehouse's PostgreSQL, its logs and scratch file
 ``SOCCER_HOME``.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,7 +31,14 @@ class SoccerPostgresStorage(DagsterPostgresStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Config
     ) -> "SoccerPostgresStorage":
-        return cls(postgres_url=database_url(), inst_data=inst_data)
+        # A range of days is an event an asset and a day: they are stored by the hundred, and over
+        # a connection that is kept (by default each of them connects anew).
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
+        storage = cls(postgres_url=database_url(), inst_data=inst_data)
+        storage.event_log_storage.optimize_for_webserver(
+            statement_timeout=60_000, pool_recycle=3600, max_overflow=20
+        )
+        return storage
 
     # The parts are reached through this storage; none of them is configured on its own.
     @property

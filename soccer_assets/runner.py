@@ -1,7 +1,6 @@
 """Runs a job in this process and tells its progress in a line a step."""
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,11 +19,6 @@ Progress = Callable[[str], None]
 def open_instance() -> Iterator[dg.DagsterInstance]:
     """The instance that ``dagster.yaml`` describes, the one every ``dagster`` command here uses."""
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(project_folder()))) as instance:
-        # Dagster's own way to pooled connections: a range of days is thousands of small inserts,
-        # and by default each of them connects anew.
-        instance.event_log_storage.optimize_for_webserver(
-            statement_timeout=60_000, pool_recycle=3600, max_overflow=4
-        )
         yield instance
 
 
@@ -56,8 +50,6 @@ def run_job(
     if partitions:
         tags["dagster/asset_partition_range_start"] = partitions[0]
         tags["dagster/asset_partition_range_end"] = partitions[1]
-    # A range of days is an event an asset and a day: store them by the hundred.
-    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
     run_id = make_new_run_id()
     with open_instance() as instance:
         instance.add_event_listener(run_id, lambda entry: _tell(entry, progress))

@@ -19,7 +19,7 @@ _SOURCES = {MATCH_RAW_PARQUET: (MATCH_RAW, match_raw), MATCH_PARQUET: (MATCH, ma
 
 @dg.multi_asset(
     name="export_months",
-    can_subset=False,
+    can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
     pool="lake",
     specs=[
@@ -44,6 +44,8 @@ def export(
     months = [key[:7] for key in context.partition_keys]
     result = export_months(warehouse.engine, lake.store, months, context.log.info)
     for key, (_, table) in _SOURCES.items():
+        if key not in context.selected_asset_keys:
+            continue
         entries = result.manifest.tables.get(table.name, {})
         yield dg.MaterializeResult(
             asset_key=key,

@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from soccer_assets.dvc.code_version import code_version
+from soccer_assets.params import Params
 
 PIPELINE_FILE = Path(__file__).with_name("dvc.yaml")
 STAGE_MODULES = "soccer_assets.dvc.stages"
@@ -101,7 +102,10 @@ class DvcWorkspace:
         (self.root / "data").mkdir(exist_ok=True)
         (self.root / ".gitignore").write_text("/data/\n")
         shutil.copyfile(PIPELINE_FILE, self.root / "dvc.yaml")
-        shutil.copyfile(self._params_file, self.root / "params.yaml")
+        # With the defaults of what a partial file leaves out: DVC misses sections that are absent.
+        given = yaml.safe_load(self._params_file.read_text()) or {}
+        effective = Params.model_validate(given).model_dump(mode="json")
+        (self.root / "params.yaml").write_text(yaml.safe_dump(effective, sort_keys=False))
         versions = {stage.name: stage.code_version for stage in read_stages()}
         (self.root / "code.json").write_text(json.dumps(versions, indent=2) + "\n")
         if lake_manifest is not None:

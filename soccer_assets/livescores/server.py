@@ -2,152 +2,36 @@
 
 ``GET /livescores/data?d=YYYYMMDD[&isSummary=true]`` answers with the backend's payload,
 ``GET /healthz`` says that the server is up. Faults can be injected per day, to see what the
-client and everything behind it make of a source that misbehaves.
+client and everything behind it make of a source that misbehaves; and the feed can be shown to
+browsers alone.
 """
 
 import copy
-import gzip
 import hmac
 import logging
 import re
-import socket
-import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
+from email.message import Message
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import orjson
-
 from soccer_assets.clock import utc_now
 from soccer_assets.livescores.backends import FeedBackend
-from soccer_assets.livescores.feed import FEED_PATH, MATCH_FIELDS
+from soccer_assets.livescores.feed import FEED_PATH
+from soccer_assets.livescores.server_challenge import BrowserChallenge
+from soccer_assets.livescores.server_faults import Fault, FaultKind, FaultPlan
+from soccer_assets.livescores.server_http import GetServer, Reply, error_reply, json_reply
 
 logger = logging.getLogger(__name__)
 
 HEALTH_PATH = "/healthz"
-GZIP_ABOVE = 1024
 HTML_ERROR = b"<!DOCTYPE html><html><body><h1>Checking your browser</h1></body></html>"
 
 Clock = Callable[[], datetime]
-
-
-class FaultKind(StrEnum):
-    """What can go wrong with an answer."""
-
-    HTTP_500 = "http_500"
-    HTTP_429 = "http_429"
-    TIMEOUT = "timeout"
-    TRUNCATED_JSON = "truncated_json"
-    HTML_PAGE = "html_page"
-    MISSING_FIELD = "missing_field"
-    UNKNOWN_STATUS = "unknown_status"
-    WRONG_TYPE = "wrong_type"
-    DUPLICATE_ID = "duplicate_id"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A fault to inject; made by the methods below."""
-
-    kind: FaultKind
-    field: str = ""
-    status: int = 0
-    seconds: float = 0.0
-
-    @classmethod
-    def http_500(cls) -> "Fault":
-        return cls(FaultKind.HTTP_500)
-
-    @classmethod
-    def http_429(cls, retry_after: float = 1) -> "Fault":
-        """Too many requests, with a ``Retry-After`` of so many seconds."""
-        return cls(FaultKind.HTTP_429, seconds=retry_after)
-
-    @classmethod
-    def timeout(cls, seconds: float = 60.0) -> "Fault":
-        """Answer only after ``seconds``."""
-        return cls(FaultKind.TIMEOUT, seconds=seconds)
-
-    @classmethod
-    def truncated_json(cls) -> "Fault":
-        return cls(FaultKind.TRUNCATED_JSON)
-
-    @classmethod
-    def html_page(cls) -> "Fault":
-        """Status 200 with an HTML page, as a wall against robots sends."""
-        return cls(FaultKind.HTML_PAGE)
-
-    @classmethod
-    def missing_field(cls, name: str) -> "Fault":
-        """No match has the field; nor has the header, where the field is the header's only."""
-        return cls(FaultKind.MISSING_FIELD, field=name)
-
-    @classmethod
-    def unknown_status(cls, code: int = 99) -> "Fault":
-        """Every match has this status."""
-        return cls(FaultKind.UNKNOWN_STATUS, status=code)
-
-    @classmethod
-    def wrong_type(cls, name: str = "homeTeamId") -> "Fault":
-        """The field is an object in every match."""
-        return cls(FaultKind.WRONG_TYPE, field=name)
-
-    @classmethod
-    def duplicate_id(cls) -> "Fault":
-        """The first match comes twice, the second time with the teams the other way round."""
-        return cls(FaultKind.DUPLICATE_ID)
-
-    def spoil(self, payload: dict[str, Any]) -> None:
-        """Apply the fault to the payload, where it is one of content."""
-        if self.kind is FaultKind.DUPLICATE_ID:
-            _repeat_first_match(payload)
-            return
-        header_only = self.kind is FaultKind.MISSING_FIELD and self.field not in MATCH_FIELDS
-        for tournament in payload["tournaments"]:
-            for match in tournament["matches"]:
-                if self.kind is FaultKind.MISSING_FIELD:
-                    match.pop(self.field, None)
-                elif self.kind is FaultKind.UNKNOWN_STATUS:
-                    match["status"] = self.status
-                elif self.kind is FaultKind.WRONG_TYPE:
-                    match[self.field] = {"unexpected": "object"}
-            if header_only:
-                tournament.pop(self.field, None)
-
-
-def _repeat_first_match(payload: dict[str, Any]) -> None:
-    for tournament in payload["tournaments"]:
-        for match in tournament["matches"]:
-            sides = ("home", "away")
-            names = ("TeamId", "TeamName", "TeamCountryCode", "TeamCountryName")
-            swap = {a + n: match.get(b + n) for a, b in (sides, sides[::-1]) for n in names}
-            tournament["matches"].append({**match, **swap})
-            return
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer before compression."""
-
-    status: HTTPStatus
-    body: bytes
-    content_type: str = "application/json"
-    retry_after: float | None = None
-
-
-def _json(status: HTTPStatus, content: Any) -> Reply:
-    return Reply(status, orjson.dumps(content))
-
-
-def _error(status: HTTPStatus, text: str) -> Reply:
-    return _json(status, {"error": text})
 
 
 class FeedServer:
@@ -158,6 +42,12 @@ class FeedServer:
         port: 0 for any free one; it is kept when the server is stopped and started again.
         clock: the moment the payloads are shown as of.
         token: when set, requests must carry it in ``X-Token``.
+        browser_only: answer the feed's path with a page (HTTP 403) until the page's script has
+            run and left its cookie.
+
+    Attributes:
+        challenge: what a browser has to meet, None when the feed is open to all. Another one put
+            in its place makes every proof handed in so far worthless, as if its time had run out.
     """
 
     def __init__(
@@ -168,17 +58,19 @@ class FeedServer:
         port: int = 0,
         clock: Clock = utc_now,
         token: str | None = None,
+        browser_only: bool = False,
     ) -> None:
         self.backend = backend
         self.clock = clock
+        self.challenge = BrowserChallenge() if browser_only else None
         self._address = (host, port)
         self._token = token
         self._requests = 0
-        self._faults: dict[date | None, tuple[Fault, int | None]] = {}
+        self._faults = FaultPlan()
         self._overrides: dict[date, dict[str, Any]] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._server: _Server | None = None
+        self._server: GetServer | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> "FeedServer":
@@ -209,7 +101,7 @@ class FeedServer:
         """Bind and serve; does nothing when already running."""
         if self._server is None:
             self._stopping.clear()
-            self._server = _Server(self._address, self)
+            self._server = GetServer(self._address, self.reply)
             self._address = (self._address[0], self._server.server_address[1])
             self._thread = threading.Thread(
                 target=self._server.serve_forever,
@@ -236,8 +128,7 @@ class FeedServer:
 
         It lasts until cleared, or for so many ``times``.
         """
-        with self._lock:
-            self._faults[day] = (fault, times)
+        self._faults.add(day, fault, times)
 
     def override(self, day: date, payload: dict[str, Any]) -> None:
         """Answer for ``day`` with exactly this payload; faults still apply to it."""
@@ -246,34 +137,35 @@ class FeedServer:
 
     def clear(self, day: date | None = None) -> None:
         """Forget the faults and the payload set for ``day``; all of them when None."""
+        self._faults.remove(day)
         with self._lock:
             if day is None:
-                self._faults.clear()
                 self._overrides.clear()
             else:
-                self._faults.pop(day, None)
                 self._overrides.pop(day, None)
 
-    def reply(self, target: str, token: str | None) -> Reply:
-        """Answer a GET of ``target`` (path and query)."""
+    def reply(self, target: str, headers: Message) -> Reply:
+        """Answer a GET of ``target`` (path and query) sent with ``headers``."""
         parts = urlsplit(target)
         if parts.path == HEALTH_PATH:
-            return _json(HTTPStatus.OK, {"status": "ok"})
+            return json_reply(HTTPStatus.OK, {"status": "ok"})
         if parts.path != FEED_PATH:
-            return _error(HTTPStatus.NOT_FOUND, f"no such path: {parts.path}")
+            return error_reply(HTTPStatus.NOT_FOUND, f"no such path: {parts.path}")
         with self._lock:
             self._requests += 1
-        if not self._allowed(token):
-            return _error(HTTPStatus.UNAUTHORIZED, "missing or wrong X-Token")
+        if self.challenge and not self.challenge.is_met(headers.get("Cookie")):
+            return self.challenge.page()
+        if not self._allowed(headers.get("X-Token")):
+            return error_reply(HTTPStatus.UNAUTHORIZED, "missing or wrong X-Token")
         try:
             day = _day(parse_qs(parts.query).get("d", []))
         except ValueError as error:
-            return _error(HTTPStatus.BAD_REQUEST, str(error))
+            return error_reply(HTTPStatus.BAD_REQUEST, str(error))
         try:
             return self._feed(day)
         except Exception:
             logger.exception("the feed of %s failed", day)
-            return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "the backend failed")
+            return error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, "the backend failed")
 
     def _allowed(self, token: str | None) -> bool:
         if self._token is None:
@@ -281,14 +173,14 @@ class FeedServer:
         return hmac.compare_digest((token or "").encode(), self._token.encode())
 
     def _feed(self, day: date) -> Reply:
-        fault = self._next_fault(day)
+        fault = self._faults.take(day)
         if fault is None:
-            return _json(HTTPStatus.OK, self._payload(day))
+            return json_reply(HTTPStatus.OK, self._payload(day))
         match fault.kind:
             case FaultKind.HTTP_500:
-                return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "injected")
+                return error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, "injected")
             case FaultKind.HTTP_429:
-                reply = _error(HTTPStatus.TOO_MANY_REQUESTS, "injected")
+                reply = error_reply(HTTPStatus.TOO_MANY_REQUESTS, "injected")
                 return Reply(reply.status, reply.body, retry_after=fault.seconds)
             case FaultKind.HTML_PAGE:
                 return Reply(HTTPStatus.OK, HTML_ERROR, "text/html; charset=utf-8")
@@ -296,7 +188,7 @@ class FeedServer:
                 self._stopping.wait(fault.seconds)
         payload = copy.deepcopy(self._payload(day))
         fault.spoil(payload)
-        reply = _json(HTTPStatus.OK, payload)
+        reply = json_reply(HTTPStatus.OK, payload)
         if fault.kind is FaultKind.TRUNCATED_JSON:
             return Reply(reply.status, reply.body[: len(reply.body) // 2])
         return reply
@@ -305,17 +197,6 @@ class FeedServer:
         with self._lock:
             override = self._overrides.get(day)
         return self.backend.payload(day, self.clock()) if override is None else override
-
-    def _next_fault(self, day: date) -> Fault | None:
-        with self._lock:
-            key = day if day in self._faults else None
-            fault, times = self._faults.get(key, (None, None))
-            if fault is not None and times is not None:
-                if times > 1:
-                    self._faults[key] = (fault, times - 1)
-                else:
-                    del self._faults[key]
-            return fault
 
 
 def _day(values: list[str]) -> date:
@@ -327,81 +208,6 @@ def _day(values: list[str]) -> date:
         raise ValueError(f"d is not a day: {values[0]}") from None
 
 
-class _Server(ThreadingHTTPServer):
-    """Knows its feed, and its open connections so that stopping ends them."""
-
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, address: tuple[str, int], feed: FeedServer) -> None:
-        self.feed = feed
-        self._open: set[socket.socket] = set()
-        self._open_lock = threading.Lock()
-        super().__init__(address, _Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._open_lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._open_lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def close_connections(self) -> None:
-        with self._open_lock:
-            connections = list(self._open)
-        for connection in connections:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                logger.debug("a connection was closed already")
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if isinstance(sys.exception(), ConnectionError):
-            logger.debug("the client %s went away", client_address)
-        else:
-            logger.exception("a request of %s failed", client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """HTTP/1.1 with keep-alive; one write per answer."""
-
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 1 << 16
-    timeout = 300  # idle connections
-
-    def do_GET(self) -> None:
-        reply = self.server.feed.reply(self.path, self.headers.get("X-Token"))
-        body, headers = reply.body, {"Content-Type": reply.content_type}
-        if len(body) > GZIP_ABOVE and _accepts_gzip(self.headers.get("Accept-Encoding", "")):
-            body = gzip.compress(body, compresslevel=1, mtime=0)
-            headers["Content-Encoding"] = "gzip"
-        if reply.retry_after is not None:
-            headers["Retry-After"] = f"{reply.retry_after:g}"
-        self.send_response(reply.status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Vary", "Accept-Encoding")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        logger.debug("%s %s", self.address_string(), format % args)
-
-
-def _accepts_gzip(header: str) -> bool:
-    for part in header.lower().split(","):
-        coding, _, parameters = part.partition(";")
-        if coding.strip() in ("gzip", "*"):
-            return not re.fullmatch(r"\s*q=0(\.0*)?\s*", parameters)
-    return False
-
-
 def serve_forever(
     backend: FeedBackend,
     host: str = "127.0.0.1",
@@ -409,9 +215,12 @@ def serve_forever(
     *,
     clock: Clock = utc_now,
     token: str | None = None,
+    browser_only: bool = False,
 ) -> None:
     """Serve until interrupted (Ctrl-C), then close down and return."""
-    with FeedServer(backend, host=host, port=port, clock=clock, token=token) as server:
+    with FeedServer(
+        backend, host=host, port=port, clock=clock, token=token, browser_only=browser_only
+    ) as server:
         logger.info("the livescores feed is at %s%s", server.url, FEED_PATH)
         try:
             threading.Event().wait()

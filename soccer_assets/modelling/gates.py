@@ -60,8 +60,10 @@ class GateParams(BaseModel):
     min_probability: float = Field(default=0.9, gt=0, lt=1)
     """How sure it must be that a new champion beats the current one."""
     ece_limit: float = Field(default=0.02, gt=0)
-    """Calibration error allowed in any case; more is allowed where chance alone gives more."""
-    ece_quantile: float = Field(default=0.95, gt=0, lt=1)
+    """Calibration error that a model may really have. Chance adds to what is measured, by much on
+    few matches, so the measured error may be the root of the sum of the squares of the two."""
+    ece_quantile: float = Field(default=0.99, gt=0, lt=1)
+    """Of the error that chance alone gives a calibrated model."""
     ece_draws: int = Field(default=200, ge=20)
     min_slice_rows: int = Field(default=300, ge=1)
     """Smaller slices are not judged."""
@@ -359,7 +361,7 @@ def _better_than_champion(
 def _calibrated(p: FloatArray, y: NDArray[np.int64], limits: GateParams) -> Criterion:
     observed = ece(p, y)
     ceiling = ece_noise_ceiling(p, limits.ece_quantile, limits.ece_draws, limits.seed)
-    allowed = max(limits.ece_limit, ceiling)
+    allowed = math.hypot(limits.ece_limit, ceiling)
     return Criterion(
         "calibrated",
         observed <= allowed,

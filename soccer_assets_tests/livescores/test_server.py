@@ -15,7 +15,8 @@ import pytest
 
 from soccer_assets.livescores.backends import day_feed, header_row, match_row
 from soccer_assets.livescores.feed import FEED_PATH
-from soccer_assets.livescores.server import Fault, FeedServer
+from soccer_assets.livescores.server import FeedServer
+from soccer_assets.livescores.server_faults import Fault
 
 NOW = datetime(2024, 3, 9, 18, tzinfo=UTC)
 DAY = date(2024, 3, 9)

@@ -1,0 +1,43 @@
+"""What can be wrong with a file of the site. Every message names the file, the line and the fault."""
+
+from datetime import date
+
+from soccer_assets.livescores.faults import FetchFault
+
+
+class FileFault(Exception):
+    """A file, or one line of it, could not be used.
+
+    Attributes:
+        file: its path on the site.
+        line: the line of the file, counted from 1; None when it is about the whole file.
+        fault: what was wrong, in words.
+        body: what the site sent instead of the file, if anything.
+    """
+
+    def __init__(
+        self, file: str, fault: str, *, line: int | None = None, body: bytes | None = None
+    ) -> None:
+        super().__init__(f"{file}{f' line {line}' if line else ''}: {fault}")
+        self.file = file
+        self.line = line
+        self.fault = fault
+        self.body = body
+
+
+class FootballDataFault(FetchFault):
+    """A day could not be put together, because of a file.
+
+    Attributes:
+        day: the day asked for.
+        file: the file at fault.
+        line: the line of the file at fault, if it is one line.
+        fault: file, line and what was wrong, in words.
+        body: what the site sent instead of the file, if anything.
+    """
+
+    def __init__(self, day: date, cause: FileFault) -> None:
+        super().__init__(day, str(cause), cause.body)
+        self.args = (f"football-data.co.uk {day.isoformat()}: {cause}",)
+        self.file = cause.file
+        self.line = cause.line

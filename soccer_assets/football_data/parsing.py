@@ -1,0 +1,301 @@
+"""From a CSV of the site to rows, or to faults that name the file and the line.
+
+The files have grown since 1993 and were edited by hand: columns differ by season and league, dates
+have two or four digits of year, text is UTF-8 with a byte order mark or Windows-1252, rows and
+columns may be empty at the end, and a cell may have spaces around it. A line that cannot be used
+does not spoil the others: it is kept as a fault of its date.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
+
+from soccer_assets.football_data.faults import FileFault
+from soccer_assets.football_data.leagues import EXTRA_BY_COUNTRY, MAIN_BY_DIV, League
+from soccer_assets.livescores.parsing import MAX_SCORE
+
+#: The zone of the Time column, whatever the country of the league.
+LONDON = ZoneInfo("Europe/London")
+#: Kick-off of a match without a Time (the main leagues have none before 2019/20).
+DEFAULT_TIME = time(15, 0)
+
+_HOME, _AWAY = ("HomeTeam", "Home", "HT"), ("AwayTeam", "Away", "AT")
+_HOME_GOALS, _AWAY_GOALS = ("FTHG", "HG"), ("FTAG", "AG")
+_SEPARATOR = "\x00"  # between the cells of a row kept as text; no file may hold it
+_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})", re.ASCII)
+_TIME = re.compile(r"(\d{1,2})[:.](\d{2})(?::\d{2})?", re.ASCII)
+_SEASON = re.compile(r"(\d{4})(?:[/-]\d{2,4})?", re.ASCII)
+_GOALS = re.compile(r"(\d+)(?:\.0*)?", re.ASCII)
+#: Years of two digits from here on are of the last century; the site begins in 1993.
+_CENTURY = 90
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRow:
+    """A match of a file.
+
+    Attributes:
+        season: start year; None in a file of coming matches, which does not say.
+        season_name: as the feed has it, e.g. ``2024/2025``.
+        date: British date, as published.
+        kickoff: in UTC.
+        columns: of the file, shared by its rows.
+        text: the cells, verbatim.
+    """
+
+    file: str
+    line: int
+    league: League
+    season: int | None
+    season_name: str | None
+    date: date
+    kickoff: datetime
+    home: str
+    away: str
+    home_goals: int | None
+    away_goals: int | None
+    columns: tuple[str, ...]
+    text: str
+
+    @property
+    def finished(self) -> bool:
+        return self.home_goals is not None
+
+    def cells(self) -> dict[str, str]:
+        """The row verbatim, without its empty cells and unnamed columns."""
+        return {
+            column: cell
+            for column, cell in zip(self.columns, self.text.split(_SEPARATOR), strict=False)
+            if column and cell.strip()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LineFault:
+    """A line that cannot be used, with what is known of when its match is."""
+
+    fault: FileFault
+    league: League
+    season: int | None
+    date: date | None
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """What a file holds."""
+
+    rows: list[CsvRow]
+    faults: list[LineFault]
+
+
+def parse_season(body: bytes, file: str, league: League, season: int) -> CsvFile:
+    """Parse the file of one season of a main league (start year ``season``).
+
+    Raises:
+        FileFault: the file as a whole cannot be used.
+    """
+    name = f"{season}/{season + 1}"
+    records = list(_records(body, file))
+    codes = {record.get("Div") for record in records} - {""}
+    if codes and league.code not in codes:
+        raise FileFault(file, f"holds {', '.join(sorted(codes))} instead of {league.code}")
+    return _rows(records, file, lambda _: league, lambda _: (season, name))
+
+
+def parse_extra(body: bytes, file: str, league: League) -> CsvFile:
+    """Parse the file of all seasons of an extra league.
+
+    Raises:
+        FileFault: the file as a whole cannot be used.
+    """
+    return _rows(list(_records(body, file)), file, lambda _: league, _season)
+
+
+def parse_fixtures(body: bytes, file: str) -> CsvFile:
+    """Parse a file of coming matches; those of leagues that are not known here are left out.
+
+    Raises:
+        FileFault: the file as a whole cannot be used.
+    """
+    return _rows(list(_records(body, file)), file, _league, lambda _: (None, None))
+
+
+class _Unusable(ValueError):
+    """A cell that cannot be used, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    line: int
+    columns: tuple[str, ...]
+    index: Mapping[str, int]
+    cells: list[str]
+
+    def get(self, *names: str) -> str:
+        """The cell of the first of the columns that the file has, without spaces around it."""
+        for name in names:
+            at = self.index.get(name)
+            if at is not None:
+                return self.cells[at].strip() if at < len(self.cells) else ""
+        return ""
+
+
+def _decode(body: bytes, file: str) -> str:
+    if b"\x00" in body:
+        raise FileFault(file, "a NUL byte: not a CSV file")
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return body.decode("cp1252", errors="replace")
+
+
+def _records(body: bytes, file: str) -> Iterator[_Record]:
+    """The lines below the header that have any cell filled."""
+    reader = csv.reader(io.StringIO(_decode(body, file), newline=""))
+    columns: tuple[str, ...] = ()
+    index: dict[str, int] = {}
+    line = 1
+    try:
+        for cells in reader:
+            start, line = line, reader.line_num + 1
+            if not any(cell.strip() for cell in cells):
+                continue
+            if any("\n" in cell or "\r" in cell for cell in cells):
+                raise FileFault(file, "a quotation mark that is not closed", line=start)
+            if not columns:
+                columns = tuple(cell.strip() for cell in cells)
+                index = _index(columns, file, start)
+                continue
+            yield _Record(start, columns, index, cells)
+    except csv.Error as error:
+        raise FileFault(file, str(error), line=line) from error
+    if not columns:
+        raise FileFault(file, "is empty")
+
+
+def _index(columns: tuple[str, ...], file: str, line: int) -> dict[str, int]:
+    """Where each column is; the first of those with one name."""
+    index: dict[str, int] = {}
+    for at, column in enumerate(columns):
+        index.setdefault(column, at)
+    for names in (("Date",), _HOME, _AWAY):
+        if not index.keys() & set(names):
+            raise FileFault(file, f"no column {' or '.join(names)}", line=line)
+    return index
+
+
+def _rows(
+    records: list[_Record],
+    file: str,
+    league_of: Callable[[_Record], League | None],
+    season_of: Callable[[_Record], tuple[int | None, str | None]],
+) -> CsvFile:
+    rows: list[CsvRow] = []
+    faults: list[LineFault] = []
+    for record in records:
+        league = league_of(record)
+        if league is None:
+            continue
+        season: int | None = None
+        day = _date(record)
+        try:
+            season, season_name = season_of(record)
+            if day is None:
+                raise _Unusable(f"Date {record.get('Date')!r:.40} is not a date")
+            if season is not None and season not in league.seasons_of(day):
+                day = None  # it is wrong, or the season is
+                raise _Unusable(f"Date {record.get('Date')} is not in the season of {season}")
+            rows.append(_row(record, file, league, season, season_name, day))
+        except _Unusable as error:
+            fault = FileFault(file, str(error), line=record.line)
+            faults.append(LineFault(fault, league, season, day))
+    return CsvFile(rows, faults)
+
+
+def _row(
+    record: _Record,
+    file: str,
+    league: League,
+    season: int | None,
+    season_name: str | None,
+    day: date,
+) -> CsvRow:
+    home, away = record.get(*_HOME), record.get(*_AWAY)
+    if not home or not away:
+        raise _Unusable("a team has no name")
+    if home == away:
+        raise _Unusable(f"{home} plays itself")
+    home_goals = _goals(record, _HOME_GOALS)
+    away_goals = _goals(record, _AWAY_GOALS)
+    if (home_goals is None) != (away_goals is None):
+        raise _Unusable("the goals of one team only")
+    start = datetime.combine(day, _time(record), LONDON)
+    return CsvRow(
+        file=file,
+        line=record.line,
+        league=league,
+        season=season,
+        season_name=season_name,
+        date=day,
+        kickoff=start.astimezone(UTC),
+        home=home,
+        away=away,
+        home_goals=home_goals,
+        away_goals=away_goals,
+        columns=record.columns,
+        text=_SEPARATOR.join(record.cells),
+    )
+
+
+def _league(record: _Record) -> League | None:
+    """Of a coming match: by its Div or, in the file of the extra leagues, by its country."""
+    return MAIN_BY_DIV.get(record.get("Div")) or EXTRA_BY_COUNTRY.get(record.get("Country"))
+
+
+def _season(record: _Record) -> tuple[int, str]:
+    text = record.get("Season")
+    match = _SEASON.fullmatch(text)
+    if match is None:
+        raise _Unusable(f"Season {text!r:.40} is not a season")
+    start = int(match[1])
+    return start, str(start) if text == match[1] else f"{start}/{start + 1}"
+
+
+def _date(record: _Record) -> date | None:
+    match = _DATE.fullmatch(record.get("Date"))
+    if match is None:
+        return None
+    year = int(match[3])
+    if year < 100:
+        year += 1900 if year >= _CENTURY else 2000
+    try:
+        return date(year, int(match[2]), int(match[1]))
+    except ValueError:
+        return None
+
+
+def _time(record: _Record) -> time:
+    text = record.get("Time")
+    if not text:
+        return DEFAULT_TIME
+    match = _TIME.fullmatch(text)
+    try:
+        if match is None:
+            raise ValueError
+        return time(int(match[1]), int(match[2]))
+    except ValueError:
+        raise _Unusable(f"Time {text!r:.40} is not a time") from None
+
+
+def _goals(record: _Record, columns: tuple[str, ...]) -> int | None:
+    text = record.get(*columns)
+    if not text:
+        return None
+    match = _GOALS.fullmatch(text)
+    if match is None or int(match[1]) > MAX_SCORE:
+        raise _Unusable(f"{columns[0]} {text!r:.40} is not a number of goals")
+    return int(match[1])

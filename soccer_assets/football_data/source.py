@@ -1,0 +1,330 @@
+"""The site as a livescores feed: a day's matches out of the files that may hold them.
+
+- A match belongs to the UTC day of its kick-off. Times are British; without one it is 15:00.
+- A match with the goals of both teams is finished, any other is scheduled.
+- Each match carries its CSV row verbatim, with the file it is from, as ``footballData``.
+"""
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import orjson
+
+from soccer_assets.clock import utc_now
+from soccer_assets.football_data.client import BASE_URL, FootballDataClient
+from soccer_assets.football_data.faults import FileFault, FootballDataFault
+from soccer_assets.football_data.leagues import (
+    EXTRA_FIXTURES,
+    FIXTURES,
+    LEAGUES,
+    League,
+    local_days,
+)
+from soccer_assets.football_data.meetings import number_meetings
+from soccer_assets.football_data.parsing import (
+    LONDON,
+    CsvFile,
+    CsvRow,
+    parse_extra,
+    parse_fixtures,
+    parse_season,
+)
+from soccer_assets.football_data.teams import TeamDirectory, match_id
+from soccer_assets.lake.store import ObjectStore
+from soccer_assets.livescores.backends import Row, day_feed, header_row, match_row, winner
+from soccer_assets.livescores.feed import FeedStatus, Sex
+
+logger = logging.getLogger(__name__)
+
+Keep = Callable[[str, bytes], None]
+
+EXTRA_FIELD = "footballData"
+#: Days before today from which on the files of coming matches are looked into.
+FIXTURES_REACH_BACK = timedelta(days=30)
+#: Matches of a league that are no further apart belong to one season.
+SEASON_GAP = timedelta(days=21)
+
+_CARDS = {
+    "homeYellowCards": "HY",
+    "awayYellowCards": "AY",
+    "homeRedCards": "HR",
+    "awayRedCards": "AR",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    row: CsvRow
+    meeting: int
+
+
+Index = dict[date, list[_Match]]  # by UTC day
+
+
+class FootballDataSource:
+    """Day payloads in the livescores feed's shape; a context manager, safe across threads.
+
+    A file is asked for once in the source's lifetime, whatever came of it, so that a day costs
+    nothing once its season is there, and a failing site is not asked again for every day.
+
+    Args:
+        base_url: the site or a mirror of it.
+        keep: given the path and the bytes of every file that is new or has changed, before it is
+            parsed.
+        aliases: a file that adds to, and wins over, the package's ``team_aliases.csv``.
+        kept: where files are kept from run to run, to ask the site only for those that changed.
+        clock: the present; files of coming matches are not looked into for days long before it.
+        timeout, attempts, min_interval, backoff: of the client.
+
+    Raises:
+        ValueError: the aliases cannot be used.
+    """
+
+    def __init__(
+        self,
+        base_url: str = BASE_URL,
+        *,
+        keep: Keep | None = None,
+        aliases: Path | None = None,
+        kept: ObjectStore | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        timeout: float = 30.0,
+        attempts: int = 4,
+        min_interval: float | None = None,
+        backoff: float = 1.0,
+    ) -> None:
+        self._teams = TeamDirectory(aliases)
+        self._client = FootballDataClient(
+            base_url,
+            kept=kept,
+            timeout=timeout,
+            attempts=attempts,
+            min_interval=min_interval,
+            backoff=backoff,
+        )
+        self._keep = keep
+        self._clock = clock
+        self._files: dict[str, CsvFile | FileFault | None] = {}
+        self._indexes: dict[tuple[League, int, bool], Index] = {}
+        self._lock = threading.Lock()
+
+    def fetch(self, day: date) -> bytes:
+        """The matches that kick off on the UTC day ``day``, as a payload of the feed (JSON).
+
+        Raises:
+            FootballDataFault: a file that may hold the day's matches could not be had or used, a
+                line of it that may be one of them could not, or no league's file exists.
+        """
+        try:
+            with self._lock:
+                groups = list(self._groups(day))
+        except FileFault as fault:
+            raise FootballDataFault(day, fault) from fault
+        return orjson.dumps(day_feed(groups))
+
+    def _groups(self, day: date) -> Iterator[tuple[Row, list[Row]]]:
+        needed = list(_seasons_of(day))
+        to_come = day >= self._clock().date() - FIXTURES_REACH_BACK
+        files = [file for league, season in needed if (file := self._file(league, season))]
+        if needed and not files:
+            path = needed[0][0].file(needed[0][1])
+            raise FileFault(self._client.base_url, f"has no league's file, {path} for one")
+        if to_come:
+            files += filter(None, (self._fixtures(extra) for extra in (False, True)))
+        _refuse_bad_lines(files, day)
+        for league, season in needed:
+            matches = self._index(league, season, to_come).get(day)
+            if matches:
+                yield _header(league, matches[0].row), [self._match(match) for match in matches]
+
+    # Files
+
+    def _file(self, league: League, season: int) -> CsvFile | None:
+        path = league.file(season)
+        if league.extra:
+            return self._load(path, lambda body: parse_extra(body, path, league))
+        return self._load(path, lambda body: parse_season(body, path, league, season))
+
+    def _fixtures(self, extra: bool) -> CsvFile | None:
+        path = EXTRA_FIXTURES if extra else FIXTURES
+        return self._load(path, lambda body: parse_fixtures(body, path))
+
+    def _load(self, path: str, parse: Callable[[bytes], CsvFile]) -> CsvFile | None:
+        """The file, parsed; None when the site does not have it. Raises FileFault."""
+        if path not in self._files:
+            try:
+                self._files[path] = self._download(path, parse)
+            except FileFault as fault:
+                self._files[path] = fault
+        file = self._files[path]
+        if isinstance(file, FileFault):
+            raise file
+        return file
+
+    def _download(self, path: str, parse: Callable[[bytes], CsvFile]) -> CsvFile | None:
+        download = self._client.fetch(path)
+        if download is None:
+            logger.info("%s has no %s", self._client.base_url, path)
+            return None
+        if download.changed and self._keep is not None:
+            self._keep(path, download.body)
+        file = parse(download.body)
+        if download.changed:
+            self._client.keep(download)
+        return file
+
+    # Matches
+
+    def _index(self, league: League, season: int, to_come: bool) -> Index:
+        """The matches of a season by UTC day."""
+        key = (league, season, to_come)
+        if key not in self._indexes:
+            rows = list(self._results(league, season))
+            if to_come:
+                rows += [row for row in self._to_come(league, season) if row.season == season]
+            index: Index = defaultdict(list)
+            for row, meeting in number_meetings(rows, self._pair):
+                index[row.kickoff.date()].append(_Match(row, meeting))
+            for matches in index.values():
+                matches.sort(key=lambda match: (match.row.kickoff, match.row.home, match.row.away))
+            self._indexes[key] = index
+        return self._indexes[key]
+
+    def _results(self, league: League, season: int) -> Iterator[CsvRow]:
+        """The rows of a season's file, or of a season in the file of all."""
+        file = self._file(league, season)
+        return (row for row in file.rows if row.season == season) if file else iter(())
+
+    def _to_come(self, league: League, season: int) -> Iterator[CsvRow]:
+        """The coming matches that may be of a season, with the season each is of."""
+        file = self._fixtures(league.extra)
+        for row in file.rows if file else ():
+            if row.league is league and season in league.seasons_of(row.date):
+                start, name = self._season_of(row)
+                yield replace(row, season=start, season_name=name)
+
+    def _season_of(self, fixture: CsvRow) -> tuple[int, str]:
+        """The season of a coming match, whose file does not say.
+
+        That of the league's nearest match. With none near, a season begins or goes on after a
+        break, and the calendar decides.
+        """
+        league, day = fixture.league, fixture.date
+        known = [row for season in league.seasons_of(day) for row in self._results(league, season)]
+        nearest = min(known, key=lambda row: abs(row.date - day), default=None)
+        if nearest is not None and abs(nearest.date - day) <= SEASON_GAP:
+            return _season(nearest)
+        name = _season(nearest)[1] if nearest else ""
+        if name.isdecimal() if name else league.calendar_year:
+            return day.year, str(day.year)
+        start = day.year - (day.month < 7)
+        return start, f"{start}/{start + 1}"
+
+    def _pair(self, row: CsvRow) -> tuple[int, int]:
+        country = row.league.country
+        return self._teams.team(country, row.home).id, self._teams.team(country, row.away).id
+
+    def _match(self, match: _Match) -> Row:
+        row, league = match.row, match.row.league
+        season, _ = _season(row)
+        home = self._teams.team(league.country, row.home)
+        away = self._teams.team(league.country, row.away)
+        cells = row.cells()
+        known = {
+            "stageId": league.season_id(season),
+            "id": match_id(league.code, season, home.id, away.id, match.meeting),
+            "status": int(FeedStatus.SCHEDULED),
+            "period": 0,
+            "startTime": f"{row.kickoff.astimezone(LONDON):%Y-%m-%dT%H:%M:%S}",
+            "startTimeUtc": f"{row.kickoff:%Y-%m-%dT%H:%M:%SZ}",
+            "homeTeamId": home.id,
+            "homeTeamName": home.name,
+            "homeTeamCountryName": league.country,
+            "awayTeamId": away.id,
+            "awayTeamName": away.name,
+            "awayTeamCountryName": league.country,
+        }
+        result = _result(row, cells) if row.finished else {}
+        return match_row(known, result) | {EXTRA_FIELD: cells | {"file": row.file}}
+
+    def close(self) -> None:
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _seasons_of(day: date) -> Iterator[tuple[League, int]]:
+    """The leagues and seasons that may have a match on the UTC day ``day``."""
+    for league in LEAGUES:
+        for season in sorted({s for local in local_days(day) for s in league.seasons_of(local)}):
+            yield league, season
+
+
+def _refuse_bad_lines(files: Iterable[CsvFile], day: date) -> None:
+    """Raise for a line that may be a match of the day."""
+    days = local_days(day)
+    for file in files:
+        for bad in file.faults:
+            if bad.date is not None:
+                relevant = bad.date in days
+            elif bad.season is not None:
+                relevant = any(bad.season in bad.league.seasons_of(local) for local in days)
+            else:
+                relevant = min((row.date for row in file.rows), default=date.min) <= days[1]
+            if relevant:
+                raise bad.fault
+
+
+def _season(row: CsvRow) -> tuple[int, str]:
+    """Of a row whose season is known."""
+    assert row.season is not None
+    assert row.season_name is not None
+    return row.season, row.season_name
+
+
+def _header(league: League, row: CsvRow) -> Row:
+    season, name = _season(row)
+    season_id = league.season_id(season)
+    return header_row(
+        {
+            "regionId": league.region_id,
+            "regionName": league.country,
+            "tournamentId": league.tournament_id,
+            "tournamentName": league.name,
+            "seasonId": season_id,
+            "seasonName": name,
+            "stageId": season_id,
+            "stageName": league.name,
+            "sex": int(Sex.MEN),
+        }
+    )
+
+
+def _result(row: CsvRow, cells: dict[str, str]) -> Row:
+    assert row.home_goals is not None
+    assert row.away_goals is not None
+    cards = {field: cells.get(column, "").strip() for field, column in _CARDS.items()}
+    return {
+        "status": int(FeedStatus.FINISHED),
+        "period": 7,
+        "elapsed": "FT",
+        "homeScore": row.home_goals,
+        "awayScore": row.away_goals,
+        "winnerField": winner(row.home_goals, row.away_goals),
+    } | {field: int(text) for field, text in cards.items() if text.isascii() and text.isdecimal()}
