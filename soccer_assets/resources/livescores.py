@@ -86,9 +86,12 @@ class LivescoresResource(dg.ConfigurableResource):
     ) -> Iterator[LivescoresSource]:
         from soccer_assets.football_data.source import FootballDataSource
 
+        def keep(path: str, body: bytes) -> None:
+            archive.put_file(f"football_data/{path}", body, datetime.now(UTC))
+
         with FootballDataSource(
             settings.football_data_url,
-            keep=lambda path, body: archive.put_file(path, body, datetime.now(UTC)),
+            keep=keep,
             aliases=settings.football_data_aliases,
             kept=store,
             timeout=self.timeout_seconds,
