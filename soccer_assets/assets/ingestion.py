@@ -186,6 +186,7 @@ def _of_run(key: dg.AssetKey, report: IngestReport) -> dict[str, Any]:
 def _schema_check(report: IngestReport) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not report.faults,
+        asset_key=LIVESCORES,
         check_name=FEED_SCHEMA,
         metadata={"days": len(report.loaded), "faults": [str(f) for f in report.faults[:50]]},
     )
@@ -195,6 +196,7 @@ def _fields_check(report: IngestReport) -> dg.AssetCheckResult:
     """New and missing fields are told by name; a required one that is missing is a fault."""
     return dg.AssetCheckResult(
         passed=not report.new_fields and not report.missing_fields,
+        asset_key=LIVESCORES,
         check_name=FEED_FIELDS,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
@@ -215,6 +217,7 @@ def _volume_check(warehouse: WarehouseResource, days: list[date]) -> dg.AssetChe
     )
     return dg.AssetCheckResult(
         passed=not unusual,
+        asset_key=MATCH,
         check_name=USUAL_VOLUME,
         metadata={"unusual_days": [str(day) for day in unusual[:50]]},
     )
