@@ -109,7 +109,8 @@ def ingest(
     lake: LakeResource,
     warehouse: WarehouseResource,
 ) -> Iterator[dg.MaterializeResult]:
-    selected = context.selected_asset_keys
+    # In the order that their dependencies ask for.
+    selected = [k for k in (LIVESCORES, MATCH_RAW, MATCH) if k in context.selected_asset_keys]
     days = [date.fromisoformat(key) for key in context.partition_keys]
     if config.rebuild:
         if LIVESCORES in selected:
