@@ -1,7 +1,9 @@
-"""``soccer``: the demo, the replay of real results, the feed server and the prediction service."""
+"""``soccer``: the demo, replays, backfills, the feed server and the prediction service."""
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -57,6 +59,59 @@ def replay(
 
 
 @app.command()
+def backfill(
+    since: Annotated[datetime, typer.Option(help="First day.", formats=_DAY)],
+    until: Annotated[
+        datetime | None, typer.Option(help="Last day; default: today.", formats=_DAY)
+    ] = None,
+    batch_days: Annotated[int, typer.Option(help="Days a transaction.", min=1)] = 31,
+    concurrency: Annotated[int, typer.Option(help="Days asked for at once.", min=1)] = 4,
+    again: Annotated[
+        bool, typer.Option("--again", help="Ask for days that are loaded and settled, too.")
+    ] = False,
+) -> None:
+    """Bring a range of days of the feed into the warehouse, and their months into the lake.
+
+    Ended early, it goes on where it was when it is started again. A day that fails is named at the
+    end and does not keep the others out.
+    """
+    from soccer_assets.clock import utc_now
+    from soccer_assets.runner import run_job
+
+    first, last = since.date(), until.date() if until else utc_now().date()
+    if first > last:
+        raise typer.BadParameter(f"{first} is after {last}", param_hint="--since")
+    config = {"resume": not again, "batch_days": batch_days, "concurrency": concurrency}
+    with _failures_told():
+        try:
+            run_job(
+                "ingest",
+                _progress,
+                partitions=(str(first), str(last)),
+                config={"ingest_days": {"config": config}},
+            )
+        finally:  # what went well is worth having in the lake
+            months = (f"{first:%Y-%m}-01", f"{last:%Y-%m}-01")
+            run_job("export", _progress, partitions=months)
+
+
+@app.command()
+def rebuild() -> None:
+    """Make the warehouse again from the archive alone, without asking the source."""
+    from soccer_assets.automation.partitions import daily
+    from soccer_assets.runner import run_job
+
+    any_day = daily.get_partition_keys()[-1]  # all days are rebuilt
+    with _failures_told():
+        run_job(
+            "rebuild",
+            _progress,
+            partitions=(any_day, any_day),
+            config={"ingest_days": {"config": {"rebuild": True}}},
+        )
+
+
+@app.command()
 def feed(
     file: Annotated[
         Path | None, typer.Option(help="Replay this results file instead of the simulator.")
@@ -105,15 +160,28 @@ def serve(
 
 def _run(since: date) -> None:
     from soccer_assets.demo import print_coming_matches, print_scorecard, run_loop
+
+    with _failures_told():
+        run_loop(since, console)
+    print_scorecard(console)
+    print_coming_matches(console)
+
+
+def _progress(line: str) -> None:
+    console.print(line, style="dim", highlight=False, markup=False)
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """A job that fails ends the command with its reasons, not with a stack."""
     from soccer_assets.runner import JobFailed
 
     try:
-        run_loop(since, console)
+        yield
     except JobFailed as error:
-        console.print(f"\n[bold red]failed[/bold red] {error}", highlight=False)
+        console.print("\nfailed", style="bold red", end=" ")
+        console.print(str(error), highlight=False, markup=False)
         sys.exit(1)
-    print_scorecard(console)
-    print_coming_matches(console)
 
 
 def _home() -> Path:

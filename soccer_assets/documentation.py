@@ -1,29 +1,44 @@
 """Tables of the documentation, made from the code: ``python -m soccer_assets.documentation``.
 
-Writes the table of assets into ``README.md``; with ``--check`` it only says whether the files are
+Writes them between the marks of the pages; with ``--check`` it only says whether the pages are
 current.
 """
 
 import re
 import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import sqlalchemy as sa
 
 from soccer_assets.automation.freshness import FRESHNESS
+from soccer_assets.features.contract import RANGES
+from soccer_assets.lake.tables import MonthFile
+from soccer_assets.livescores.feed import FeedStatus
+from soccer_assets.livescores.state import match_state
 from soccer_assets.settings import project_folder
+from soccer_assets.warehouse.schema import metadata
 
 _MARKED = "<!-- {0}:begin -->\n{1}\n<!-- {0}:end -->"
+#: What ``period`` and ``elapsed`` may tell of a match, with an example of each.
+_SIGNS = {
+    "nothing": (0, None),
+    "running": (1, "12'"),
+    "over": (7, "FT"),
+    "postponed": (0, "Post"),
+    "cancelled": (0, "Canc"),
+    "abandoned": (2, "Abd"),
+    "awarded": (7, "Awd"),
+}
 
 
 def asset_table(definitions: dg.Definitions) -> str:
     """One row an asset: group, name, partitions, what it is, what makes it fresh, its checks."""
     graph = definitions.resolve_asset_graph()
     groups = list(FRESHNESS)  # in the order that data flows through them
-    rows = [
-        "| group | asset | partitions | what it is | made again when | checks (blocking in bold) |",
-        "|---|---|---|---|---|---|",
-    ]
     keys = sorted(
         graph.materializable_asset_keys,
         key=lambda key: (
@@ -31,35 +46,105 @@ def asset_table(definitions: dg.Definitions) -> str:
             graph.toposorted_asset_keys.index(key),
         ),
     )
+    rows = []
     for key in keys:
         node = graph.get(key)
-        partitions = node.partitions_def
-        kind = type(partitions).__name__.removesuffix("PartitionsDefinition").lower()
+        partitions = type(node.partitions_def).__name__.removesuffix("PartitionsDefinition")
         condition = node.automation_condition
         checks = sorted(
             f"**{check.name}**" if graph.get(check).blocking else check.name
             for check in graph.get_check_keys_for_assets({key})
         )
+        rows.append(
+            [
+                node.group_name,
+                f"`{key.to_user_string()}`",
+                partitions.lower() if node.partitions_def else "",
+                " ".join((node.description or "").split()),
+                (condition.get_label() or "") if condition else "",
+                ", ".join(checks),
+            ]
+        )
+    heads = ["group", "asset", "partitions", "what it is", "made again when"]
+    return _table([*heads, "checks (blocking in bold)"], rows)
+
+
+def warehouse_tables() -> str:
+    """Every table of the warehouse with its columns; shadows, which repeat others, in a word."""
+    parts = []
+    for table in sorted(metadata.tables.values(), key=lambda table: table.name):
+        parts.append(f"### `{table.name}`\n\n{table.comment}\n")
+        if not table.name.endswith("_shadow"):
+            parts.append(_table(["column", "type", "", "what it is"], map(_column, table.columns)))
+            parts.append("")
+    return "\n".join(parts).rstrip()
+
+
+def _column(column: sa.Column) -> list[str]:
+    role = "key" if column.primary_key else "" if column.nullable else "not null"
+    return [f"`{column.name}`", str(column.type).lower(), role, column.comment or ""]
+
+
+def feature_table() -> str:
+    """The families of features and the values they can have."""
+    rows = [[f"`{pattern}`", f"{low:g} to {high:g}"] for pattern, low, high in RANGES]
+    return _table(["feature (pattern)", "possible values"], rows)
+
+
+def manifest_table() -> str:
+    """What the lake's manifest says of a month of a table."""
+    return _table(
+        ["field", "type"], ([f"`{f.name}`", _type_name(f.type)] for f in fields(MonthFile))
+    )
+
+
+def _type_name(annotation: Any) -> str:
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def state_table() -> str:
+    """The state by the status code and by what ``period`` and ``elapsed`` tell."""
+    rows = []
+    for status in FeedStatus:
         cells = [
-            node.group_name,
-            f"`{key.to_user_string()}`",
-            kind if partitions else "",
-            " ".join((node.description or "").split()),
-            (condition.get_label() or "") if condition else "",
-            ", ".join(checks),
+            match_state(status, period, elapsed, has_score=True).value
+            for period, elapsed in _SIGNS.values()
         ]
-        rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(rows)
+        rows.append([f"{status.value} {status.name.lower()}", *cells])
+    return _table(["status", *_SIGNS], rows)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in r) + " |" for r in lines
+    )
 
 
 def pages(root: Path) -> dict[Path, str]:
-    """Every file that holds generated parts, with the text it should have."""
+    """Every page that holds generated parts, with the text it should have.
+
+    Raises:
+        ValueError: a page lacks its marks.
+    """
     from soccer_assets.definitions import defs
 
-    readme = root / "README.md"
-    return {
-        readme: _replace(readme.read_text(), "assets", asset_table(defs)),
+    parts = {
+        root / "README.md": {"assets": asset_table(defs)},
+        root / "docs" / "data-dictionary.md": {
+            "warehouse": warehouse_tables(),
+            "manifest": manifest_table(),
+            "features": feature_table(),
+        },
+        root / "docs" / "match-states.md": {"states": state_table()},
     }
+    texts = {}
+    for path, generated in parts.items():
+        text = path.read_text()
+        for name, content in generated.items():
+            text = _replace(text, name, content)
+        texts[path] = text
+    return texts
 
 
 def _replace(text: str, name: str, content: str) -> str:
@@ -73,16 +158,16 @@ def _replace(text: str, name: str, content: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
+    """Write the pages, or check them; returns the exit code."""
+    check = "--check" in arguments
     stale = [
         (path, text) for path, text in pages(project_folder()).items() if path.read_text() != text
     ]
     for path, text in stale:
-        print(
-            f"{path.name} is {'out of date: run make docs' if '--check' in arguments else 'written'}"
-        )
-        if "--check" not in arguments:
+        print(f"{path.name} is {'out of date: run make docs' if check else 'written'}")
+        if not check:
             path.write_text(text)
-    return int(bool(stale) and "--check" in arguments)
+    return int(check and bool(stale))
 
 
 if __name__ == "__main__":

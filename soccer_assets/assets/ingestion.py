@@ -116,8 +116,10 @@ def ingest(
         if LIVESCORES in selected:
             raise dg.Failure("a rebuild makes match_raw and match only: select those two")
         result = rebuild_warehouse(warehouse.engine, lake.archive, context.log.info)
-        yield from (dg.MaterializeResult(asset_key=key) for key in selected)
         context.log.info(f"rebuilt: {result.match.inserted:,} matches")
+        for key in selected:
+            checks = [_volume_check(warehouse, days)] if key == MATCH else []
+            yield dg.MaterializeResult(asset_key=key, check_results=checks)
         return
     if config.resume:
         settled = settled_days(warehouse.engine)
@@ -154,7 +156,7 @@ def ingest(
     for day in report.loaded:
         for key in selected:
             context.add_asset_metadata(_of_day(day), key, day.day.isoformat())
-    checks = {
+    results = {
         LIVESCORES: [_schema_check(report), _fields_check(report)],
         MATCH: [_volume_check(warehouse, days)],
     }
@@ -162,7 +164,7 @@ def ingest(
         yield dg.MaterializeResult(
             asset_key=key,
             metadata=_of_run(key, report),
-            check_results=checks.get(key, []),
+            check_results=results.get(key, []),
         )
 
 

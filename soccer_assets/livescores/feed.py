@@ -66,6 +66,59 @@ MATCH_FIELDS = (
     "commentCount",
 )
 
+#: What each field says. Times are text as the site wrote it; the site documents none of this, so the
+#: notes are this project's reading of it.
+FIELD_NOTES: dict[str, str] = {
+    "regionId": "country or confederation",
+    "regionName": "its name",
+    "regionCode": "its code, such as gb-eng",
+    "tournamentId": "competition",
+    "tournamentName": "its name",
+    "seasonId": "edition of the competition",
+    "seasonName": "its name, such as 2024/2025",
+    "stageId": "stage of the edition",
+    "stageName": "its name",
+    "sex": "0 men, 1 women",
+    "id": "match; stays the same when it is moved",
+    "status": "code, see FeedStatus",
+    "startTime": "kick-off, local",
+    "startTimeUtc": "kick-off, UTC",
+    **{
+        f"{side}{name}": text
+        for side, who in (("home", "home team"), ("away", "away team"))
+        for name, text in (
+            ("TeamId", who),
+            ("TeamName", f"{who}'s name"),
+            ("TeamCountryCode", f"{who}'s country"),
+            ("TeamCountryName", f"{who}'s country"),
+            ("Score", f"{who}'s goals after 90 minutes"),
+            ("ExtratimeScore", f"{who}'s goals after extra time"),
+            ("PenaltyScore", f"{who}'s goals in the shoot-out"),
+            ("YellowCards", f"{who}'s yellow cards"),
+            ("RedCards", f"{who}'s red cards"),
+        )
+    },
+    "period": "0 not begun, 1 to 5 halves, extra time and shoot-out, 7 over",
+    "elapsed": "minute, or HT, FT, AET, PEN, Post, Canc, Abd, Awd",
+    "winnerField": "0 home, 1 away, null for a draw",
+    "aggregateWinnerField": "the same over two legs",
+    "extraResultField": "further remark on the result",
+    "scoreChangedAt": "last change of the score, UTC",
+    "startedAtUtc": "real kick-off, UTC",
+    "firstHalfEndedAtUtc": "end of the first half, UTC",
+    "secondHalfStartedAtUtc": "start of the second half, UTC",
+    "incidents": "goals, cards and the like",
+    "lastScorer": "0 home, 1 away: who scored last",
+    "bets": "odds the site shows",
+    "hasIncidentsSummary": "the site has a list of incidents",
+    "hasPreview": "the site has a preview",
+    "isLineupConfirmed": "the line-ups are confirmed",
+    "isTopMatch": "the site features it",
+    "isStreamAvailable": "the site knows a stream",
+    "matchIsOpta": "covered by Opta",
+    "commentCount": "comments on the site",
+}
+
 
 class FeedStatus(IntEnum):
     """Match status codes. 1 and 6 are documented; the site does not publish the others, so they

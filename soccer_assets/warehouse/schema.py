@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, Date, Double, Integer, SmallInteger, Text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
-from soccer_assets.livescores.feed import HEADER_FIELDS, MATCH_FIELDS
+from soccer_assets.livescores.feed import FIELD_NOTES, HEADER_FIELDS, MATCH_FIELDS
 from soccer_assets.livescores.state import Decision, MatchState
 
 SCHEMA = "soccer"
@@ -75,7 +75,13 @@ match_raw = sa.Table(
     "match_raw",
     metadata,
     *(
-        sa.Column(name, raw_type(field), primary_key=name == "match_id", autoincrement=False)
+        sa.Column(
+            name,
+            raw_type(field),
+            primary_key=name == "match_id",
+            autoincrement=False,
+            comment=f"{field}: {FIELD_NOTES[field]}",
+        )
         for field, name in RAW_FIELDS.items()
     ),
     sa.Column("extra", JSONB, comment="fields of the feed that have no column yet"),
@@ -88,22 +94,28 @@ match_raw = sa.Table(
 match = sa.Table(
     "match",
     metadata,
-    sa.Column("match_id", BigInteger, primary_key=True, autoincrement=False),
+    sa.Column(
+        "match_id",
+        BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="the source's; stays the same when a match is moved",
+    ),
     sa.Column("feed_day", Date, nullable=False, index=True, comment="day feed that shows it"),
     sa.Column("kickoff", Timestamp, nullable=False, index=True, comment="scheduled kick-off, UTC"),
     sa.Column("status", Text, nullable=False, comment=", ".join(STATUSES)),
-    sa.Column("region_id", BigInteger, nullable=False),
-    sa.Column("region_name", Text, nullable=False),
-    sa.Column("tournament_id", BigInteger, nullable=False),
-    sa.Column("tournament_name", Text, nullable=False),
-    sa.Column("season_id", BigInteger, nullable=False),
-    sa.Column("season_name", Text),
-    sa.Column("stage_id", BigInteger, nullable=False),
+    sa.Column("region_id", BigInteger, nullable=False, comment="country or confederation"),
+    sa.Column("region_name", Text, nullable=False, comment="its name"),
+    sa.Column("tournament_id", BigInteger, nullable=False, comment="competition"),
+    sa.Column("tournament_name", Text, nullable=False, comment="its name"),
+    sa.Column("season_id", BigInteger, nullable=False, comment="edition of the competition"),
+    sa.Column("season_name", Text, comment="its name"),
+    sa.Column("stage_id", BigInteger, nullable=False, comment="stage of the edition"),
     sa.Column("sex", SmallInteger, nullable=False, comment="0 men, 1 women"),
-    sa.Column("home_team_id", BigInteger, nullable=False),
-    sa.Column("home_team_name", Text, nullable=False),
-    sa.Column("away_team_id", BigInteger, nullable=False),
-    sa.Column("away_team_name", Text, nullable=False),
+    sa.Column("home_team_id", BigInteger, nullable=False, comment="home team"),
+    sa.Column("home_team_name", Text, nullable=False, comment="its name at the time"),
+    sa.Column("away_team_id", BigInteger, nullable=False, comment="away team"),
+    sa.Column("away_team_name", Text, nullable=False, comment="its name at the time"),
     sa.Column("home_score", SmallInteger, comment="after 90 minutes"),
     sa.Column("away_score", SmallInteger, comment="after 90 minutes"),
     sa.Column("home_extratime_score", SmallInteger, comment="after extra time"),
@@ -114,7 +126,6 @@ match = sa.Table(
     sa.Column(
         "vanished_at",
         Timestamp,
-        index=True,
         comment="fetch since which no day feed shows it; null while one does",
     ),
     *_bookkeeping(),
@@ -150,8 +161,14 @@ match_shadow = _losing_records(match)
 match_change = sa.Table(
     "match_change",
     metadata,
-    sa.Column("change_id", BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("match_id", BigInteger, nullable=False),
+    sa.Column(
+        "change_id",
+        BigInteger,
+        sa.Identity(always=True),
+        primary_key=True,
+        comment="rises in the order of the changes",
+    ),
+    sa.Column("match_id", BigInteger, nullable=False, comment="as in match"),
     sa.Column("changed_at", Timestamp, nullable=False, comment="fetch that brought it"),
     sa.Column("field", Text, nullable=False, comment="column of match"),
     sa.Column("old", JSONB, comment="value before, JSON"),
@@ -165,7 +182,7 @@ match_change = sa.Table(
 match_odds = sa.Table(
     "match_odds",
     metadata,
-    sa.Column("match_id", BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("match_id", BigInteger, primary_key=True, autoincrement=False, comment="as in match"),
     sa.Column("bookmaker", Text, primary_key=True, comment="as the source abbreviates it"),
     sa.Column("phase", Text, primary_key=True, comment="pre: before the day, closing: last ones"),
     sa.Column("odds_home", Double, nullable=False, comment="decimal"),
@@ -182,7 +199,7 @@ match_odds = sa.Table(
 ingested_day = sa.Table(
     "ingested_day",
     metadata,
-    sa.Column("day", Date, primary_key=True),
+    sa.Column("day", Date, primary_key=True, comment="day of the feed, UTC"),
     sa.Column("payload_key", Text, nullable=False, comment="archived payload that is loaded"),
     sa.Column("fetched_at", Timestamp, nullable=False, comment="first fetch of that payload"),
     sa.Column("checked_at", Timestamp, nullable=False, comment="when the source was last asked"),
@@ -193,8 +210,14 @@ ingested_day = sa.Table(
 serving_feature = sa.Table(
     "serving_feature",
     metadata,
-    sa.Column("match_id", BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("kickoff", Timestamp, nullable=False, index=True),
+    sa.Column("match_id", BigInteger, primary_key=True, autoincrement=False, comment="as in match"),
+    sa.Column(
+        "kickoff",
+        Timestamp,
+        nullable=False,
+        index=True,
+        comment="as scheduled when it was computed, UTC",
+    ),
     sa.Column(
         "features", JSONB, nullable=False, comment="feature name -> value (null: no history)"
     ),
@@ -206,14 +229,30 @@ serving_feature = sa.Table(
 prediction = sa.Table(
     "prediction",
     metadata,
-    sa.Column("match_id", BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("model_version", Integer, primary_key=True, autoincrement=False),
-    sa.Column("kickoff", Timestamp, nullable=False, index=True),
-    sa.Column("p_home", Double, nullable=False),
-    sa.Column("p_draw", Double, nullable=False),
-    sa.Column("p_away", Double, nullable=False),
+    sa.Column("match_id", BigInteger, primary_key=True, autoincrement=False, comment="as in match"),
+    sa.Column(
+        "model_version",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="registry version of the model",
+    ),
+    sa.Column(
+        "kickoff",
+        Timestamp,
+        nullable=False,
+        index=True,
+        comment="as scheduled when it was computed, UTC",
+    ),
+    sa.Column(
+        "p_home", Double, nullable=False, comment="probability of a home win after 90 minutes"
+    ),
+    sa.Column("p_draw", Double, nullable=False, comment="probability of a draw after 90 minutes"),
+    sa.Column(
+        "p_away", Double, nullable=False, comment="probability of an away win after 90 minutes"
+    ),
     sa.Column("features_as_of", Timestamp, nullable=False, comment="newest result known to them"),
-    sa.Column("predicted_at", Timestamp, nullable=False),
+    sa.Column("predicted_at", Timestamp, nullable=False, comment="when it was computed last"),
     sa.CheckConstraint(
         "p_home >= 0 AND p_draw >= 0 AND p_away >= 0 AND abs(p_home + p_draw + p_away - 1) < 1e-6",
         name="prediction_simplex",
@@ -224,14 +263,18 @@ prediction = sa.Table(
 served_model = sa.Table(
     "served_model",
     metadata,
-    sa.Column("singleton", Boolean, primary_key=True, server_default=sa.true()),
-    sa.Column("model_name", Text, nullable=False),
-    sa.Column("version", Integer, nullable=False),
-    sa.Column("run_id", Text, nullable=False),
-    sa.Column("data_revision", Text, nullable=False),
-    sa.Column("promoted_at", Timestamp, nullable=False),
-    sa.Column("metrics", JSONB, nullable=False),
-    sa.Column("refreshed_at", Timestamp, nullable=False),
+    sa.Column(
+        "singleton", Boolean, primary_key=True, server_default=sa.true(), comment="there is one row"
+    ),
+    sa.Column("model_name", Text, nullable=False, comment="registered model"),
+    sa.Column("version", Integer, nullable=False, comment="registry version"),
+    sa.Column("run_id", Text, nullable=False, comment="tracking run that trained it"),
+    sa.Column("data_revision", Text, nullable=False, comment="DVC revision it was trained on"),
+    sa.Column("promoted_at", Timestamp, nullable=False, comment="when it became the champion"),
+    sa.Column("metrics", JSONB, nullable=False, comment="its scores on the holdout"),
+    sa.Column(
+        "refreshed_at", Timestamp, nullable=False, comment="when its predictions were written last"
+    ),
     sa.CheckConstraint("singleton", name="served_model_single_row"),
     comment="The champion whose predictions are served: one row.",
 )
