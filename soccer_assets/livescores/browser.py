@@ -8,7 +8,6 @@ address, where the site's script runs and leaves its cookies. From then on each 
 import logging
 import threading
 from datetime import date
-from types import TracebackType
 from typing import Self
 
 import tenacity
@@ -156,10 +155,5 @@ class BrowserClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()

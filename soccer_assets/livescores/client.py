@@ -1,7 +1,6 @@
 """The livescores client: one day's payload over HTTP, politely."""
 
 from datetime import date
-from types import TracebackType
 from typing import Self
 
 from soccer_assets.livescores.faults import FetchFault
@@ -75,10 +74,5 @@ class LivescoresClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from datetime import date, datetime
 from email.message import Message
 from http import HTTPStatus
-from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -76,12 +75,7 @@ class FeedServer:
     def __enter__(self) -> "FeedServer":
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
 
     @property

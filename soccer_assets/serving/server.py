@@ -9,7 +9,6 @@ import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
 
 import httpx
 import uvicorn
@@ -118,12 +117,7 @@ class ServiceProcess:
     def __enter__(self) -> "ServiceProcess":
         return self.start()
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
 
     def _bind(self) -> socket.socket:
