@@ -1,10 +1,12 @@
 """The whole graph, on services of one test's own."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -13,6 +15,7 @@ import sqlalchemy as sa
 from soccer_assets.lake.store import ObjectStore
 from soccer_assets.livescores.server import FeedServer
 from soccer_assets.modelling.registry import ModelRegistry
+from soccer_assets.params import load_params
 from soccer_assets.resources import make_resources
 from soccer_assets.settings import get_settings
 from soccer_assets.warehouse.connection import database_url as configured_database_url
@@ -50,19 +53,61 @@ class Platform:
         raise_on_error: bool = True,
     ) -> dg.ExecuteInProcessResult:
         """Materialize assets with their checks; ``partitions`` is the first and the last key."""
-        tags = dict(tags or {})
-        if partitions:
-            tags["dagster/asset_partition_range_start"] = partitions[0]
-            tags["dagster/asset_partition_range_end"] = partitions[1]
         job = self.definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             run_config={"ops": config or {}},
             instance=self.instance,
             asset_selection=[dg.AssetKey(name) for name in assets],
             partition_key=partition,
-            tags=tags,
+            tags={**(tags or {}), **_range_tags(partitions)},
             raise_on_error=raise_on_error,
         )
+
+    def run_job(
+        self,
+        name: str,
+        *,
+        partition: str | None = None,
+        partitions: tuple[str, str] | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> dg.ExecuteInProcessResult:
+        """Run one of the named jobs; a step that fails raises."""
+        job = self.definitions.resolve_job_def(name)
+        tags = {**(tags or {}), **_range_tags(partitions)}
+        return job.execute_in_process(instance=self.instance, partition_key=partition, tags=tags)
+
+    def check(
+        self, asset: str, check: str, *, and_assets: Collection[str] = ()
+    ) -> dg.ExecuteInProcessResult:
+        """Run a check on what is there, and materialize nothing but ``and_assets`` with it."""
+        job = self.definitions.resolve_implicit_global_asset_job_def().get_subset(
+            asset_selection={dg.AssetKey(name) for name in and_assets},
+            asset_check_selection={dg.AssetCheckKey(dg.AssetKey(asset), check)},
+        )
+        return job.execute_in_process(instance=self.instance, raise_on_error=False)
+
+    def recorded(self, result: dg.ExecuteInProcessResult) -> dict[str, set[str | None]]:
+        """Asset -> the partitions (None: it has none) that a run's events call materialized."""
+        found = defaultdict(set)
+        for entry in self.instance.all_logs(
+            result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
+        ):
+            assert entry.dagster_event is not None
+            made = entry.dagster_event.step_materialization_data.materialization
+            found[made.asset_key.to_user_string()].add(made.partition)
+        return dict(found)
+
+    def not_started(self, result: dg.ExecuteInProcessResult) -> set[str]:
+        """Assets that a run had planned and whose steps it never started."""
+        started, planned = set(), {}
+        for entry in self.instance.all_logs(result.run_id):
+            event = entry.dagster_event
+            if event and event.is_step_start:
+                started.add(event.step_key)
+            elif event and event.is_asset_materialization_planned:
+                key = event.asset_materialization_planned_data.asset_key
+                planned[key.to_user_string()] = event.step_key
+        return {asset for asset, step in planned.items() if step not in started}
 
     def latest_check(self, asset: str, check: str) -> bool | None:
         """Whether the newest execution of an asset check passed; None when it never ran."""
@@ -74,6 +119,28 @@ class Platform:
         evaluation = event.dagster_event.event_specific_data
         assert isinstance(evaluation, dg.AssetCheckEvaluation)
         return evaluation.passed
+
+
+def _range_tags(partitions: tuple[str, str] | None) -> dict[str, str]:
+    if partitions is None:
+        return {}
+    first, last = partitions
+    return {
+        "dagster/asset_partition_range_start": first,
+        "dagster/asset_partition_range_end": last,
+    }
+
+
+@contextmanager
+def temporary_database(postgres_server: str) -> Iterator[str]:
+    """URL of a database that lives as long as the block."""
+    name = f"test_{uuid4().hex}"
+    server = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with server.connect() as connection:
+        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
+    yield sa.make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
 
 
 @contextmanager
@@ -88,6 +155,8 @@ def platform(
         "SOCCER_HOME": str(home),
         "POSTGRES_URL": database_url,
         "LIVESCORES_URL": feed.url,
+        # Unset; and MLflow, which puts the store it last used here, is cleared up after.
+        "MLFLOW_TRACKING_URI": "",
         **(environment or {}),
     }
     with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
@@ -105,7 +174,7 @@ def platform(
 
 def forget_environment() -> None:
     """Have the next use of the settings, and of what hangs on them, read the environment anew."""
-    for cached in (get_settings, configured_database_url, get_engine):
+    for cached in (get_settings, load_params, configured_database_url, get_engine):
         cached.cache_clear()
 
 
@@ -116,3 +185,20 @@ def faults_of(result: dg.ExecuteInProcessResult) -> Sequence[str]:
         for event in result.get_step_failure_events()
         if event.step_failure_data.user_failure_data
     ]
+
+
+def metadata_of(
+    result: dg.ExecuteInProcessResult, asset: str, partition: str | None = None
+) -> dict[str, Any]:
+    """What a run told about an asset it materialized, or about one of its partitions."""
+    made = [
+        event.step_materialization_data.materialization
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey(asset) and partition in (None, event.partition)
+    ]
+    return {name: value.value for name, value in made[-1].metadata.items()}
+
+
+def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    """Check -> its evaluation in a run."""
+    return {found.check_name: found for found in result.get_asset_check_evaluations()}

@@ -6,8 +6,9 @@ import dagster as dg
 import pandas as pd
 
 from soccer_assets.assets.common import OWNERS
-from soccer_assets.assets.features import DATASET
+from soccer_assets.assets.features import DATASET, FEATURES
 from soccer_assets.automation.conditions import RETRAIN
+from soccer_assets.automation.reasons import TRIGGER_TAG, training_reasons
 from soccer_assets.params import load_params
 from soccer_assets.resources import DvcResource
 from soccer_assets.resources.mlflow import MlflowTrackingResource
@@ -17,7 +18,8 @@ TRAINED_MODEL = dg.AssetKey("trained_model")
 
 @dg.asset(
     key=TRAINED_MODEL,
-    deps=[DATASET, "features_meta"],
+    # Of the features nothing is read here; their contract is what a training has to wait for.
+    deps=[DATASET, FEATURES, "features_meta"],
     group_name="model",
     owners=OWNERS,
     kinds={"mlflow", "lightgbm"},
@@ -37,6 +39,8 @@ def trained_model(
     meta = json.loads(workspace.path("data/features_meta.json").read_text())
     params = TrainingParams.model_validate(load_params().training)
     revision = workspace.revision
+    reasons = training_reasons(context.instance, context.run)
+    context.instance.add_run_tags(context.run.run_id, {TRIGGER_TAG: reasons})
     with mlflow_tracking.run(context):
         result = train(dataset, meta["features"], params, context.log.info)
         run_id = log_training(
@@ -44,12 +48,13 @@ def trained_model(
             params,
             data_revision=revision,
             finished_matches=meta["finished"],
-            tags={"soccer.trigger": context.run.tags.get("soccer/trigger", "manual")},
+            tags={"soccer.trigger": reasons},
         )
     report = result.report_table()
     return dg.MaterializeResult(
         metadata={
             "mlflow_run_id": run_id,
+            "trigger": reasons,
             "chosen": result.chosen,
             "dagster/row_count": len(dataset),
             "holdout": dg.MetadataValue.md(report.round(4).to_markdown()),

@@ -55,6 +55,8 @@ def serving_features(
     since = pd.Timestamp(utc_now()) - timedelta(days=load_params().serving.recent_days)
     features = pd.read_parquet(workspace.path("data/features.parquet"))
     rows = features[~features["is_finished"] | (features["kickoff"] >= since)]
+    if meta["features_as_of"] is None:
+        raise dg.Failure("there is no finished match yet: nothing to make features from")
     as_of = datetime.fromisoformat(meta["features_as_of"])
     count = replace_serving_features(
         warehouse.engine, rows, meta["features"], workspace.revision, as_of
@@ -101,7 +103,7 @@ def predictions(
         name=MODEL_NAME,
         version=champion.number,
         run_id=champion.run_id,
-        data_revision=str(rows["data_revision"].iloc[0]),
+        data_revision=run.data_revision,
         promoted_at=champion.promoted_at,
         metrics={k: v for k, v in run.metrics.items() if k.startswith("model_")},
     )

@@ -34,7 +34,10 @@ def _reason(event: dg.DagsterEvent) -> str:
     failure = event.step_failure_data
     if failure.user_failure_data and failure.user_failure_data.description:
         return failure.user_failure_data.description
-    return failure.error.message.strip() if failure.error else "unknown"
+    error = failure.error
+    while error and error.cause:  # what went wrong first, inside Dagster's wrapping
+        error = error.cause
+    return error.message.strip() if error else "unknown"
 
 
 @dg.run_status_sensor(
@@ -78,14 +81,18 @@ def freshness_alert(
     keys = [key for key in graph.materializable_asset_keys if graph.get(key).freshness_policy]
     records = context.instance.get_freshness_state_records(keys)
     now = {key.to_user_string(): record.freshness_state.value for key, record in records.items()}
-    before = json.loads(context.cursor or "{}")
+    told = json.loads(context.cursor or "{}")
     for asset, state in sorted(now.items()):
-        was = before.get(asset)
+        was = told.get(asset)
         if state in ("WARN", "FAIL") and state != was:
-            slack.send(f":hourglass: {asset} is stale ({state}).")
+            sent = slack.send(f":hourglass: {asset} is stale ({state}).")
         elif state == "PASS" and was in ("WARN", "FAIL"):
-            slack.send(f":white_check_mark: {asset} is fresh again.")
-    context.update_cursor(json.dumps(now))
+            sent = slack.send(f":white_check_mark: {asset} is fresh again.")
+        else:
+            sent = True
+        if sent:  # else the next tick tries again
+            told[asset] = state
+    context.update_cursor(json.dumps(told))
     return dg.SkipReason(f"{len(now)} freshness states seen")
 
 

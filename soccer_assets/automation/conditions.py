@@ -11,6 +11,10 @@ AC: Any = dg.AutomationCondition  # its overloads do not type-check when conditi
 _ingestion = load_params().ingestion
 
 _IDLE = ~AC.in_progress() & ~AC.any_deps_in_progress()
+#: A blocking check stops what follows it in its own run; this stops the runs that would come after.
+_SOUND = ~AC.any_deps_match(AC.any_checks_match(AC.check_failed(), blocking_only=True)).with_label(
+    "a blocking check upstream fails"
+)
 
 #: A day of the rolling window or of the fixtures ahead that no schedule has brought in.
 FILL_RECENT_GAPS = (
@@ -26,11 +30,13 @@ FOLLOW_PARTITIONS = (AC.any_deps_updated().since_last_handled() & _IDLE).with_la
 
 #: As soon as something upstream changed, once everything upstream exists and is at rest.
 FOLLOW_UPSTREAM = (
-    AC.any_deps_updated().since_last_handled() & ~AC.any_deps_missing() & _IDLE
+    AC.any_deps_updated().since_last_handled() & ~AC.any_deps_missing() & _SOUND & _IDLE
 ).with_label("upstream changed")
 
 #: The same for assets over the partitioned lake, of which most early months never exist.
-FOLLOW_LAKE = (AC.any_deps_updated().since_last_handled() & _IDLE).with_label("the lake changed")
+FOLLOW_LAKE = (AC.any_deps_updated().since_last_handled() & _SOUND & _IDLE).with_label(
+    "the lake changed"
+)
 
 
 def _failing(report: str, check: str) -> dg.AutomationCondition[Any]:
@@ -44,9 +50,9 @@ def _failing(report: str, check: str) -> dg.AutomationCondition[Any]:
     ).with_label(f"{check}: {report}")
 
 
-_DRIFT = _failing("feature_drift", "drift")
-_VOLUME = _failing("data_volume", "volume")
-_QUALITY = _failing("prediction_scorecard", "quality")
+#: Checks whose failure asks for a training -> the report they judge.
+TRIGGERS = {"drift": "feature_drift", "volume": "data_volume", "quality": "prediction_scorecard"}
+_DRIFT, _VOLUME, _QUALITY = (_failing(report, check) for check, report in TRIGGERS.items())
 _FRESHNESS = AC.freshness_failed().newly_true().since_last_handled().with_label("freshness: model")
 _FIRST_TIME = (AC.missing() & AC.any_deps_updated().since_last_handled()).with_label("no model yet")
 #: At most one training between two of these ticks.
@@ -56,5 +62,6 @@ RETRAIN = (
     (_FIRST_TIME | _DRIFT | _VOLUME | _QUALITY | _FRESHNESS)
     & ~_COOL_DOWN
     & ~AC.any_deps_missing()
+    & _SOUND
     & _IDLE
 ).with_label("retrain")

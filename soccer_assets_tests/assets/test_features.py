@@ -1,0 +1,84 @@
+"""The contract on the features, and what it keeps bad ones from."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from soccer_assets.features.build import build_features
+from soccer_assets.features.params import FeatureParams
+from soccer_assets_tests.features.matches import Row, frames
+from soccer_assets_tests.platform import Platform, checks_of
+
+Spoil = Callable[[pd.DataFrame], None]
+DAY = 86_400
+
+
+@pytest.fixture
+def features() -> pd.DataFrame:
+    """Of a league of four over 30 days, one match a day, the last five still to come."""
+    rows = [
+        Row(k, k * DAY, 1, k % 4, (k + 1 + k // 4 % 3) % 4, (k % 3, k % 2) if k < 25 else None)
+        for k in range(30)
+        if k % 4 != (k + 1 + k // 4 % 3) % 4
+    ]
+    return build_features(*frames(rows), FeatureParams())
+
+
+def publish(here: Platform, features: pd.DataFrame) -> None:
+    folder = here.home / "dvc" / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    features.to_parquet(folder / "features.parquet", index=False)
+
+
+def set_column(name: str, value: float) -> Spoil:
+    def spoil(features: pd.DataFrame) -> None:
+        features.loc[features.index[-1], name] = value
+
+    return spoil
+
+
+BAD: dict[str, tuple[Spoil, str, str]] = {
+    "outside": (set_column("league_draws", 1.5), "league_draws", "1 outside [0, 1], 0 infinite"),
+    "below": (set_column("elo_home", -1.0), "elo_home", "1 outside [0, 4000], 0 infinite"),
+    "infinite": (set_column("away_rest_days", np.inf), "away_rest_days", "1 infinite"),
+    "undeclared": (set_column("bookmaker", 0.0), "bookmaker", "no range is declared for it"),
+}
+
+
+def test_features_as_they_are_built_pass(midseason: Platform, features: pd.DataFrame) -> None:
+    publish(midseason, features)
+    result = midseason.check("features", "feature_ranges")
+    assert result.success
+    found = checks_of(result)["feature_ranges"]
+    assert found.passed
+    assert found.metadata["rows"].value == len(features)
+
+
+@pytest.mark.parametrize(("spoil", "column", "says"), BAD.values(), ids=BAD)
+def test_an_impossible_feature_fails_the_check_and_is_not_served(
+    midseason: Platform, features: pd.DataFrame, spoil: Spoil, column: str, says: str
+) -> None:
+    spoil(features)
+    publish(midseason, features)
+    result = midseason.check("features", "feature_ranges", and_assets=["serving_features"])
+    assert not result.success
+    found = checks_of(result)["feature_ranges"]
+    assert not found.passed
+    assert found.blocking
+    violations = found.metadata["violations"].value
+    assert list(violations) == [column]
+    assert says in violations[column]
+    assert midseason.not_started(result) == {"serving_features"}
+    assert midseason.recorded(result) == {}
+
+
+def test_nothing_is_trained_on_an_impossible_feature(
+    midseason: Platform, features: pd.DataFrame
+) -> None:
+    set_column("league_draws", 1.5)(features)
+    publish(midseason, features)
+    result = midseason.check("features", "feature_ranges", and_assets=["trained_model"])
+    assert not result.success
+    assert midseason.not_started(result) == {"trained_model"}

@@ -1,0 +1,513 @@
+"""From the feed to verified workers: one season, five runs, and what each has left behind."""
+
+import base64
+import itertools
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from soccer_assets.definitions import make_definitions
+from soccer_assets.lake.frames import get_frame
+from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.modelling.holdout import PROBABILITY_COLUMNS
+from soccer_assets.modelling.registry import MODEL_NAME
+from soccer_assets.resources import workers
+from soccer_assets.settings import get_settings
+from soccer_assets.warehouse.serving_tables import read_serving_features
+from soccer_assets_tests.assets.season import (
+    LENIENT,
+    STRICT,
+    TRAINING,
+    Season,
+    Stage,
+    begin_season,
+    mlflow_client,
+)
+from soccer_assets_tests.conftest import MIDSEASON
+from soccer_assets_tests.platform import checks_of, faults_of, metadata_of
+
+FEATURES = {"finished", "fixtures", "features", "features_meta", "dataset"}
+MODEL = {"trained_model", "registered_model", "candidate_model", "champion_model"}
+NEED_A_CHAMPION = {
+    *("predictions", "serving_workers"),
+    *("feature_drift", "prediction_scorecard", "data_volume"),
+}
+SYSTEMS = ("model", "logistic", "elo_ordered_logit", "class_prior")
+TRIGGERS = {"drift", "quality", "volume"}
+A_WEEK_LATER = MIDSEASON + timedelta(days=7)
+
+
+@pytest.fixture(scope="module")
+def season(
+    postgres_server: str, world: LeagueSimulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Season]:
+    with begin_season(postgres_server, tmp_path_factory.mktemp("season"), world) as begun:
+        yield begun
+
+
+@pytest.fixture(scope="module")
+def rejected(season: Season) -> Stage:
+    """A first training, under gates that it cannot pass."""
+    season.set_gates(STRICT)
+    return season.stage("retrain")
+
+
+@pytest.fixture(scope="module")
+def promoted(season: Season, rejected: Stage) -> Stage:
+    """A second training on the same data, under gates that it can pass."""
+    season.set_gates(LENIENT)
+    return season.stage("retrain")
+
+
+@pytest.fixture(scope="module")
+def challenged(season: Season, promoted: Stage) -> Stage:
+    """A third one that is refused again, with a champion in office."""
+    season.set_gates(STRICT)
+    return season.stage("retrain", tags={"soccer/trigger": "drift: feature_drift"})
+
+
+@pytest.fixture(scope="module")
+def refreshed(season: Season, challenged: Stage) -> Stage:
+    """A week later: new results and fixtures, and no training."""
+    season.set_clock(A_WEEK_LATER)
+    here = season.platform
+    here.run_job("ingest", partitions=("2025-02-26", "2025-03-23"))
+    here.run_job("export", partitions=("2025-02-01", "2025-03-01"))
+    return season.stage("refresh")
+
+
+# A first model that no gate lets through
+
+
+def test_a_first_model_that_is_refused_serves_nothing_and_is_no_error(
+    season: Season, rejected: Stage
+) -> None:
+    assert rejected.result.success
+    assert len(rejected.mlflow_runs) == 1
+    assert rejected.aliases == {"smoke": 1, "candidate": 1}
+    made = set(season.platform.recorded(rejected.result))
+    assert made == FEATURES | MODEL - {"champion_model"} | {"serving_features"}
+    assert season.platform.not_started(rejected.result) == NEED_A_CHAMPION
+    assert rejected.served is None
+    assert rejected.predictions.empty
+
+
+def test_the_refusal_is_recorded_with_its_reasons(season: Season, rejected: Stage) -> None:
+    version = mlflow_client().get_model_version(MODEL_NAME, "1")
+    verdict = json.loads(version.tags["verdict.champion"])
+    assert not verdict["passed"]
+    assert [one["name"] for one in verdict["reasons"] if not one["passed"]] == ["calibrated"]
+    observed = season.platform.instance.fetch_observations(dg.AssetKey("champion_model"), limit=1)
+    metadata = observed.records[0].asset_observation.metadata
+    assert metadata["promoted"].value is False
+    assert metadata["version"].value == 1
+    assert metadata["verdict"].value.startswith("champion gate failed: calibrated ")
+
+
+# Features
+
+
+def test_features_are_checked_and_named_by_a_revision(promoted: Stage) -> None:
+    for asset in FEATURES:
+        assert metadata_of(promoted.result, asset)["dvc/revision"] == promoted.revision
+    assert checks_of(promoted.result)["feature_ranges"].passed
+    finished, fixtures, features, dataset = (
+        metadata_of(promoted.result, asset)["dagster/row_count"]
+        for asset in ("finished", "fixtures", "features", "dataset")
+    )
+    assert features == finished + fixtures
+    assert dataset == finished
+    assert finished > 4000
+    assert fixtures > 300
+
+
+def test_results_that_have_stopped_coming_are_noticed(
+    season: Season, refreshed: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert checks_of(refreshed.result)["newest_result"].passed
+    later = A_WEEK_LATER + timedelta(days=30)
+    monkeypatch.setenv("SOCCER_AS_OF", later.isoformat())
+    found = checks_of(season.platform.check("finished", "newest_result"))["newest_result"]
+    assert not found.passed
+    assert found.metadata["age"].value == 30
+    assert found.metadata["allowed"].value < 30
+
+
+# Training
+
+
+def test_every_asset_of_the_run_is_made_and_every_check_passes(
+    season: Season, promoted: Stage
+) -> None:
+    assert promoted.result.success
+    made = set(season.platform.recorded(promoted.result))
+    assert made == FEATURES | MODEL | {"serving_features"} | NEED_A_CHAMPION
+    found = checks_of(promoted.result)
+    assert set(found) == {"newest_result", "feature_ranges", "probability_simplex"} | TRIGGERS
+    assert all(check.passed for check in found.values())
+
+
+def test_the_training_is_one_finished_mlflow_run_of_known_data_and_seed(
+    rejected: Stage, promoted: Stage
+) -> None:
+    told = metadata_of(promoted.result, "trained_model")
+    assert promoted.mlflow_runs - rejected.mlflow_runs == {told["mlflow_run_id"]}
+    run = mlflow_client().get_run(told["mlflow_run_id"])
+    assert run.info.status == "FINISHED"
+    assert json.loads(run.data.params["seed"]) == TRAINING["seed"]
+    assert json.loads(run.data.params["candidates"]) == TRAINING["candidates"]
+    tags = run.data.tags
+    assert tags["soccer.data_revision"] == promoted.revision == told["data_revision"]
+    assert tags["dagster_run_id"] == promoted.result.run_id
+    assert tags["soccer.trigger"] == "manual"
+    assert tags["soccer.chosen"] == told["chosen"]
+    assert told["chosen"] in TRAINING["candidates"]
+
+
+def test_the_holdout_compares_the_model_with_every_baseline_on_the_same_matches(
+    promoted: Stage,
+) -> None:
+    told = metadata_of(promoted.result, "trained_model")
+    metrics = mlflow_client().get_run(told["mlflow_run_id"]).data.metrics
+    assert len({metrics[f"{system}_n"] for system in SYSTEMS}) == 1
+    assert metrics["model_n"] == told["split"]["holdout"]["rows"] > 500
+    assert metrics["model_log_loss"] == told["holdout_log_loss"]
+    assert metrics["model_log_loss"] < metrics["elo_ordered_logit_log_loss"]
+    assert metrics["elo_ordered_logit_log_loss"] < metrics["class_prior_log_loss"]
+    for system in SYSTEMS:
+        assert f"| {system} " in told["holdout"]
+        assert {f"{system}_{score}" for score in ("brier", "rps", "ece", "accuracy")} <= set(
+            metrics
+        )
+
+
+def test_the_parts_of_the_split_follow_each_other_and_lose_no_match(promoted: Stage) -> None:
+    told = metadata_of(promoted.result, "trained_model")
+    parts = [told["split"][name] for name in ("train", "validation", "calibration", "holdout")]
+    assert sum(part["rows"] for part in parts) == told["dagster/row_count"]
+    for before, after in itertools.pairwise(parts):
+        assert before["last"] < after["first"]
+
+
+def test_the_reliability_plot_is_in_the_metadata_itself(promoted: Stage) -> None:
+    text = metadata_of(promoted.result, "trained_model")["reliability"]
+    prefix = "![plot](data:image/png;base64,"
+    assert text.startswith(prefix)
+    assert base64.b64decode(text[len(prefix) : -1]).startswith(b"\x89PNG")
+
+
+def test_the_same_data_gives_the_same_holdout_to_the_byte(
+    rejected: Stage, promoted: Stage, tmp_path: Path
+) -> None:
+    def holdout(stage: Stage) -> bytes:
+        run_id = metadata_of(stage.result, "trained_model")["mlflow_run_id"]
+        folder = tmp_path / run_id
+        folder.mkdir()
+        found = mlflow_client().download_artifacts(run_id, "holdout.parquet", str(folder))
+        return Path(found).read_bytes()
+
+    assert holdout(rejected) == holdout(promoted)
+
+
+# Registry
+
+
+def test_a_model_that_passes_every_gate_becomes_the_champion(
+    season: Season, promoted: Stage
+) -> None:
+    assert promoted.aliases == {"smoke": 2, "candidate": 2, "champion": 2}
+    champion = season.platform.registry.by_alias("champion")
+    assert champion is not None
+    assert champion.run_id == metadata_of(promoted.result, "trained_model")["mlflow_run_id"]
+    gates = ("registered_model", "smoke"), ("candidate_model",) * 2, ("champion_model",) * 2
+    for asset, name in gates:
+        verdict = champion.verdict(name.removesuffix("_model"))
+        assert verdict is not None
+        assert verdict["passed"]
+        told = metadata_of(promoted.result, asset)
+        assert (told["version"], told["promoted"], told["alias_version"]) == (2, True, 2)
+        assert told["mlflow_run_id"] == champion.run_id
+        for reason in verdict["reasons"]:
+            assert f"| {reason['name']} " in told["criteria"]
+
+
+def test_a_refused_challenger_leaves_the_champion_in_office(
+    season: Season, promoted: Stage, challenged: Stage
+) -> None:
+    assert challenged.result.success
+    assert challenged.aliases == {"smoke": 3, "candidate": 3, "champion": 2}
+    told = metadata_of(challenged.result, "champion_model")
+    assert (told["version"], told["promoted"], told["alias_version"]) == (3, False, 2)
+    challenger = season.platform.registry.by_alias("candidate")
+    assert challenger is not None
+    verdict = challenger.verdict("champion")
+    assert verdict is not None
+    failed = {one["name"] for one in verdict["reasons"] if not one["passed"]}
+    # A twin of the champion is no better than it.
+    assert failed == {"better_than_champion", "calibrated"}
+    assert all(name in told["verdict"] for name in failed)
+    # The others still have what they need: predictions by the champion.
+    assert metadata_of(challenged.result, "predictions")["champion_version"] == 2
+    assert challenged.served is not None
+    assert promoted.served is not None
+    assert challenged.served["run_id"] == promoted.served["run_id"]
+    assert set(challenged.predictions.index.unique("model_version")) == {2}
+
+
+def test_what_asked_for_a_training_is_on_its_run(promoted: Stage, challenged: Stage) -> None:
+    [run_id] = challenged.mlflow_runs - promoted.mlflow_runs
+    tags = mlflow_client().get_run(run_id).data.tags
+    assert tags["soccer.trigger"] == "drift: feature_drift"
+
+
+# Serving
+
+
+def test_every_coming_match_has_one_prediction_that_sums_to_one(promoted: Stage) -> None:
+    table = promoted.predictions
+    assert set(table.index.unique("model_version")) == {2}
+    assert np.abs(table[PROBABILITY_COLUMNS].sum(axis=1) - 1).max() < 1e-9
+    assert table[PROBABILITY_COLUMNS].to_numpy().min() > 0
+    coming = promoted.matches[promoted.matches["status"] == "scheduled"]
+    predicted = table.index.get_level_values("match_id")
+    assert set(coming.index) <= set(predicted)
+    assert len(coming) > 300
+    # The others are recent ones.
+    rest = table.loc[~predicted.isin(coming.index)]
+    assert (rest["kickoff"] >= pd.Timestamp(MIDSEASON) - timedelta(days=30)).all()
+    assert (table["predicted_at"] == pd.Timestamp(MIDSEASON)).all()
+    assert (table["features_as_of"] < pd.Timestamp(MIDSEASON)).all()
+
+
+def test_served_features_are_those_of_the_training_data_to_the_last_bit(
+    season: Season, refreshed: Stage
+) -> None:
+    """As PostgreSQL and the lake hold them, against the file that the training data is cut from."""
+    meta = json.loads(season.workspace.path("data/features_meta.json").read_text())
+    names = meta["features"]
+    features = pd.read_parquet(season.workspace.path("data/features.parquet")).set_index("match_id")
+    served = read_serving_features(season.platform.engine).set_index("match_id")
+    assert len(served) == metadata_of(refreshed.result, "serving_features")["dagster/row_count"]
+    expected = features.loc[served.index, names].astype(np.float64)
+    pd.testing.assert_frame_equal(served[names], expected, check_exact=True)
+    in_lake = get_frame(season.platform.store, "serving/features.parquet").set_index("match_id")
+    pd.testing.assert_frame_equal(in_lake, features.loc[in_lake.index], check_exact=True)
+    assert set(in_lake.index) == set(served.index)
+
+
+def test_predictions_in_the_lake_are_those_in_postgres(season: Season, refreshed: Stage) -> None:
+    in_lake = get_frame(season.platform.store, "serving/predictions.parquet").set_index("match_id")
+    stored = refreshed.predictions.xs(2, level="model_version").loc[in_lake.index]
+    coming = in_lake["kickoff"] > pd.Timestamp(A_WEEK_LATER)
+    pd.testing.assert_frame_equal(
+        in_lake.loc[coming, PROBABILITY_COLUMNS],
+        stored.loc[coming, PROBABILITY_COLUMNS],
+        check_exact=True,
+    )
+
+
+def test_the_worker_that_was_verified_serves_the_champion(season: Season, promoted: Stage) -> None:
+    told = metadata_of(promoted.result, "serving_workers")
+    assert (told["champion_version"], told["dagster/row_count"]) == (2, 1)
+    assert told["embedded"] is False
+    assert season.worker.url in told["workers"]
+    assert promoted.worker is not None
+    assert promoted.worker.version == 2
+    assert promoted.worker.run_id == metadata_of(promoted.result, "trained_model")["mlflow_run_id"]
+    assert promoted.worker.data_revision == promoted.revision
+    page = promoted.first_page
+    assert page is not None
+    assert len(page.predictions) == 20
+    for one in page.predictions:
+        stored = promoted.predictions.loc[(one.match_id, 2)]
+        assert (one.p_home, one.p_draw, one.p_away) == tuple(stored[PROBABILITY_COLUMNS])
+        assert one.kickoff > MIDSEASON
+
+
+def test_a_worker_that_does_not_answer_fails_the_run_and_is_named(
+    season: Season, refreshed: Stage
+) -> None:
+    dead = "http://127.0.0.1:9"  # the discard port: nobody listens there
+    settings = get_settings().model_copy(update={"serving_workers": f"{season.worker.url},{dead}"})
+    here = replace(season.platform, definitions=make_definitions(settings))
+    result = here.run("serving_workers", raise_on_error=False)
+    [told] = faults_of(result)
+    assert told.startswith("1 of 2 workers do not serve version 2: ")
+    assert dead in told
+
+
+def test_without_a_worker_one_is_started_for_the_proof(
+    season: Season, refreshed: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "DEFAULT_WORKER", "http://127.0.0.1:9")
+    settings = get_settings().model_copy(update={"serving_workers": ""})
+    here = replace(season.platform, definitions=make_definitions(settings))
+    told = metadata_of(here.run("serving_workers"), "serving_workers")
+    assert told["embedded"] is True
+    assert (told["champion_version"], told["dagster/row_count"]) == (2, 1)
+
+
+# The scoring loop
+
+
+def test_a_refresh_trains_nothing_and_moves_no_alias(challenged: Stage, refreshed: Stage) -> None:
+    assert refreshed.result.success
+    assert refreshed.mlflow_runs == challenged.mlflow_runs
+    assert refreshed.aliases == challenged.aliases
+
+
+def test_a_refresh_predicts_what_is_new_and_leaves_what_has_begun(
+    challenged: Stage, refreshed: Stage
+) -> None:
+    then, now = (
+        stage.predictions.xs(2, level="model_version") for stage in (challenged, refreshed)
+    )
+    kickoff = refreshed.matches["kickoff"].reindex(now.index)
+    begun = kickoff <= pd.Timestamp(A_WEEK_LATER)
+    old = begun & now.index.isin(then.index)
+    assert (old & (kickoff > pd.Timestamp(MIDSEASON))).sum() > 100
+    pd.testing.assert_frame_equal(now[old], then.reindex(now.index[old]))
+    coming = refreshed.matches[refreshed.matches["status"] == "scheduled"].index
+    assert len(set(coming) - set(then.index)) > 50
+    assert (now.loc[coming, "predicted_at"] == pd.Timestamp(A_WEEK_LATER)).all()
+    assert (now.loc[coming, "features_as_of"] > then["features_as_of"].max()).all()
+
+
+def test_the_worker_serves_the_refreshed_predictions(refreshed: Stage) -> None:
+    assert refreshed.worker is not None
+    assert refreshed.worker.version == 2
+    assert refreshed.worker.refreshed_at == A_WEEK_LATER
+    assert refreshed.first_page is not None
+    for one in refreshed.first_page.predictions:
+        stored = refreshed.predictions.loc[(one.match_id, 2)]
+        assert (one.p_home, one.p_draw, one.p_away) == tuple(stored[PROBABILITY_COLUMNS])
+
+
+def test_the_served_model_names_the_data_it_was_trained_on(
+    promoted: Stage, refreshed: Stage
+) -> None:
+    assert refreshed.revision != promoted.revision
+    assert refreshed.worker is not None
+    assert refreshed.worker.data_revision == promoted.revision
+
+
+# Monitoring
+
+
+def test_reports_on_a_fresh_champion_ask_for_nothing(promoted: Stage) -> None:
+    found = checks_of(promoted.result)
+    assert all(found[name].severity is dg.AssetCheckSeverity.WARN for name in TRIGGERS)
+    volume = metadata_of(promoted.result, "data_volume")
+    assert volume["gained"] == 0
+    assert volume["required"] == 100
+    drift = metadata_of(promoted.result, "feature_drift")
+    assert drift["dagster/row_count"] == len(promoted.predictions)
+    assert 0 <= drift["share_drifted"] < 0.8
+    assert drift["features"].startswith("| feature ")
+
+
+def test_the_scorecard_settles_the_predictions_that_have_results(
+    challenged: Stage, refreshed: Stage
+) -> None:
+    told = metadata_of(refreshed.result, "prediction_scorecard")
+    predicted = refreshed.predictions.index.get_level_values("match_id")
+    status = refreshed.matches["status"].reindex(predicted)
+    assert told["dagster/row_count"] == (status == "finished").sum()
+    assert told["unsettled"] == (status != "finished").sum()
+    assert told["dagster/row_count"] > metadata_of(challenged.result, "prediction_scorecard")["n"]
+    assert told["champion_version"] == 2
+    # Below log(3), what knowing nothing scores.
+    assert told["log_loss"] < np.log(3)
+    assert told["weekly"].count("\n") > 4
+
+
+def test_enough_new_results_ask_for_a_training_and_fail_nothing(refreshed: Stage) -> None:
+    assert refreshed.result.success
+    told = metadata_of(refreshed.result, "data_volume")
+    assert told["gained"] >= told["required"] == 100
+    found = checks_of(refreshed.result)["volume"]
+    assert not found.passed
+    assert found.severity is dg.AssetCheckSeverity.WARN
+
+
+def test_a_shift_of_every_feature_is_drift(season: Season, refreshed: Stage) -> None:
+    with restored(season, "serving_feature"):
+        execute(
+            season,
+            """UPDATE soccer.serving_feature SET features = (
+                 SELECT jsonb_object_agg(key, (value #>> '{}')::double precision * 3 + 1)
+                 FROM jsonb_each(features))""",
+        )
+        result = season.platform.run("feature_drift")
+    found = checks_of(result)["drift"]
+    assert not found.passed
+    assert found.severity is dg.AssetCheckSeverity.WARN
+    assert found.metadata["share_drifted"].value > 0.8
+    assert set(found.metadata["drifted"].value) >= {"elo_home", "pi_away", "league_goals"}
+
+
+def test_predictions_worse_than_promised_fail_the_quality_check(
+    season: Season, refreshed: Stage
+) -> None:
+    with restored(season, "prediction"):
+        execute(season, "UPDATE soccer.prediction SET p_home = 0.1, p_draw = 0.8, p_away = 0.1")
+        result = season.platform.run("prediction_scorecard")
+    found = checks_of(result)["quality"]
+    assert not found.passed
+    assert found.severity is dg.AssetCheckSeverity.WARN
+    told = metadata_of(result, "prediction_scorecard")
+    assert told["log_loss"] > told["holdout_log_loss"] + 0.3
+
+
+def test_predictions_that_are_no_probabilities_do_not_reach_the_workers(
+    season: Season, refreshed: Stage
+) -> None:
+    here = season.platform
+    # Of a match that has begun, whose prediction is not made anew.
+    bad = int(
+        refreshed.predictions.query("kickoff < @A_WEEK_LATER").index.get_level_values("match_id")[0]
+    )
+    with restored(season, "prediction"):
+        execute(
+            season,
+            "ALTER TABLE soccer.prediction DROP CONSTRAINT prediction_simplex",
+            f"UPDATE soccer.prediction SET p_home = 0.9, p_draw = 0.9 WHERE match_id = {bad}",
+        )
+        result = here.run("predictions", "serving_workers", raise_on_error=False)
+    assert not result.success
+    found = checks_of(result)["probability_simplex"]
+    assert not found.passed
+    assert found.blocking
+    assert found.metadata["violations"].value == [bad]
+    assert here.not_started(result) == {"serving_workers"}
+
+
+def execute(season: Season, *statements: str) -> None:
+    with season.platform.engine.begin() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+
+
+@contextmanager
+def restored(season: Season, table: str) -> Iterator[None]:
+    """A table whose rows are afterwards what they were before."""
+    copy = f"soccer.{table}_as_it_was"
+    execute(season, f"CREATE TABLE {copy} AS TABLE soccer.{table}")
+    try:
+        yield
+    finally:
+        execute(
+            season,
+            f"TRUNCATE soccer.{table}",
+            f"INSERT INTO soccer.{table} SELECT * FROM {copy}",
+            f"DROP TABLE {copy}",
+        )

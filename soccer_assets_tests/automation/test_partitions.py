@@ -1,0 +1,101 @@
+"""The bounds of the partitions, which follow the parameters and the clock."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soccer_assets.automation.partitions import daily, monthly
+from soccer_assets.params import load_params
+
+FIRST_DAY = date(1998, 1, 1)
+DAYS_AHEAD = 15
+
+moments = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC))
+
+
+def keys(partitions: dg.TimeWindowPartitionsDefinition, now: datetime) -> list[str]:
+    with dg.partition_loading_context(effective_dt=now):
+        return list(partitions.get_partition_keys())
+
+
+def bounds(partitions: dg.TimeWindowPartitionsDefinition, now: datetime) -> tuple[date, date]:
+    with dg.partition_loading_context(effective_dt=now):
+        first, last = partitions.get_first_partition_key(), partitions.get_last_partition_key()
+    assert first is not None
+    assert last is not None
+    return date.fromisoformat(first), date.fromisoformat(last)
+
+
+@given(moments)
+def test_days_reach_from_the_first_one_to_fifteen_ahead(now: datetime) -> None:
+    assert bounds(daily, now) == (FIRST_DAY, now.date() + timedelta(days=DAYS_AHEAD))
+
+
+@given(moments)
+def test_months_hold_every_day(now: datetime) -> None:
+    first, last = bounds(monthly, now)
+    assert first == FIRST_DAY
+    assert last.day == 1
+    # Up to the month of the last day, and no further than the one after this.
+    last_day = bounds(daily, now)[1]
+    assert last >= last_day.replace(day=1)
+    assert last <= (now.date().replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+@pytest.mark.parametrize(
+    ("now", "last"),
+    [
+        ("2025-03-01T23:59:59+00:00", "2025-03-16"),
+        ("2025-03-02T00:00:00+00:00", "2025-03-17"),
+        ("2024-02-14T12:00:00+00:00", "2024-02-29"),
+        ("2024-12-31T00:00:00+00:00", "2025-01-15"),
+    ],
+)
+def test_a_new_day_comes_at_midnight_utc(now: str, last: str) -> None:
+    assert keys(daily, datetime.fromisoformat(now))[-1] == last
+
+
+def test_every_day_and_every_month_is_there_once() -> None:
+    now = datetime(2025, 3, 1, 12, tzinfo=UTC)
+    days, months = keys(daily, now), keys(monthly, now)
+    assert len(set(days)) == len(days) == (date(2025, 3, 16) - FIRST_DAY).days + 1
+    assert sorted(days) == days
+    assert {day[:7] for day in days} <= {month[:7] for month in months}
+    assert len(months) == 27 * 12 + 4
+
+
+def test_a_month_is_made_of_its_days() -> None:
+    mapping = dg.TimeWindowPartitionMapping()
+    now = datetime(2025, 3, 1, 12, tzinfo=UTC)
+    with dg.partition_loading_context(effective_dt=now):
+        subset = monthly.subset_with_partition_keys(["2024-02-01"])
+        found = mapping.get_upstream_mapped_partitions_result_for_partitions(subset, monthly, daily)
+    days = list(found.partitions_subset.get_partition_keys())
+    assert days == [f"2024-02-{day:02}" for day in range(1, 30)]
+
+
+def test_the_bounds_are_those_of_the_parameters(tmp_path: Path) -> None:
+    """The first day and the days ahead are written down once: in the parameters file."""
+    ingestion = load_params(None).ingestion
+    assert (ingestion.first_day, ingestion.days_ahead) == (FIRST_DAY, DAYS_AHEAD)
+    params = tmp_path / "params.yaml"
+    params.write_text('ingestion: {first_day: "2010-08-14", days_ahead: 3}')
+    script = (
+        "from soccer_assets.automation.partitions import daily, monthly\n"
+        "print(daily.get_first_partition_key(), daily.end_offset, monthly.start)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "SOCCER_PARAMS": str(params)},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert told.split()[:3] == ["2010-08-14", "4", "2010-08-01"]
