@@ -21,7 +21,7 @@ LINEAGE = {
     "features": ("features", {"finished", "fixtures"}),
     "features_meta": ("features", {"finished", "fixtures"}),
     "dataset": ("features", {"finished", "features", "features_meta"}),
-    "trained_model": ("model", {"dataset", "features_meta"}),
+    "trained_model": ("model", {"dataset", "features", "features_meta"}),
     "registered_model": ("registry", {"trained_model"}),
     "candidate_model": ("registry", {"registered_model"}),
     "champion_model": ("registry", {"candidate_model"}),
