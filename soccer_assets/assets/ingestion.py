@@ -13,6 +13,7 @@ import dagster as dg
 
 from soccer_assets.assets.common import OWNERS, column_schema
 from soccer_assets.automation.conditions import FILL_RECENT_GAPS
+from soccer_assets.automation.jobs import REBUILD
 from soccer_assets.automation.partitions import daily
 from soccer_assets.clock import utc_now
 from soccer_assets.livescores.ingest import IngestReport, LoadedDay, ingest_days
@@ -112,7 +113,7 @@ def ingest(
     # In the order that their dependencies ask for.
     selected = [k for k in (LIVESCORES, MATCH_RAW, MATCH) if k in context.selected_asset_keys]
     days = [date.fromisoformat(key) for key in context.partition_keys]
-    if config.rebuild:
+    if config.rebuild or context.run.job_name == REBUILD:
         if LIVESCORES in selected:
             raise dg.Failure("a rebuild makes match_raw and match only: select those two")
         result = rebuild_warehouse(warehouse.engine, lake.archive, context.log.info)

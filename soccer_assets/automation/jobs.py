@@ -28,8 +28,10 @@ retrain_job = dg.define_asset_job(
     description="From the lake to a new model through its gates, and predictions with the champion.",
 )
 
+#: Its config does not reach runs over a range of partitions: they are known by the name.
+REBUILD = "rebuild"
 rebuild_job = dg.define_asset_job(
-    "rebuild",
+    REBUILD,
     dg.AssetSelection.groups("warehouse"),
     description="The warehouse made again from the whole archive, without a request to the "
     "source; whichever partition is chosen, all of it is rebuilt.",

@@ -19,6 +19,8 @@ _ENDING_IN_C = frozenset({"VC"})
 #: Codes of old files, and today's for the same.
 _RENAMED = {"P": "PS", "BbMx": "Max", "BbAv": "Avg"}
 _OUTCOMES = "HDA"
+#: Longer names are none of the site's; they would not fit into the key of ``match_odds``.
+_LONGEST_CODE = 16
 _STEPS = 60
 
 
@@ -47,7 +49,11 @@ def match_odds(cells: Mapping[str, str]) -> list[Odds]:
     found: dict[tuple[str, str], Odds] = {}
     for column in cells:
         code = column[:-1]
-        if not code or column[-1] != "H" or any(code + o not in cells for o in _OUTCOMES):
+        if (
+            not 0 < len(code) <= _LONGEST_CODE
+            or column[-1] != "H"
+            or any(code + o not in cells for o in _OUTCOMES)
+        ):
             continue
         closing = code.endswith("C") and code not in _ENDING_IN_C and len(code) > 1
         bookmaker = code[:-1] if closing else code

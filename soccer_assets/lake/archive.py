@@ -1,6 +1,7 @@
 """The archive of day payloads, verbatim and compressed, written before anything parses them."""
 
 import gzip
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -12,6 +13,8 @@ FILES = "source_files/"
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 _SUFFIX = ".json.gz"
 _REJECTED = ".rejected"
+#: Part of the name of what came with an error instead of a payload.
+_ERROR = ".error"
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,11 @@ class ArchivedPayload:
     digest: str
     rejected: bool = False
 
+    @property
+    def of_error(self) -> bool:
+        """It came with an error: not a payload of the day, whatever it looks like."""
+        return self.digest.endswith(_ERROR)
+
 
 class PayloadArchive:
     """Payloads by day: ``livescores/YYYY/MM/DD/<fetched at>-<sha256, 12 digits>.json.gz``."""
@@ -31,10 +39,24 @@ class PayloadArchive:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    def put(self, day: date, body: bytes, fetched_at: datetime) -> ArchivedPayload:
-        """Store a payload; one equal to the day's newest is not stored again."""
-        digest = sha256(body).hexdigest()[:12]
-        newest = self._payloads(day)[-1:]
+    def put(
+        self,
+        day: date,
+        body: bytes,
+        fetched_at: datetime,
+        *,
+        of_error: bool = False,
+        known: Sequence[ArchivedPayload] | None = None,
+    ) -> ArchivedPayload:
+        """Store a payload; one equal to the day's newest of its kind is not stored again.
+
+        Args:
+            of_error: the source sent it with an error.
+            known: the day's payloads, where the caller has just listed them.
+        """
+        digest = sha256(body).hexdigest()[:12] + (_ERROR if of_error else "")
+        earlier = self.of_day(day) if known is None else known
+        newest = [payload for payload in earlier if payload.of_error == of_error][-1:]
         if newest and newest[0].digest == digest:
             return newest[0]
         key = f"{_folder(day)}{fetched_at.astimezone(UTC):{_TIME}}-{digest}{_SUFFIX}"
@@ -43,7 +65,7 @@ class PayloadArchive:
 
     def latest(self, day: date) -> ArchivedPayload | None:
         """The day's newest payload that was not rejected."""
-        good = [payload for payload in self._payloads(day) if not payload.rejected]
+        good = [payload for payload in self.of_day(day) if not payload.rejected]
         return good[-1] if good else None
 
     def payloads(self) -> list[ArchivedPayload]:
@@ -51,7 +73,7 @@ class PayloadArchive:
         found = _described(self._store.list(ROOT))
         return sorted(found, key=lambda payload: (payload.fetched_at, payload.day))
 
-    def _payloads(self, day: date) -> list[ArchivedPayload]:
+    def of_day(self, day: date) -> list[ArchivedPayload]:
         """All payloads of the day, oldest first (keys start with the time)."""
         return _described(self._store.list(_folder(day)))
 

@@ -4,25 +4,35 @@ from functools import lru_cache
 from typing import Any
 
 from soccer_assets.lake.store import ObjectStore, open_store
-from soccer_assets.settings import Settings, get_settings
+from soccer_assets.settings import get_settings
+
+#: How often a request to S3 that times out, breaks off, is throttled or meets a server's error is
+#: tried again; the pauses double from about a second, with jitter (botocore's "standard" mode).
+S3_RETRIES = 8
 
 
-def s3_client(settings: Settings) -> Any:
-    """A boto3 client; credentials come from the usual ``AWS_*`` variables."""
-    import boto3
+def client_options(endpoint_url: str | None, region: str) -> dict[str, Any]:
+    """How every client of the lake is made, in the words of Dagster's S3 resource.
+
+    Credentials come from the usual ``AWS_*`` variables.
+    """
+    return {"endpoint_url": endpoint_url, "region_name": region, "max_attempts": S3_RETRIES}
+
+
+def s3_client(endpoint_url: str | None, region: str) -> Any:
+    """A boto3 client for code that knows no Dagster."""
+    from boto3.session import Session
     from botocore.config import Config
 
-    return boto3.client(
-        "s3",
-        endpoint_url=settings.s3_endpoint_url,
-        region_name=settings.aws_region,
-        config=Config(retries={"max_attempts": 8, "mode": "standard"}),
-    )
+    options = client_options(endpoint_url, region)
+    retries = {"max_attempts": options.pop("max_attempts"), "mode": "standard"}
+    return Session().client("s3", config=Config(retries=retries), **options)
 
 
 @lru_cache(maxsize=1)
 def open_lake() -> ObjectStore:
     """The store at ``LAKE_URI``."""
     settings = get_settings()
-    on_s3 = settings.lake.startswith("s3://")
-    return open_store(settings.lake, s3_client(settings) if on_s3 else None)
+    if not settings.lake.startswith("s3://"):
+        return open_store(settings.lake)
+    return open_store(settings.lake, s3_client(settings.s3_endpoint_url, settings.aws_region))

@@ -1,14 +1,35 @@
 """One small interface over a folder on disk and a prefix of an S3 bucket."""
 
 import os
-import tempfile
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import file_digest, sha256
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
+
+#: Larger objects go to S3 in parts of this size, a few at a time.
+PART_BYTES = 8 << 20
+#: Attempts to read an object whose body breaks off on its way.
+READ_ATTEMPTS = 5
+_UNFINISHED = ".tmp"
+
+T = TypeVar("T")
 
 
 class ObjectNotFound(KeyError):
     """No object has this key."""
+
+
+class StoreUnavailable(Exception):
+    """The bucket cannot be used as configured; says which and why."""
+
+
+class _BrokenOff(StoreUnavailable):
+    """An object whose body did not come whole."""
 
 
 class ObjectStore(Protocol):
@@ -16,10 +37,16 @@ class ObjectStore(Protocol):
 
     uri: str
 
-    def put(self, key: str, body: bytes) -> None: ...
+    def put(self, key: str, body: bytes | IO[bytes]) -> None:
+        """Store bytes, or the rest of a file, which is read in pieces and may be closed."""
+        ...
 
     def get(self, key: str) -> bytes:
         """The object's bytes. Raises ObjectNotFound."""
+        ...
+
+    def digest(self, key: str) -> str:
+        """SHA-256 of the object's bytes, which are read in pieces. Raises ObjectNotFound."""
         ...
 
     def list(self, prefix: str) -> list[str]:
@@ -30,27 +57,33 @@ class ObjectStore(Protocol):
         """Remove the object; one that is not there is no error."""
         ...
 
+    def discard_unfinished(self, prefix: str) -> None:
+        """Remove what writers that died have left below ``prefix`` (a folder, ending in ``/``),
+        where nobody may be writing meanwhile."""
+        ...
+
 
 class LocalStore:
-    """A folder."""
+    """A folder. A put is on disk when it returns; files have the rights that the umask leaves."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self.uri = str(root)
 
-    def put(self, key: str, body: bytes) -> None:
+    def put(self, key: str, body: bytes | IO[bytes]) -> None:
         path = self._root / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+        temporary = path.with_name(f".{secrets.token_hex(8)}{_UNFINISHED}")
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(body)
+            with temporary.open("xb") as file:
+                shutil.copyfileobj(BytesIO(body) if isinstance(body, bytes) else body, file)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).replace(path)
+            temporary.replace(path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
+        _sync_folder(path.parent)
 
     def get(self, key: str) -> bytes:
         try:
@@ -58,17 +91,51 @@ class LocalStore:
         except FileNotFoundError:
             raise ObjectNotFound(key) from None
 
+    def digest(self, key: str) -> str:
+        try:
+            with (self._root / key).open("rb") as file:
+                return file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            raise ObjectNotFound(key) from None
+
     def list(self, prefix: str) -> list[str]:
-        folder = self._root / prefix
-        files = (Path(top) / name for top, _, names in os.walk(folder) for name in names)
-        return sorted(f.relative_to(self._root).as_posix() for f in files if f.suffix != ".tmp")
+        files = (path for path in self._files(prefix) if not _is_unfinished(path))
+        return sorted(path.relative_to(self._root).as_posix() for path in files)
 
     def delete(self, key: str) -> None:
         (self._root / key).unlink(missing_ok=True)
 
+    def discard_unfinished(self, prefix: str) -> None:
+        for path in filter(_is_unfinished, self._files(prefix)):
+            path.unlink(missing_ok=True)
+
+    def _files(self, prefix: str) -> Iterator[Path]:
+        for folder, _, names in os.walk(self._root / prefix):
+            yield from (Path(folder) / name for name in names)
+
+
+def _is_unfinished(path: Path) -> bool:
+    return path.name.startswith(".") and path.suffix == _UNFINISHED
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a rename survive a power cut."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
 
 class S3Store:
-    """A prefix of a bucket, through a boto3 client (which retries and splits large uploads)."""
+    """A prefix of a bucket, through a boto3 client, which retries requests: see ``connection``.
+
+    Every method raises StoreUnavailable, naming the bucket, when there are no credentials, they do
+    not suffice, the bucket is not there or the service keeps failing. Content is compared by its
+    SHA-256, never by ETag, which is no hash of an object that came in parts.
+    """
 
     def __init__(self, client: Any, bucket: str, prefix: str) -> None:
         self._client = client
@@ -76,45 +143,153 @@ class S3Store:
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self.uri = f"s3://{bucket}/{self._prefix}".rstrip("/")
 
-    def put(self, key: str, body: bytes) -> None:
-        from io import BytesIO
+    def put(self, key: str, body: bytes | IO[bytes]) -> None:
+        from boto3.s3.transfer import TransferConfig
 
-        self._client.upload_fileobj(BytesIO(body), self._bucket, self._prefix + key)
+        file = BytesIO(body) if isinstance(body, bytes) else body
+        parts = TransferConfig(
+            multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4
+        )
+        with self._explained():
+            self._client.upload_fileobj(file, self._bucket, self._prefix + key, Config=parts)
 
     def get(self, key: str) -> bytes:
-        try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
-        except self._client.exceptions.NoSuchKey:
-            raise ObjectNotFound(key) from None
-        return answer["Body"].read()
+        return self._read(key, b"".join)
+
+    def digest(self, key: str) -> str:
+        def hashed(chunks: Iterable[bytes]) -> str:
+            digest = sha256()
+            for chunk in chunks:
+                digest.update(chunk)
+            return digest.hexdigest()
+
+        return self._read(key, hashed)
 
     def list(self, prefix: str) -> list[str]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=self._prefix + prefix
-        )
-        return [
-            entry["Key"].removeprefix(self._prefix)
-            for page in pages
-            for entry in page.get("Contents", ())
-        ]
+        with self._explained():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._prefix + prefix
+            )
+            return [
+                entry["Key"].removeprefix(self._prefix)
+                for page in pages
+                for entry in page.get("Contents", ())
+            ]
 
     def delete(self, key: str) -> None:
-        self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+        with self._explained():
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+
+    def discard_unfinished(self, prefix: str) -> None:
+        """Uploads in parts that were never completed, which are invisible but paid for.
+
+        Left to the bucket's own rules where the service does not list them or this account may not.
+        """
+        from botocore.exceptions import ClientError
+
+        try:
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self._bucket, Prefix=self._prefix + prefix
+            )
+            for upload in (upload for page in pages for upload in page.get("Uploads", ())):
+                self._client.abort_multipart_upload(
+                    Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                )
+        except ClientError as error:
+            if _code(error) not in ("AccessDenied", "NotImplemented", "NoSuchUpload"):
+                raise self._unavailable(error) from error
 
     def ensure_bucket(self) -> None:
         """Create the bucket if this account can and it is not there."""
         from botocore.exceptions import ClientError
 
-        try:
-            self._client.head_bucket(Bucket=self._bucket)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
+        with self._explained():
+            try:
+                self._client.head_bucket(Bucket=self._bucket)
+            except ClientError as error:
+                if _code(error) != "404":
+                    raise
+                self._create_bucket()
+
+    def _create_bucket(self) -> None:
+        region = self._client.meta.region_name
+        # The one region that must not be named.
+        place = {} if region == "us-east-1" else {"LocationConstraint": region}
+        with suppress(self._client.exceptions.BucketAlreadyOwnedByYou):
+            self._client.create_bucket(
+                Bucket=self._bucket, **({"CreateBucketConfiguration": place} if place else {})
+            )
+
+    def _read(self, key: str, consume: Callable[[Iterable[bytes]], T]) -> T:
+        """boto3 retries requests, but not a body that breaks off: it is read from the start."""
+        import tenacity
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        @tenacity.retry(
+            retry=tenacity.retry_if_exception_type(_BrokenOff),
+            stop=tenacity.stop_after_attempt(READ_ATTEMPTS),
+            wait=tenacity.wait_random_exponential(0.2, max=5),
+            reraise=True,
+        )
+        def read() -> T:
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            try:
+                return consume(answer["Body"].iter_chunks(1 << 20))
+            except BotoCoreError as error:
+                raise _BrokenOff(f"S3 bucket {self._bucket!r}: {key}: {error}") from error
+
+        with self._explained():
+            try:
+                return read()
+            except ClientError as error:
+                if _code(error) == "NoSuchKey":
+                    raise ObjectNotFound(key) from None
                 raise
-            self._client.create_bucket(Bucket=self._bucket)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
+        from botocore.exceptions import (
+            ClientError,
+            CredentialRetrievalError,
+            NoCredentialsError,
+            PartialCredentialsError,
+        )
+
+        reason = str(error)
+        if isinstance(
+            error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError
+        ):
+            reason = f"no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY ({error})"
+        elif isinstance(error, ClientError):
+            code = _code(error)
+            if code == "NoSuchBucket":
+                reason = "there is no such bucket"
+            elif code in _DENIED:
+                reason = f"access denied to these credentials ({error})"
+        return StoreUnavailable(f"S3 bucket {self._bucket!r}: {reason}")
+
+
+_DENIED = ("403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken")
+
+
+def _code(error: Any) -> str:
+    return str(error.response["Error"]["Code"])
 
 
 def open_store(uri: str, s3_client: Any = None) -> ObjectStore:
-    """The store at ``uri``: a path, ``file://path`` or ``s3://bucket/prefix``."""
+    """The store at ``uri``: a path, ``file://path`` or ``s3://bucket/prefix``.
+
+    Raises:
+        StoreUnavailable: an S3 bucket that cannot be used.
+    """
     parts = urlsplit(uri)
     if parts.scheme == "s3":
         if s3_client is None:

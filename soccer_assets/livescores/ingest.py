@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -11,7 +12,7 @@ from soccer_assets.clock import utc_now
 from soccer_assets.lake.archive import ArchivedPayload, PayloadArchive
 from soccer_assets.livescores.faults import FeedFault, FetchFault
 from soccer_assets.livescores.parsing import ParsedDay, parse_day
-from soccer_assets.warehouse.load import LoadResult, TableChange, load_days
+from soccer_assets.warehouse.load import LoadResult, TableChange, fetches_loaded, load_days
 
 Fetch = Callable[[date], bytes]
 
@@ -74,13 +75,21 @@ def ingest_days(
         for start in range(0, len(days), batch_days):
             batch = days[start : start + batch_days]
             checked_at = utc_now() if fetch else None
+            held = fetches_loaded(engine, batch)
             parsed: list[ParsedDay] = []
-            for outcome in pool.map(lambda day: _read_day(day, fetch, archive), batch):
+            missed: list[ParsedDay] = []
+            for outcome in pool.map(
+                lambda day, held=held: _read_day(day, fetch, archive, held.get(day)), batch
+            ):
                 if isinstance(outcome, FeedFault):
                     report.faults.append(outcome)
                     progress(f"refused: {outcome}")
                 else:
-                    parsed.append(outcome)
+                    *earlier, newest = outcome
+                    missed += earlier
+                    parsed.append(newest)
+            for day in sorted(missed, key=lambda day: (day.fetched_at, day.day)):
+                report.changes += load_days(engine, [day])
             if parsed:
                 _load(engine, parsed, checked_at, report)
             done = len(report.loaded) + len(report.faults)
@@ -88,33 +97,50 @@ def ingest_days(
     return report
 
 
-def _read_day(day: date, fetch: Fetch | None, archive: PayloadArchive) -> ParsedDay | FeedFault:
+def _read_day(
+    day: date, fetch: Fetch | None, archive: PayloadArchive, held: datetime | None
+) -> list[ParsedDay] | FeedFault:
+    """The day's newest payload, after those that were archived since the one fetched at ``held``,
+    which the tables hold, and never loaded, because a process died before it could."""
     try:
-        payload, body = _obtain(day, fetch, archive)
+        body = fetch(day) if fetch else None
     except FetchFault as fault:
         if fault.body:
-            archive.reject(archive.put(day, fault.body, datetime.now(UTC)), fault.fault)
+            archived = archive.put(day, fault.body, datetime.now(UTC), of_error=True)
+            archive.reject(archived, fault.fault)
         return fault
+    known = archive.of_day(day)
+    usable = [payload for payload in known if not payload.rejected]
+    if body is not None:
+        newest = archive.put(day, body, datetime.now(UTC), known=known)
+    elif usable:
+        newest = usable[-1]
+    else:
+        return FetchFault(day, "no payload in the archive")
     try:
-        parsed = parse_day(day, body, payload_key=payload.key, fetched_at=payload.fetched_at)
+        parsed = _parse(archive, newest, body)
     except FeedFault as fault:
-        archive.reject(payload, fault.fault)
+        archive.reject(newest, fault.fault)
         return fault
-    if payload.rejected:
-        archive.accept(payload)
-    return parsed
+    if newest.rejected:
+        archive.accept(newest)
+    missed = []
+    for payload in usable:
+        if (held is None or payload.fetched_at > held) and payload.fetched_at < newest.fetched_at:
+            with suppress(FeedFault):  # today's parser refuses what an earlier one took
+                missed.append(_parse(archive, payload))
+    return [*missed, parsed]
 
 
-def _obtain(
-    day: date, fetch: Fetch | None, archive: PayloadArchive
-) -> tuple[ArchivedPayload, bytes]:
-    if fetch is None:
-        payload = archive.latest(day)
-        if payload is None:
-            raise FetchFault(day, "no payload in the archive")
-        return payload, archive.read(payload)
-    body = fetch(day)
-    return archive.put(day, body, datetime.now(UTC)), body
+def _parse(
+    archive: PayloadArchive, payload: ArchivedPayload, body: bytes | None = None
+) -> ParsedDay:
+    return parse_day(
+        payload.day,
+        archive.read(payload) if body is None else body,
+        payload_key=payload.key,
+        fetched_at=payload.fetched_at,
+    )
 
 
 def _load(

@@ -169,7 +169,7 @@ def _columns(headers: list[dict], matches: list[dict], fault: Fault) -> dict[str
         for field in required:
             for row, its_match in zip(rows, matches, strict=True):
                 if field not in row:
-                    fault(f"missing field '{field}' of match {its_match.get('id')}")
+                    fault(f"missing field '{field}' of match {its_match.get('id')!s:.40}")
     for field in RAW_FIELDS:
         rows = headers if field in HEADER_FIELDS and field != "stageId" else matches
         columns[field] = [row.get(field) for row in rows]
@@ -187,14 +187,14 @@ def _check_values(columns: dict[str, list], fault: Fault) -> None:
         if found - allowed:
             row = next(i for i, v in enumerate(values) if type(v) in found - allowed)
             if values[row] is None:
-                fault(f"field '{field}' of match {ids[row]} is null")
+                fault(f"field '{field}' of match {ids[row]!s:.40} is null")
             names = " or ".join(sorted(kind.__name__ for kind in allowed))
-            fault(f"field '{field}' of match {ids[row]} is {values[row]!r:.60}, not {names}")
+            fault(f"field '{field}' of match {ids[row]!s:.40} is {values[row]!r:.60}, not {names}")
         if int in found:
             limit = MAX_BIGINT if str(match_raw.c[name].type) == "BIGINT" else 2**31 - 1
             worst = max((v for v in values if v is not None), key=abs)
             if abs(worst) > limit:
-                fault(f"field '{field}' of match {ids[values.index(worst)]} is out of range")
+                fault(f"field '{field}' of match {ids[values.index(worst)]!s:.40} is out of range")
         if str in found and any("\x00" in v for v in values if v):
             fault(f"field '{field}' holds a NUL character")
     if len(set(ids)) != len(ids):

@@ -46,7 +46,7 @@ def rebuild_warehouse(
     unless the parser has changed. Payloads that today's parser refuses stay out, those that it
     has learnt to read come in. When each day was last asked for is kept.
     """
-    payloads = archive.payloads()
+    payloads = [payload for payload in archive.payloads() if not payload.of_error]
     result = LoadResult()
     with engine.begin() as connection:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})

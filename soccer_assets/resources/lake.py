@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from soccer_assets.lake.archive import PayloadArchive
+from soccer_assets.lake.connection import client_options
 from soccer_assets.lake.store import ObjectStore, open_store
 
 
@@ -22,9 +23,7 @@ class LakeResource(dg.ConfigurableResource):
     def _s3_client(self) -> Any:
         from dagster_aws.s3 import S3Resource
 
-        return S3Resource(
-            endpoint_url=self.endpoint_url, region_name=self.region, max_attempts=8
-        ).get_client()
+        return S3Resource(**client_options(self.endpoint_url, self.region)).get_client()
 
     @property
     def store(self) -> ObjectStore:

@@ -350,6 +350,13 @@ def matches_by_day(engine: sa.Engine) -> dict[date, int]:
         return {row.day: row.matches for row in rows}
 
 
+def fetches_loaded(engine: sa.Engine, days: Sequence[date]) -> dict[date, datetime]:
+    """When the payloads that the tables hold of these days were fetched."""
+    query = sa.text(f"SELECT day, fetched_at FROM {SCHEMA}.ingested_day WHERE day = ANY(:days)")
+    with engine.connect() as connection:
+        return {row.day: row.fetched_at for row in connection.execute(query, {"days": list(days)})}
+
+
 #: A day's feed keeps changing (late results, corrections) until this long after it.
 SETTLES_AFTER = timedelta(days=3)
 

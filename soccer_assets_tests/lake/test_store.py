@@ -1,9 +1,14 @@
 """Objects on disk and in S3 behave the same."""
 
 import os
+import stat
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from soccer_assets.lake.store import LocalStore, ObjectNotFound, ObjectStore, S3Store, open_store
 from soccer_assets_tests.conftest import S3Service
@@ -51,6 +56,25 @@ def test_a_deleted_object_is_gone_and_deleting_it_again_is_no_error(any_store: O
         any_store.get("a/1")
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@given(read=st.binary(max_size=300), rest=st.binary(max_size=300))
+def test_the_rest_of_a_file_is_stored_as_bytes_are(
+    any_store: ObjectStore, read: bytes, rest: bytes
+) -> None:
+    file = BytesIO(read + rest)
+    file.seek(len(read))
+    any_store.put("from a file", file)
+    any_store.put("from bytes", rest)
+    assert any_store.get("from a file") == any_store.get("from bytes") == rest
+    expected = sha256(rest).hexdigest()
+    assert any_store.digest("from a file") == any_store.digest("from bytes") == expected
+
+
+def test_an_object_that_is_not_there_has_no_digest(any_store: ObjectStore) -> None:
+    with pytest.raises(ObjectNotFound, match="absent"):
+        any_store.digest("absent")
+
+
 # On disk
 
 
@@ -72,10 +96,48 @@ def test_a_crash_while_writing_leaves_the_old_object(
     assert [path.name for path in (tmp_path / "lake/a").iterdir()] == ["key"]
 
 
-def test_what_a_killed_writer_left_is_not_listed(store: LocalStore, tmp_path: Path) -> None:
-    store.put("a/key", b"old")
-    (tmp_path / "lake/a/.half.tmp").write_bytes(b"ne")
-    assert store.list("a/") == ["a/key"]
+def test_what_a_killed_writer_left_is_not_listed_and_can_be_removed(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    for key in ("a/key", "a/mine.tmp", "a/deep/key", "b/key"):
+        store.put(key, b"old")
+    left = [tmp_path / "lake" / folder / ".half.tmp" for folder in ("a", "a/deep", "b")]
+    for path in left:
+        path.write_bytes(b"ne")
+    assert store.list("a/") == ["a/deep/key", "a/key", "a/mine.tmp"]
+    store.discard_unfinished("a/")
+    assert [path.exists() for path in left] == [False, False, True]
+    assert store.list("") == ["a/deep/key", "a/key", "a/mine.tmp", "b/key"]
+    store.discard_unfinished("nothing/here/")
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_files_have_the_rights_that_the_umask_leaves(
+    store: LocalStore, tmp_path: Path, mask: int, mode: int
+) -> None:
+    usual = os.umask(mask)
+    try:
+        store.put("key", b"x")
+    finally:
+        os.umask(usual)
+    assert stat.S_IMODE((tmp_path / "lake/key").stat().st_mode) == mode
+
+
+def test_a_put_is_on_disk_when_it_returns(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First the bytes, then, once the file has its name, the folder that lists it."""
+    synced: list[tuple[bool, bool]] = []
+    fsync = os.fsync
+
+    def note(handle: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        synced.append((is_folder, (tmp_path / "lake/a/key").exists()))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    store.put("a/key", b"x")
+    assert synced == [(False, False), (True, True)]
 
 
 # Opening

@@ -1,23 +1,41 @@
 """The lake's tables against the database they are exported from."""
 
+import itertools
 import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
 import orjson
+import psycopg2.errors
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from soccer_assets.lake import export
+from soccer_assets.lake.copying import RowBlocks
+from soccer_assets.lake.manifest import PREVIOUS_KEY
 from soccer_assets.lake.store import LocalStore, ObjectStore
 from soccer_assets.lake.tables import (
     MANIFEST_KEY,
     CorruptFile,
     ExportResult,
     Manifest,
+    MonthFile,
+    SchemaMismatch,
     export_months,
     parity_differences,
     read_manifest,
@@ -208,13 +226,17 @@ def test_files_of_the_last_but_one_manifest_are_removed(
     first = export_months(three_months, any_store)
     rewrite_day(three_months, LEAP_DAY, finished(10, 9, 1, LEAP_DAY))
     second = export_months(three_months, any_store)
-    assert second.removed == []
-    assert set(keys(first.manifest).values()) < set(any_store.list("tables/"))
+    unchanged = export_months(three_months, any_store)  # replaces nothing, so removes nothing
+    assert second.removed == unchanged.removed == []
+    assert read_manifest(any_store, PREVIOUS_KEY) == first.manifest
+    assert first.manifest.keys < set(any_store.list("tables/"))
+    rewrite_day(three_months, LEAP_DAY, finished(10, 9, 2, LEAP_DAY))
     third = export_months(three_months, any_store)
-    replaced = set(keys(first.manifest).values()) - set(keys(second.manifest).values())
+    replaced = first.manifest.keys - second.manifest.keys
     assert set(third.removed) == replaced
     assert len(replaced) == 2
-    assert any_store.list("tables/") == sorted([MANIFEST_KEY, *keys(third.manifest).values()])
+    kept = second.manifest.keys | third.manifest.keys
+    assert any_store.list("tables/") == sorted([MANIFEST_KEY, PREVIOUS_KEY, *kept])
 
 
 def test_what_a_crashed_export_left_is_removed_and_other_objects_are_not(
@@ -228,26 +250,53 @@ def test_what_a_crashed_export_left_is_removed_and_other_objects_are_not(
     assert store.get("tables/README.txt") == store.get("livescores/x.parquet") == b"mine"
 
 
-def test_a_crash_before_the_manifest_leaves_readers_with_the_old_one(
-    three_months: sa.Engine, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+class Failing(LocalStore):
+    """A lake whose disk fills up: the put of this number raises, and all after it."""
+
+    def __init__(self, root: Path, fails_at: int) -> None:
+        super().__init__(root)
+        self._counter = itertools.count(1)
+        self._fails_at = fails_at
+
+    def put(self, key: str, body: bytes | IO[bytes]) -> None:
+        if next(self._counter) >= self._fails_at:
+            raise OSError("no space left")
+        super().put(key, body)
+
+
+def test_an_export_that_dies_at_any_put_leaves_readers_with_the_old_lake(
+    three_months: sa.Engine, store: LocalStore, tmp_path: Path
 ) -> None:
     old = export_months(three_months, store).manifest
-    rewrite_day(three_months, LEAP_DAY, finished(10, 9, 1, LEAP_DAY))
-    put = LocalStore.put
+    before = read_table(store, old, "match")
+    for day in (LEAP_DAY, MARCH):
+        rewrite_day(three_months, day, finished(next(iter(shown_first(day))), 9, 1, day))
+    puts = 2 * 2 + 2  # two months of two tables, the manifest that is replaced, the new one
+    for number in range(1, puts + 1):
+        lake = shutil.copytree(tmp_path / "lake", tmp_path / f"dies at {number}")
+        with pytest.raises(OSError, match="no space left"):
+            export_months(three_months, Failing(lake, number))
+        here = LocalStore(lake)
+        assert read_manifest(here) == old
+        assert read_table(here, old, "match") == before
 
-    def crash_at_the_manifest(self: LocalStore, key: str, body: bytes) -> None:
-        if key == MANIFEST_KEY:
-            raise OSError("crash")
-        put(self, key, body)
+        (lake / "tables/match/.killed.tmp").write_bytes(b"half a file")
+        new = export_months(three_months, here).manifest
+        assert here.list("tables/") == sorted([MANIFEST_KEY, PREVIOUS_KEY, *(old.keys | new.keys)])
+        assert not list(lake.rglob("*.tmp"))
+        assert_lake_equals_database(three_months, here)
 
-    with monkeypatch.context() as broken:
-        broken.setattr(LocalStore, "put", crash_at_the_manifest)
-        with pytest.raises(OSError, match="crash"):
-            export_months(three_months, store)
-    assert read_manifest(store) == old
-    assert read_table(store, old, "match").num_rows == 9
-    export_months(three_months, store)
-    assert_lake_equals_database(three_months, store)
+
+def test_an_error_of_the_database_ends_the_export(
+    three_months: sa.Engine, store: LocalStore
+) -> None:
+    """Seen by the reader of the rows and by their writer: neither waits for the other."""
+    with three_months.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE soccer.match RENAME COLUMN sex TO gender"))
+    with pytest.raises(psycopg2.errors.UndefinedColumn):
+        export_months(three_months, store)
+    assert store.list("tables/match/") == []
+    assert read_manifest(store) == Manifest()
 
 
 @pytest.mark.parametrize("month", ["2024-13", "March", "2024-3", "2024"])
@@ -268,9 +317,240 @@ def test_the_manifest_survives_its_bytes(three_months: sa.Engine, store: LocalSt
     again = Manifest.from_bytes(manifest.to_bytes())
     assert again == manifest
     assert again.digest == manifest.digest
-    reordered = Manifest(dict(reversed(manifest.tables.items())))
+    reordered = replace(manifest, tables=dict(reversed(manifest.tables.items())))
     assert reordered.to_bytes() == manifest.to_bytes()
     assert Manifest().digest != manifest.digest
+
+
+# What a month costs
+
+
+def test_a_month_of_any_size_takes_the_memory_of_a_few_blocks(
+    engine: sa.Engine, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                """INSERT INTO soccer.match
+                SELECT n, '2024-03-09', '2024-03-09 15:00+00', 'finished', 1, 'England', 1,
+                    'Premier League', 1, '2023', 1, 0, n % 500, 'Home ' || n % 500, n % 499,
+                    'Away ' || n % 499, n % 5, n % 3, null, null, null, null, 'normal', null,
+                    n * 7919, now(), now()
+                FROM generate_series(1, 60000) n"""
+            )
+        )
+    monkeypatch.setattr(export, "RowBlocks", partial(RowBlocks, block_bytes=1 << 18))
+    pool, usual = pa.proxy_memory_pool(pa.default_memory_pool()), pa.default_memory_pool()
+    pa.set_memory_pool(pool)
+    try:
+        manifest = export_months(engine, store).manifest
+    finally:
+        pa.set_memory_pool(usual)
+    rows = read_table(store, manifest, "match")
+    assert rows["match_id"].to_pylist() == list(range(1, 60001))
+    assert pool.max_memory() < rows.nbytes / 4
+    file = pq.ParquetFile(path_of(store, manifest.tables["match"]["2024-03"]))
+    assert file.num_row_groups > 20
+    assert export_months(engine, store, ["2024-03"]).manifest == manifest
+    assert differences(engine, store) == {}
+
+
+def path_of(store: LocalStore, entry: MonthFile) -> Path:
+    """A month's file on disk."""
+    return Path(store.uri) / entry.key
+
+
+def test_a_month_is_a_block_unless_it_is_large(three_months: sa.Engine, store: LocalStore) -> None:
+    manifest = export_months(three_months, store).manifest
+    for months in manifest.tables.values():
+        for entry in months.values():
+            assert pq.ParquetFile(path_of(store, entry)).num_row_groups == 1
+
+
+# Several at once
+
+
+def test_an_export_waits_for_the_one_that_runs_even_if_that_is_killed(
+    three_months: sa.Engine, store: LocalStore
+) -> None:
+    holder = three_months.connect()
+    holder.execute(sa.select(sa.func.pg_advisory_lock(export.EXPORT_LOCK_KEY)))
+    process = holder.scalar(sa.select(sa.func.pg_backend_pid()))
+    waits, lines = threading.Event(), []
+
+    def progress(line: str) -> None:
+        lines.append(line)
+        waits.set()
+
+    waiting = threading.Thread(target=export_months, args=(three_months, store, (), progress))
+    waiting.start()
+    assert waits.wait(30)
+    assert lines == ["another export is running: waiting for it"]
+    assert store.list("") == []
+    # What is loaded while it waits is in its snapshot.
+    rewrite_day(three_months, LEAP_DAY, finished(10, 9, 1, LEAP_DAY))
+    with three_months.connect() as connection:
+        connection.execute(sa.select(sa.func.pg_terminate_backend(process)))
+    waiting.join(30)
+    assert not waiting.is_alive()
+    holder.invalidate()
+    holder.close()
+    assert_lake_equals_database(three_months, store)
+
+
+def test_an_export_lets_go_of_the_lock_however_it_ends(
+    three_months: sa.Engine, store: LocalStore, tmp_path: Path
+) -> None:
+    with pytest.raises(OSError, match="no space left"):
+        export_months(three_months, Failing(tmp_path / "lake", 1))
+    export_months(three_months, store)
+    export_months(three_months, store)
+    with three_months.connect() as connection:
+        locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+        assert connection.scalar(sa.text(locks)) == 0
+
+
+EXPORTS = """
+import sys
+from pathlib import Path
+import sqlalchemy as sa
+from soccer_assets.lake.export import export_months
+from soccer_assets.lake.manifest import read_manifest
+from soccer_assets.lake.store import LocalStore
+from soccer_assets.lake.tables import read_table
+engine, store = sa.create_engine(sys.argv[1]), LocalStore(Path(sys.argv[2]))
+for _ in range(6):
+    manifest = export_months(engine, store, ["2024-02"]).manifest
+    for table in ("match_raw", "match"):
+        assert read_table(store, manifest, table).num_rows == manifest.rows(table)
+    print(manifest.digest, flush=True)
+"""
+
+
+def test_two_processes_export_while_days_are_loaded(
+    three_months: sa.Engine, store: LocalStore
+) -> None:
+    url = three_months.url.render_as_string(hide_password=False)
+    exporters = [
+        subprocess.Popen(
+            [sys.executable, "-c", EXPORTS, url, store.uri],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    try:
+        loads = 0
+        while any(exporter.poll() is None for exporter in exporters):
+            loads += 1
+            changed = finished(10, loads % 90, 1, LEAP_DAY)
+            at = FETCHED + timedelta(days=1, minutes=loads)
+            shown = (shown_first(LEAP_DAY) | {10: changed}).values()
+            load_days(three_months, [parsed(*shown, day=LEAP_DAY, fetched_at=at)])
+        outs = [exporter.communicate() for exporter in exporters]
+    finally:
+        for exporter in exporters:
+            exporter.kill()
+            exporter.wait()
+    assert [len(out.split()) for out, _ in outs] == [6, 6], outs
+    last = export_months(three_months, store).manifest
+    assert_lake_equals_database(three_months, store)
+    previous = read_manifest(store, PREVIOUS_KEY)
+    assert store.list("tables/") == sorted(
+        [MANIFEST_KEY, PREVIOUS_KEY, *(last.keys | previous.keys)]
+    )
+
+
+# Columns
+
+
+def test_a_changed_column_rewrites_the_table_and_is_named_to_readers_of_the_old_kind(
+    three_months: sa.Engine, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = export_months(three_months, store).manifest
+    assert old.schemas["match"][0] == "match_id int64"
+    assert "kickoff timestamp[us, tz=UTC]" in old.schemas["match"]
+
+    def narrower(table: sa.Table) -> pa.Schema:
+        schema = arrow_schema(table)
+        index = schema.get_field_index("home_penalty_score")
+        if table is match_raw:
+            return schema
+        return schema.set(index, pa.field("home_penalty_score", pa.int32()))
+
+    with monkeypatch.context() as edited:
+        edited.setattr(export, "arrow_schema", narrower)
+        result = export_months(three_months, store)
+        assert months_written(result) == ["match/2024-01", "match/2024-02", "match/2024-03"]
+        assert export_months(three_months, store).written == []
+    new = result.manifest
+    assert new.tables["match_raw"] == old.tables["match_raw"]
+    expected = "match: column 'home_penalty_score' is int32, not int64"
+    for columns in (None, ["match_id", "home_penalty_score"]):
+        with pytest.raises(SchemaMismatch, match=expected):
+            read_table(store, new, "match", columns)
+    # Who does not need the column is not concerned.
+    assert read_table(store, new, "match", ["match_id"]).num_rows == 9
+    # The old files are still there, and what they are is still known.
+    assert read_table(store, old, "match").schema == arrow_schema(match)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda rows: rows.set_column(0, "match_id", rows["match_id"].cast("string")),
+            "column 'match_id' is string, not int64",
+        ),
+        (lambda rows: rows.drop_columns(["kickoff"]), "column 'kickoff' is missing"),
+        (lambda rows: rows.append_column("more", rows["match_id"]), "more columns"),
+        (lambda rows: rows.select(rows.column_names[::-1]), "another order"),
+    ],
+    ids=["type", "missing", "more", "order"],
+)
+def test_a_file_with_other_columns_than_its_manifest_promises_is_refused(
+    three_months: sa.Engine,
+    any_store: ObjectStore,
+    change: Callable[[pa.Table], pa.Table],
+    told: str,
+) -> None:
+    manifest = export_months(three_months, any_store).manifest
+    entry = manifest.tables["match"]["2024-02"]
+    buffer = BytesIO()
+    pq.write_table(change(read_month_file(any_store, entry)), buffer)
+    digest = sha256(buffer.getvalue()).hexdigest()
+    any_store.put(entry.key, buffer.getvalue())
+    manifest.tables["match"]["2024-02"] = replace(entry, sha256=digest)
+    any_store.put(MANIFEST_KEY, manifest.to_bytes())
+    with pytest.raises(SchemaMismatch, match=f"month=2024-02.*{told}"):
+        read_table(any_store, manifest, "match", ["match_id"])
+    found = differences(three_months, any_store)
+    assert told in found["match/2024-02"]["lake"]
+
+
+def test_a_column_that_no_table_has_is_named(three_months: sa.Engine, store: LocalStore) -> None:
+    manifest = export_months(three_months, store).manifest
+    with pytest.raises(SchemaMismatch, match="'shoe_size'"):
+        read_month_file(store, manifest.tables["match"]["2024-02"], ["match_id", "shoe_size"])
+
+
+def test_a_manifest_of_the_first_version_is_read_and_its_months_are_written_anew(
+    three_months: sa.Engine, store: LocalStore
+) -> None:
+    manifest = export_months(three_months, store).manifest
+    document = orjson.loads(manifest.to_bytes())
+    del document["schemas"]
+    document["schema_version"] = 1
+    for months in document["tables"].values():
+        for entry in months.values():
+            entry["revision"] = "v1:3:-123"
+    store.put(MANIFEST_KEY, orjson.dumps(document))
+    first = read_manifest(store)
+    assert (first.schema_version, first.schemas) == (1, {})
+    assert read_table(store, first, "match").num_rows == 9
+    assert len(export_months(three_months, store).written) == 6
+    assert read_manifest(store) == manifest
 
 
 # Reading and parity

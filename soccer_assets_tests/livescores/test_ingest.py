@@ -245,7 +245,7 @@ def test_a_bad_answer_is_kept_verbatim_and_marked_with_the_reason(
     key, mark = archived(store, BAD)
     assert mark == f"{key}.rejected"
     assert store.get(mark).decode() == reported.fault
-    (payload,) = archive._payloads(BAD)
+    (payload,) = archive.of_day(BAD)
     assert payload.rejected
     assert archive.read(payload) == body == reported.body
     assert archive.latest(BAD) is None
