@@ -2,8 +2,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# A module's tests share what they set up, so they stay in one process.
+IN_PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 
-.PHONY: help demo replay ui serve feed test test-all lint format docs lock clean
+.PHONY: help demo replay ui serve feed test test-all lint format docs bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## What can be made
@@ -34,10 +36,13 @@ feed: $(STAMP) ## Serve the simulated livescores feed on http://127.0.0.1:8800
 	@$(BIN)/soccer feed
 
 test: $(STAMP) ## Run the default test suite
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" $(IN_PARALLEL)
 
 test-all: $(STAMP) ## Run every test, the slow ones too
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(IN_PARALLEL)
+
+bench: $(STAMP) ## Measure against plain ways to do the same; writes benchmarks/results.md (10 minutes)
+	@$(BIN)/python -m benchmarks
 
 lint: $(STAMP) ## Lint, check formatting and types
 	@$(BIN)/ruff check .

@@ -370,6 +370,20 @@ def test_a_month_is_a_block_unless_it_is_large(three_months: sa.Engine, store: L
 # Several at once
 
 
+def test_what_is_loaded_during_an_export_is_in_neither_table_or_in_both(
+    three_months: sa.Engine, store: LocalStore
+) -> None:
+    def load_more(line: str) -> None:
+        if line.startswith("match_raw"):  # read by now; match is not
+            rewrite_day(three_months, MARCH, finished(99, 4, 0, MARCH))
+
+    during = export_months(three_months, store, progress=load_more).manifest
+    assert {table: during.rows(table) for table in during.tables} == {"match_raw": 9, "match": 9}
+    after = export_months(three_months, store).manifest
+    assert {table: after.rows(table) for table in after.tables} == {"match_raw": 10, "match": 10}
+    assert_lake_equals_database(three_months, store)
+
+
 def test_an_export_waits_for_the_one_that_runs_even_if_that_is_killed(
     three_months: sa.Engine, store: LocalStore
 ) -> None:
