@@ -5,10 +5,12 @@ a bad one is named down to the match and the field.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any, NoReturn
 
 import orjson
@@ -45,6 +47,12 @@ _SCORE_FIELDS = tuple(
     f"{side}{kind}Score" for side in ("home", "away") for kind in ("", "Extratime", "Penalty")
 )
 _STATUS_CODES = frozenset(FeedStatus)
+_POSSIBLE_SCORES = frozenset((None, *range(MAX_SCORE + 1)))
+#: Feed field -> SQL type of its column, as text.
+_SQL_TYPES = {field: str(match_raw.c[name].type) for field, name in RAW_FIELDS.items()}
+#: Fields that are read from the header; the others are the match's.
+_HEADER_COLUMNS = tuple(field for field in HEADER_FIELDS if field != "stageId")
+_MATCH_COLUMNS = tuple(field for field in RAW_FIELDS if field not in _HEADER_COLUMNS)
 _ALLOWED_TYPES: dict[str, set[type]] = {
     "BIGINT": {int},
     "INTEGER": {int},
@@ -108,26 +116,29 @@ def parse_day(day: date, body: bytes, *, payload_key: str, fetched_at: datetime)
     headers, matches = _flatten(_decode(body, fault), fault)
     columns = _columns(headers, matches, fault)
     _check_values(columns, fault)
-    kickoffs = [_instant(text, fault) for text in columns["startTimeUtc"]]
-    extras = [
-        {k: v for row in rows for k, v in row.items() if k not in RAW_FIELDS}
-        for rows in zip(headers, matches, strict=True)
-    ]
+    present = set().union(*headers, *matches)
+    new_fields = sorted(present - RAW_FIELDS.keys())
+    extras = _extras(headers, matches, new_fields)
     return ParsedDay(
         day,
         payload_key,
         fetched_at,
         raw=_raw_table(headers, matches, extras, columns, day, payload_key, fetched_at, fault),
-        match=_match_table(columns, kickoffs, day, fetched_at),
+        match=_match_table(columns, day, fetched_at, fault),
         odds=_odds_table(columns["id"], extras, fetched_at),
-        new_fields=tuple(sorted({field for extra in extras for field in extra} - {ODDS_FIELD})),
-        missing_fields=_missing_fields(headers, matches),
+        new_fields=tuple(field for field in new_fields if field != ODDS_FIELD),
+        missing_fields=tuple(f for f in RAW_FIELDS if f not in present) if matches else (),
     )
 
 
-def _missing_fields(headers: list[dict], matches: list[dict]) -> tuple[str, ...]:
-    present = {field for row in (*headers, *matches) for field in row}
-    return tuple(field for field in RAW_FIELDS if field not in present) if matches else ()
+def _extras(headers: list[dict], matches: list[dict], new_fields: list[str]) -> list[dict]:
+    """What each match has beyond the known fields."""
+    if not new_fields:
+        return [{}] * len(matches)
+    return [
+        {field: row[field] for row in rows for field in new_fields if field in row}
+        for rows in zip(headers, matches, strict=True)
+    ]
 
 
 Fault = Callable[[str], NoReturn]
@@ -163,57 +174,65 @@ def _flatten(payload: Any, fault: Fault) -> tuple[list[dict], list[dict]]:
     return headers, matches
 
 
-def _columns(headers: list[dict], matches: list[dict], fault: Fault) -> dict[str, list]:
-    columns: dict[str, list] = {}
+Columns = Mapping[str, Sequence[Any]]
+
+
+def _columns(headers: list[dict], matches: list[dict], fault: Fault) -> Columns:
+    """Known field -> its values, null where a match does not have it."""
+    columns: dict[str, Sequence[Any]] = {}
+    for rows, fields in ((headers, _HEADER_COLUMNS), (matches, _MATCH_COLUMNS)):
+        try:
+            records = list(map(itemgetter(*fields), rows))
+        except KeyError:  # not every row has every field: slower
+            _check_required(headers, matches, fault)
+            records = [tuple(map(row.get, fields)) for row in rows]
+        values = zip(*records, strict=True) if records else [()] * len(fields)
+        columns |= zip(fields, values, strict=True)
+    return columns
+
+
+def _check_required(headers: list[dict], matches: list[dict], fault: Fault) -> None:
     for rows, required in ((headers, REQUIRED_HEADER), (matches, REQUIRED_MATCH)):
         for field in required:
             for row, its_match in zip(rows, matches, strict=True):
                 if field not in row:
                     fault(f"missing field '{field}' of match {its_match.get('id')!s:.40}")
-    for field in RAW_FIELDS:
-        rows = headers if field in HEADER_FIELDS and field != "stageId" else matches
-        columns[field] = [row.get(field) for row in rows]
-    return columns
 
 
-def _check_values(columns: dict[str, list], fault: Fault) -> None:
+def _check_values(columns: Columns, fault: Fault) -> None:
     ids = columns["id"]
-    for field, name in RAW_FIELDS.items():
+    for field, sql_type in _SQL_TYPES.items():
         values = columns[field]
-        allowed = _ALLOWED_TYPES[str(match_raw.c[name].type)]
         found = set(map(type, values))
         if field not in NOT_NULL:
             found.discard(type(None))
-        if found - allowed:
-            row = next(i for i, v in enumerate(values) if type(v) in found - allowed)
+        if wrong := found - _ALLOWED_TYPES[sql_type]:
+            row = next(i for i, v in enumerate(values) if type(v) in wrong)
             if values[row] is None:
                 fault(f"field '{field}' of match {ids[row]!s:.40} is null")
-            names = " or ".join(sorted(kind.__name__ for kind in allowed))
+            names = " or ".join(sorted(kind.__name__ for kind in _ALLOWED_TYPES[sql_type]))
             fault(f"field '{field}' of match {ids[row]!s:.40} is {values[row]!r:.60}, not {names}")
         if int in found:
-            limit = MAX_BIGINT if str(match_raw.c[name].type) == "BIGINT" else 2**31 - 1
+            limit = MAX_BIGINT if sql_type == "BIGINT" else 2**31 - 1
             worst = max((v for v in values if v is not None), key=abs)
             if abs(worst) > limit:
                 fault(f"field '{field}' of match {ids[values.index(worst)]!s:.40} is out of range")
-        if str in found and any("\x00" in v for v in values if v):
+        if str in found and "\x00" in "".join(filter(None, values)):
             fault(f"field '{field}' holds a NUL character")
     if len(set(ids)) != len(ids):
         seen: set[int] = set()
         twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
         fault(f"match id {twice} twice in one payload")
-    for match_id, status in zip(ids, columns["status"], strict=True):
-        if status not in _STATUS_CODES:
-            fault(f"unknown status {status} of match {match_id}")
+    if not _STATUS_CODES.issuperset(columns["status"]):
+        row = next(i for i, v in enumerate(columns["status"]) if v not in _STATUS_CODES)
+        fault(f"unknown status {columns['status'][row]} of match {ids[row]}")
     if set(columns["sex"]) - {0, 1}:
         fault(f"unknown sex {sorted(set(columns['sex']) - {0, 1})}")
-    _check_scores(columns, fault)
-
-
-def _check_scores(columns: dict[str, list], fault: Fault) -> None:
     for field in _SCORE_FIELDS:
-        for match_id, score in zip(columns["id"], columns[field], strict=True):
-            if score is not None and not 0 <= score <= MAX_SCORE:
-                fault(f"field '{field}' of match {match_id} is {score}, not a score")
+        values = columns[field]
+        if not _POSSIBLE_SCORES.issuperset(values):
+            row = next(i for i, v in enumerate(values) if v not in _POSSIBLE_SCORES)
+            fault(f"field '{field}' of match {ids[row]} is {values[row]}, not a score")
 
 
 def _instant(text: str, fault: Fault) -> datetime:
@@ -226,35 +245,51 @@ def _instant(text: str, fault: Fault) -> datetime:
 
 def content_hash(document: Any) -> int:
     """A 64-bit hash of a JSON-like value, as PostgreSQL's signed bigint."""
-    text = orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    text = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)
+
+
+def _table(
+    schema: pa.Schema, columns: Mapping[str, Sequence[Any]], constants: Mapping[str, Any]
+) -> pa.Table:
+    """A table of columns with values of their own and of columns with one value throughout."""
+    count = len(columns["match_id"])
+    arrays = [
+        pa.repeat(pa.scalar(constants[column.name], column.type), count)
+        if column.name in constants
+        else pa.array(columns[column.name], column.type)
+        for column in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _raw_table(
     headers: list[dict],
     matches: list[dict],
     extras: list[dict],
-    columns: dict[str, list],
+    columns: Columns,
     day: date,
     payload_key: str,
     fetched_at: datetime,
     fault: Fault,
 ) -> pa.Table:
-    count = len(matches)
-    data: dict[str, list] = {}
+    data: dict[str, Sequence[Any]] = {}
     for field, name in RAW_FIELDS.items():
         values = columns[field]
-        if str(match_raw.c[name].type) == "JSONB":
+        if _SQL_TYPES[field] == "JSONB":
             values = [None if v is None else _document(v, fault) for v in values]
         data[name] = values
     data["extra"] = [_document(e, fault) if e else None for e in extras]
-    data["feed_day"] = [day] * count
-    data["payload_key"] = [payload_key] * count
     data["content_hash"] = [
-        content_hash(pair) for pair in zip(headers, matches, [day] * count, strict=True)
+        content_hash((header, row, day)) for header, row in zip(headers, matches, strict=True)
     ]
-    data["first_seen_at"] = data["changed_at"] = [fetched_at] * count
-    return pa.table(data, schema=RAW_SCHEMA)
+    constants = {
+        "feed_day": day,
+        "payload_key": payload_key,
+        "first_seen_at": fetched_at,
+        "changed_at": fetched_at,
+    }
+    return _table(RAW_SCHEMA, data, constants)
 
 
 def _document(value: Any, fault: Fault) -> str:
@@ -264,20 +299,23 @@ def _document(value: Any, fault: Fault) -> str:
     return text
 
 
-def _match_table(
-    columns: dict[str, list], kickoffs: list[datetime], day: date, fetched_at: datetime
-) -> pa.Table:
-    count = len(kickoffs)
-    data: dict[str, Iterable] = {"feed_day": [day] * count, "kickoff": kickoffs}
+def _match_table(columns: Columns, day: date, fetched_at: datetime, fault: Fault) -> pa.Table:
+    times = columns["startTimeUtc"]
+    kickoffs = {text: _instant(text, fault) for text in set(times)}
+    data: dict[str, Sequence[Any]] = {"kickoff": [kickoffs[text] for text in times]}
     data["status"], data["decided_in"] = _states(columns)
     for name in _CONTENT:
-        if name not in data:
+        if name != "feed_day" and name not in data:
             data[name] = columns[_VERBATIM[name]]
-    rows = zip(*(data[name] for name in _CONTENT), strict=True)
-    data["content_hash"] = [content_hash(row) for row in rows]
-    data["vanished_at"] = [None] * count
-    data["first_seen_at"] = data["changed_at"] = [fetched_at] * count
-    return pa.table(data, schema=MATCH_SCHEMA)
+    hashed = ([day] * len(times) if name == "feed_day" else data[name] for name in _CONTENT)
+    data["content_hash"] = [content_hash(row) for row in zip(*hashed, strict=True)]
+    constants = {
+        "feed_day": day,
+        "vanished_at": None,
+        "first_seen_at": fetched_at,
+        "changed_at": fetched_at,
+    }
+    return _table(MATCH_SCHEMA, data, constants)
 
 
 _VERBATIM = {name: field for field, name in RAW_FIELDS.items()}
@@ -285,7 +323,7 @@ _VERBATIM = {name: field for field, name in RAW_FIELDS.items()}
 _CONTENT = [c.name for c in match.columns if c.name not in (*BOOKKEEPING, "vanished_at")]
 
 
-def _states(columns: dict[str, list]) -> tuple[list[str], list[str | None]]:
+def _states(columns: Columns) -> tuple[list[str], list[str | None]]:
     states: list[str] = []
     decisions: list[str | None] = []
     records = zip(
@@ -296,20 +334,31 @@ def _states(columns: dict[str, list]) -> tuple[list[str], list[str | None]]:
         strict=True,
     )
     for status, period, elapsed, *scores in records:
-        known = [score is not None for score in scores]
-        state = match_state(status, period, elapsed, has_score=any(known))
-        states.append(state.value)
-        decided = decision(
-            state,
-            elapsed,
-            extra_time=known[1] or known[4],
-            penalties=known[2] or known[5],
-        )
+        home, home_extra, home_penalty, away, away_extra, away_penalty = scores
+        extra_time = not (home_extra is None and away_extra is None)
+        penalties = not (home_penalty is None and away_penalty is None)
+        has_score = extra_time or penalties or not (home is None and away is None)
+        state, decided = _state(status, period, elapsed, has_score, extra_time, penalties)
+        states.append(state)
         decisions.append(decided)
     return states, decisions
 
 
-def _odds_table(ids: list[int], extras: list[dict], fetched_at: datetime) -> pa.Table:
+# The same few combinations over and over; a running match's minute makes it some more.
+@lru_cache(maxsize=1024)
+def _state(
+    status: int,
+    period: int | None,
+    elapsed: str | None,
+    has_score: bool,
+    extra_time: bool,
+    penalties: bool,
+) -> tuple[str, str | None]:
+    state = match_state(status, period, elapsed, has_score=has_score)
+    return state.value, decision(state, elapsed, extra_time=extra_time, penalties=penalties)
+
+
+def _odds_table(ids: Sequence[int], extras: list[dict], fetched_at: datetime) -> pa.Table:
     rows = [
         {
             "match_id": match_id,

@@ -1,0 +1,98 @@
+"""``python -m benchmarks``: measure, print the report, and keep it."""
+
+import atexit
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Annotated
+
+import typer
+
+from benchmarks import backfill, export, hourly, machine, parse, upsert
+from benchmarks.database import server_version
+from benchmarks.report import Comparison, as_json, markdown
+from benchmarks.source import find_source
+from benchmarks.workbench import FULL, QUICK, Workbench
+from soccer_assets.warehouse.embedded import start_embedded_postgres
+
+
+class Benchmark(StrEnum):
+    """In the order they run: the first one fills the database that others read."""
+
+    UPSERT = "upsert"
+    EXPORT = "export"
+    HOURLY = "hourly"
+    PARSE = "parse"
+    BACKFILL = "backfill"
+
+
+RUN: dict[Benchmark, Callable[[Workbench], list[Comparison]]] = {
+    Benchmark.UPSERT: upsert.run,
+    Benchmark.EXPORT: export.run,
+    Benchmark.HOURLY: hourly.run,
+    Benchmark.PARSE: parse.run,
+    Benchmark.BACKFILL: backfill.run,
+}
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    benchmarks: Annotated[
+        list[Benchmark] | None, typer.Argument(help="Which to run; all by default.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small sizes: do they run? The ratios mean little.")
+    ] = False,
+    rows: Annotated[int | None, typer.Option(help="Matches, at most.", min=1000)] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder for results.md and results.json; default: benchmarks/, or none."),
+    ] = None,
+) -> None:
+    """Measure what the platform costs against plain ways to do the same."""
+    sizes = QUICK if quick else FULL
+    if rows:
+        sizes = replace(sizes, rows=rows)
+    whole = not (benchmarks or quick or rows)
+    folder = output or (Path(__file__).parent if whole else None)
+    started = time.monotonic()
+    comparisons: list[Comparison] = []
+    work = _work_folder()
+    with ExitStack() as stack:
+        server_url = start_embedded_postgres(work / "postgres")
+        here = machine.describe(server_version(server_url))
+        source = find_source(sizes.rows)
+        bench = Workbench(work, server_url, source, sizes, stack)
+        typer.echo(f"{source}\n", err=True)
+        for name in [b for b in Benchmark if not benchmarks or b in benchmarks]:
+            typer.echo(f"{time.monotonic() - started:6.0f} s  {name} ...", err=True)
+            for line in RUN[name](bench):
+                comparisons.append(line)
+                typer.echo(f"          {line.what}: {line.ratio:.1f}x {line.baseline}", err=True)
+    elapsed = time.monotonic() - started
+    page = markdown(comparisons, here, str(source), elapsed)
+    typer.echo(page)
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "results.md").write_text(page)
+        (folder / "results.json").write_bytes(as_json(comparisons, here, str(source), elapsed))
+
+
+def _work_folder() -> Path:
+    """A folder that goes when this process does: after the server in it, which also stops then,
+    for the last that is registered is the first to run."""
+    folder = mkdtemp(prefix="soccer-bench-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,130 @@
+"""Comparisons as a table for people and as JSON for programs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+from tabulate import tabulate
+
+from benchmarks.machine import Machine
+from benchmarks.measure import Measurement
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one way of doing it costs; the times are the best of ``repeats``."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    repeats: int = 1
+
+    @classmethod
+    def of(cls, measured: Measurement, factor: float = 1.0) -> "Cost":
+        """Times ``factor``: of a sample, scaled to the whole. Memory is as measured."""
+        return cls(
+            measured.seconds * factor,
+            measured.best.cpu_seconds * factor,
+            measured.peak_mb,
+            len(measured.laps),
+        )
+
+
+@dataclass(frozen=True)
+class Goal:
+    """At least this ratio, within this memory (10^6 bytes)."""
+
+    ratio: float
+    peak_mb: float | None = None
+
+    def __str__(self) -> str:
+        memory = f", peak <= {self.peak_mb:.0f} MB" if self.peak_mb else ""
+        return f">= {self.ratio:g}x{memory}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One line of the report. ``goal`` None: told for what it is, nothing was promised."""
+
+    benchmark: str
+    what: str
+    baseline: str
+    ours: Cost
+    theirs: Cost
+    goal: Goal | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        return self.theirs.seconds / self.ours.seconds
+
+    @property
+    def met(self) -> bool | None:
+        if self.goal is None:
+            return None
+        fits = self.goal.peak_mb is None or self.ours.peak_mb <= self.goal.peak_mb
+        return self.ratio >= self.goal.ratio and fits
+
+
+def markdown(
+    comparisons: Sequence[Comparison], machine: Machine, source: str, elapsed: float
+) -> str:
+    """The report; every footnote belongs to the line of its number."""
+    rows = [
+        (
+            number,
+            line.what,
+            line.baseline,
+            _seconds(line.theirs.seconds),
+            _seconds(line.ours.seconds),
+            f"{line.ratio:.1f}x",
+            str(line.goal or "none"),
+            {True: "yes", False: "NO", None: "-"}[line.met],
+            f"{line.theirs.peak_mb:,.0f}",
+            f"{line.ours.peak_mb:,.0f}",
+        )
+        for number, line in enumerate(comparisons, 1)
+    ]
+    headers = (
+        "", "what", "baseline", "baseline takes", "ours takes", "ratio", "goal", "met",
+        "baseline peak MB", "ours peak MB",
+    )  # fmt: skip
+    table = tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+    notes = "\n".join(
+        f"- {number}: {note}" for number, line in enumerate(comparisons, 1) for note in line.notes
+    )
+    return f"""# Benchmarks
+
+{machine}
+
+Data: {source}.
+
+{table}
+
+{notes}
+
+Every measured thing runs in a process of its own, in turn with its baseline; times are the best of
+the repeats (one where none are told). Peaks are of that process alone, libraries and input
+included; PostgreSQL's own are the same server's for both. The whole took {elapsed / 60:.1f} min.
+`make bench` makes this page.
+"""
+
+
+def as_json(
+    comparisons: Sequence[Comparison], machine: Machine, source: str, elapsed: float
+) -> bytes:
+    lines: list[dict[str, Any]] = [
+        {**asdict(line), "ratio": line.ratio, "met": line.met} for line in comparisons
+    ]
+    document = {
+        "machine": asdict(machine),
+        "data": source,
+        "elapsed_seconds": elapsed,
+        "comparisons": lines,
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:,.1f} s" if value >= 1 else f"{value * 1000:.1f} ms"

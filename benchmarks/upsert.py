@@ -1,0 +1,106 @@
+"""Parsed days into PostgreSQL, all of them and again with one match in a hundred changed."""
+
+from benchmarks.baselines import METHODS, frames, upsert_frames
+from benchmarks.corpus import CHANGED_ONE_IN, Corpus
+from benchmarks.database import connect, create_database, settle
+from benchmarks.measure import Measurement, Stopwatch, interleave, measure
+from benchmarks.report import Comparison, Cost, Goal
+from benchmarks.workbench import Workbench
+from soccer_assets.warehouse.load import load_days
+
+NONE, MULTI, COPY = METHODS
+
+
+def load_corpus(
+    stopwatch: Stopwatch, url: str, corpus: Corpus, *, changed: bool = False
+) -> tuple[int, int]:
+    """A transaction a year. Rows inserted into and updated in ``match``."""
+    engine = connect(url)
+    engine.connect().close()
+    years = corpus.years(changed=changed)
+    inserted = updated = 0
+    with stopwatch:
+        while True:
+            with stopwatch.paused():
+                days = next(years, None)
+            if days is None:
+                return inserted, updated
+            done = load_days(engine, days).match
+            inserted, updated = inserted + done.inserted, updated + done.updated
+
+
+def load_frames(
+    stopwatch: Stopwatch,
+    url: str,
+    corpus: Corpus,
+    method: str,
+    rows: int,
+    *,
+    changed: bool = False,
+) -> int:
+    """Number of rows of each table."""
+    sample = frames(corpus.tables(rows, changed=changed))
+    engine = connect(url)
+    engine.connect().close()
+    with stopwatch:
+        upsert_frames(engine, sample, METHODS[method])
+    return len(sample["match"])
+
+
+def run(bench: Workbench) -> list[Comparison]:
+    corpus, sizes = bench.corpus, bench.sizes
+    baseline = _faster_of(bench, NONE, MULTI)
+    loaded = create_database(bench.server_url)
+    first: dict[str, Measurement] = {}
+    again: dict[str, Measurement] = {}
+    with bench.empty_database() as sampled, bench.empty_database() as copied:
+        contenders = {
+            baseline: (sampled, sizes.to_sql_sample),
+            COPY: (copied, sizes.copy_sample),
+        }
+        for changed, found in ((False, first), (True, again)):
+            found["ours"] = measure(load_corpus, loaded, corpus, changed=changed)
+            for method, (url, rows) in contenders.items():
+                found[method] = measure(load_frames, url, corpus, method, rows, changed=changed)
+            settle(loaded)
+    bench.full_database = loaded
+    parse = (
+        f"parsing is in neither: it took {corpus.parse_seconds:.1f} s of one process for"
+        f" {corpus.payload_mb:,.0f} MB"
+    )
+    changes = f"{corpus.changed_rows:,} rows of {corpus.changed_days:,} days changed"
+    lines = []
+    for what, found, notes in (
+        (f"upsert of {corpus.rows:,} rows into empty tables", first, [parse]),
+        (f"upsert of the same rows, 1 in {CHANGED_ONE_IN} changed", again, [changes]),
+    ):
+        for method, goal in ((baseline, Goal(10)), (COPY, None)):
+            sample = found[method].result
+            scaled = f"baseline: {sample:,} rows, scaled linearly to {corpus.rows:,}"
+            lines.append(
+                Comparison(
+                    "upsert",
+                    what,
+                    f"DataFrame.to_sql({method}) + INSERT ... ON CONFLICT",
+                    Cost.of(found["ours"]),
+                    Cost.of(found[method], corpus.rows / sample),
+                    goal,
+                    ([scaled] if sample < corpus.rows else []) + (notes if goal else []),
+                )
+            )
+    return lines
+
+
+def _faster_of(bench: Workbench, *methods: str) -> str:
+    """Tried on few rows; a fair comparison is with the better of what pandas offers."""
+    with bench.empty_database() as url:
+        found = interleave(
+            2,
+            {
+                method: lambda method=method: measure(  # type: ignore[misc]
+                    load_frames, url, bench.corpus, method, bench.sizes.probe
+                )
+                for method in methods
+            },
+        )
+    return min(found, key=lambda method: found[method].seconds)

@@ -1,0 +1,80 @@
+"""What the benchmarks share: sizes, the server, the parsed corpus, a full database, the feed."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from benchmarks.corpus import Corpus, make_corpus
+from benchmarks.database import create_database, drop_database, settle
+from benchmarks.feed import Feed, serving
+from benchmarks.measure import measure
+from benchmarks.source import Source
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured. ``*_sample``: rows of a baseline that is scaled up to all of them."""
+
+    rows: int = 1_000_000
+    to_sql_sample: int = 30_000
+    copy_sample: int = 200_000
+    probe: int = 1_000
+    plain_days: int = 200
+    run_days: int = 5
+    range_days: int = 200
+    parse_rows: int = 30_000
+    repeats: int = 2
+
+
+FULL = Sizes()
+QUICK = Sizes(
+    rows=6_000,
+    to_sql_sample=500,
+    copy_sample=1_000,
+    probe=100,
+    plain_days=4,
+    run_days=1,
+    range_days=4,
+    parse_rows=1_000,
+    repeats=1,
+)
+
+
+class Workbench:
+    """One run's. Made when first needed, gone at the end."""
+
+    def __init__(
+        self, folder: Path, server_url: str, source: Source, sizes: Sizes, stack: ExitStack
+    ) -> None:
+        self.folder = folder
+        self.server_url = server_url
+        self.source = source
+        self.sizes = sizes
+        self._stack = stack
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        return make_corpus(self.source, self.folder / "corpus", os.cpu_count() or 1)
+
+    @cached_property
+    def feed(self) -> Feed:
+        return self._stack.enter_context(serving(self.source))
+
+    @cached_property
+    def full_database(self) -> str:
+        """URL of a database with the whole corpus in it, loaded by the platform."""
+        from benchmarks.upsert import load_corpus
+
+        url = create_database(self.server_url)
+        measure(load_corpus, url, self.corpus)
+        settle(url)
+        return url
+
+    @contextmanager
+    def empty_database(self) -> Iterator[str]:
+        url = create_database(self.server_url)
+        yield url
+        drop_database(url, self.server_url)
