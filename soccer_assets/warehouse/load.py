@@ -10,6 +10,7 @@ marked ``vanished_at``.
 """
 
 import io
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -98,7 +99,7 @@ def load_in_transaction(
     cursor.execute(_STAGING)
     held = _held_payloads(cursor, [day.day for day in days])
     result = LoadResult()
-    for step in _steps(days, held, reparse):
+    for step in _steps(days, held, _shown_matches(cursor, list(held)), reparse):
         result += _apply(cursor, step)
     _note_ingested(cursor, days, checked_at)
     return result
@@ -136,14 +137,47 @@ def _held_payloads(cursor: psycopg2.extensions.cursor, days: Sequence[date]) -> 
     return {day: _Held(key, fetched_at) for day, key, fetched_at in cursor.fetchall()}
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """What the tables hold of some days: the matches that each shows, and which of those another
+    day shows, too."""
+
+    by_day: dict[date, set[int]]
+    contested: set[int]
+
+
+def _shown_matches(cursor: psycopg2.extensions.cursor, days: Sequence[date]) -> _Shown:
+    shown = _Shown(defaultdict(set), set())
+    if days:
+        cursor.execute(
+            f"""
+            SELECT match_id, feed_day,
+                   EXISTS (SELECT FROM {SCHEMA}.match_shadow s WHERE s.match_id = m.match_id)
+            FROM {SCHEMA}.match m WHERE feed_day = ANY(%(days)s)
+            UNION ALL
+            SELECT match_id, feed_day, true FROM {SCHEMA}.match_shadow WHERE feed_day = ANY(%(days)s)
+            """,
+            {"days": list(days)},
+        )
+        for match_id, day, contested in cursor:
+            shown.by_day[day].add(match_id)
+            if contested:
+                shown.contested.add(match_id)
+    return shown
+
+
 def _steps(
-    days: Sequence[ParsedDay], held: dict[date, _Held], reparse: bool
+    days: Sequence[ParsedDay], held: dict[date, _Held], shown: _Shown, reparse: bool
 ) -> Iterator[list[ParsedDay]]:
-    """Days that can be applied at once with the effect of one after the other: a day that holds a
-    payload already goes alone, for it may drop matches; new days go together while no two of them
-    show the same match."""
+    """Days that can be applied at once with the effect of one after the other.
+
+    No two of them show the same match. A day that holds a payload already goes alone if it may
+    give a match back to another day: when it drops one, or shows one that is, or in this load was,
+    shown elsewhere.
+    """
     together: list[ParsedDay] = []
     ids: set[int] = set()
+    earlier: set[int] = set()
     for day in sorted(days, key=lambda d: (d.fetched_at, d.day)):
         before = held.get(day.day)
         if before:
@@ -152,13 +186,21 @@ def _steps(
             if before.payload_key == day.payload_key and not reparse:
                 continue
         its_ids = set(day.match["match_id"].to_pylist())
-        if together and (before or ids & its_ids):
+        alone = before is not None and not (
+            shown.by_day[day.day] <= its_ids
+            and its_ids.isdisjoint(shown.contested)
+            and its_ids.isdisjoint(earlier)
+            and its_ids.isdisjoint(ids)
+        )
+        if together and (alone or not ids.isdisjoint(its_ids)):
             yield together
+            earlier |= ids
             together, ids = [], set()
         together.append(day)
         ids |= its_ids
-        if before:
+        if alone:
             yield together
+            earlier |= ids
             together, ids = [], set()
     if together:
         yield together
@@ -176,7 +218,10 @@ def _apply(cursor: psycopg2.extensions.cursor, days: list[ParsedDay]) -> LoadRes
     _copy(cursor, "stage_match", pa.concat_tables([day.match for day in days]))
     _copy(cursor, "stage_match_odds", pa.concat_tables([day.odds for day in days]))
     cursor.execute("ANALYZE stage_match (match_id)")
-    cursor.execute(_SETTLE)
+    cursor.execute(_POOL)
+    cursor.execute(_IS_CONTESTED)
+    if cursor.fetchone() == (True,):
+        cursor.execute(_SETTLE)
     cursor.execute(_NOTE_CHANGES)
     result = LoadResult(_upsert(cursor, match_raw), _upsert(cursor, match))
     cursor.execute(_UPSERT_ODDS)
@@ -205,7 +250,6 @@ def _shadow_moves(table: sa.Table) -> str:
         for c in table.columns
     )
     return f"""
-    DELETE FROM {SCHEMA}.{name}_shadow WHERE feed_day = {_DAYS};
     INSERT INTO {SCHEMA}.{name}_shadow ({columns})
         SELECT {columns} FROM stage_{name} JOIN pool USING (match_id, feed_day)
         WHERE origin = 'stage' AND place > 1
@@ -225,8 +269,8 @@ def _shadow_moves(table: sa.Table) -> str:
 
 
 # The records of every match that the step touches: those of its days, and those that other days
-# show. First place wins; afterwards the staging tables hold the winners that are new.
-_SETTLE = f"""
+# show. First place wins.
+_POOL = f"""
 INSERT INTO pool
 WITH touched AS (
     SELECT match_id FROM stage_match
@@ -243,9 +287,12 @@ WITH touched AS (
 SELECT match_id, feed_day, origin,
        row_number() OVER (PARTITION BY match_id ORDER BY {_RANK} DESC, feed_day DESC)
 FROM records;
-{_shadow_moves(match_raw)}
-{_shadow_moves(match)}
+DELETE FROM {SCHEMA}.match_raw_shadow WHERE feed_day = {_DAYS};
+DELETE FROM {SCHEMA}.match_shadow WHERE feed_day = {_DAYS};
 """
+_IS_CONTESTED = "SELECT EXISTS (SELECT FROM pool WHERE (origin = 'shadow') = (place = 1))"
+# Afterwards the staging tables hold the winners that are new.
+_SETTLE = _shadow_moves(match_raw) + _shadow_moves(match)
 
 _NOT_CONTENT = ", ".join(f"'{name}'" for name in ("match_id", *BOOKKEEPING))
 _NOTE_CHANGES = f"""
@@ -257,7 +304,7 @@ CROSS JOIN LATERAL jsonb_each(to_jsonb(m)) before
 JOIN LATERAL jsonb_each(to_jsonb(s)) after USING (key)
 WHERE m.content_hash <> s.content_hash
   AND before.value IS DISTINCT FROM after.value AND before.key NOT IN ({_NOT_CONTENT})
-ORDER BY m.match_id, before.key
+ORDER BY s.changed_at, s.feed_day, m.match_id, before.key
 """
 
 # Whoever of a step's days is not in the staging table now is shown by no day. The hash takes it in,
