@@ -82,7 +82,10 @@ def _match_log(frame: pd.DataFrame) -> MatchLog:
 def _team_features(
     log: MatchLog, params: FeatureParams, delay: int
 ) -> Iterator[tuple[str, Floats]]:
-    """Form over the last matches, at any venue and at this one; rest; experience."""
+    """Form over the last matches, at any venue and at this one; rest; experience.
+
+    Of a team's matches that kick off at one moment, those at home count as the earlier.
+    """
     played = log.played
     event_team = np.concatenate([log.home[played], log.away[played]])
     event_seconds = np.tile(log.seconds[played], 2)
