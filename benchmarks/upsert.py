@@ -60,23 +60,28 @@ def run(bench: Workbench) -> list[Comparison]:
         }
         for changed, found in ((False, first), (True, again)):
             found["ours"] = measure(load_corpus, loaded, corpus, changed=changed)
+            settle(loaded)
             for method, (url, rows) in contenders.items():
                 found[method] = measure(load_frames, url, corpus, method, rows, changed=changed)
-            settle(loaded)
+                settle(url)
     bench.full_database = loaded
     parse = (
         f"parsing is in neither: it took {corpus.parse_seconds:.1f} s of one process for"
         f" {corpus.payload_mb:,.0f} MB"
     )
-    changes = f"{corpus.changed_rows:,} rows of {corpus.changed_days:,} days changed"
+    changes = f"{corpus.changed_rows:,} rows of {corpus.changed_days:,} days are changed"
     lines = []
-    for what, found, notes in (
-        (f"upsert of {corpus.rows:,} rows into empty tables", first, [parse]),
-        (f"upsert of the same rows, 1 in {CHANGED_ONE_IN} changed", again, [changes]),
+    for what, found, note in (
+        (f"upsert of {corpus.rows:,} rows into empty tables", first, parse),
+        (f"upsert of the same rows, 1 in {CHANGED_ONE_IN} changed", again, changes),
     ):
+        done = "ours inserted {:,} matches and updated {:,}".format(*found["ours"].result)
         for method, goal in ((baseline, Goal(10)), (COPY, None)):
             sample = found[method].result
-            scaled = f"baseline: {sample:,} rows, scaled linearly to {corpus.rows:,}"
+            scaled = (
+                f"baseline: {sample:,} rows, the time scaled linearly to {corpus.rows:,}, the peak"
+                " not"
+            )
             lines.append(
                 Comparison(
                     "upsert",
@@ -85,7 +90,8 @@ def run(bench: Workbench) -> list[Comparison]:
                     Cost.of(found["ours"]),
                     Cost.of(found[method], corpus.rows / sample),
                     goal,
-                    ([scaled] if sample < corpus.rows else []) + (notes if goal else []),
+                    ([scaled] if sample < corpus.rows else [])
+                    + ([f"{note}; {done}"] if goal else []),
                 )
             )
     return lines
@@ -95,7 +101,7 @@ def _faster_of(bench: Workbench, *methods: str) -> str:
     """Tried on few rows; a fair comparison is with the better of what pandas offers."""
     with bench.empty_database() as url:
         found = interleave(
-            2,
+            bench.sizes.repeats,
             {
                 method: lambda method=method: measure(  # type: ignore[misc]
                     load_frames, url, bench.corpus, method, bench.sizes.probe
