@@ -27,6 +27,7 @@ class Sizes:
     range_days: int = 200
     parse_rows: int = 30_000
     repeats: int = 2
+    export_repeats: int = 5
 
 
 FULL = Sizes()
@@ -40,6 +41,7 @@ QUICK = Sizes(
     range_days=4,
     parse_rows=1_000,
     repeats=1,
+    export_repeats=1,
 )
 
 

@@ -11,7 +11,7 @@ from soccer_assets.automation.conditions import FOLLOW_LAKE
 from soccer_assets.clock import utc_now
 from soccer_assets.features.contract import range_violations
 from soccer_assets.integrations.dvc import DvcTranslator, dvc_assets, reproduce
-from soccer_assets.lake.tables import read_manifest
+from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.monitoring.expectations import recency
 from soccer_assets.resources import DvcResource, LakeResource
 

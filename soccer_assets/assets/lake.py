@@ -8,7 +8,9 @@ from soccer_assets.assets.common import OWNERS, column_schema
 from soccer_assets.assets.ingestion import MATCH, MATCH_RAW
 from soccer_assets.automation.conditions import FOLLOW_PARTITIONS
 from soccer_assets.automation.partitions import monthly
-from soccer_assets.lake.tables import export_months, parity_differences, read_manifest, read_table
+from soccer_assets.lake.export import export_months
+from soccer_assets.lake.manifest import read_manifest
+from soccer_assets.lake.tables import parity_differences, read_table
 from soccer_assets.resources import LakeResource, WarehouseResource
 from soccer_assets.warehouse.schema import match, match_raw
 

@@ -3,19 +3,22 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from hashlib import file_digest
+from itertools import islice
+from queue import SimpleQueue
 from tempfile import SpooledTemporaryFile
-from typing import IO
+from typing import IO, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from soccer_assets.lake.copying import RowBlocks, copy_rows, parse_rows
+from soccer_assets.lake.copying import copy_rows, parse_rows
 from soccer_assets.lake.manifest import (
     FOLDER,
     MANIFEST_KEY,
@@ -34,12 +37,18 @@ from soccer_assets.warehouse.schema import LOCK_KEY, SCHEMA
 
 #: Held by the one export that runs.
 EXPORT_LOCK_KEY = LOCK_KEY + 1
-#: Months that are encoded and uploaded at once, while the next one is read.
-WRITERS = 4
+#: Months that are on their way at once, each in a thread with a connection of its own.
+WORKERS = 4
 #: A month's file beyond this waits for its upload on disk.
 SPOOL_BYTES = 8 << 20
+#: Parquet goes there in pieces of this size; written by Arrow, it would be hundreds of small ones,
+#: each of which waits for the interpreter's lock.
+WRITE_BYTES = 1 << 20
 #: Months between two lines of progress.
 PROGRESS_MONTHS = 24
+
+T = TypeVar("T")
+Readers = SimpleQueue[sa.Connection]
 
 
 @dataclass(frozen=True)
@@ -70,12 +79,15 @@ def export_months(
     asked = {date.fromisoformat(f"{month}-01").strftime("%Y-%m") for month in months}
     with _alone(engine, progress) as connection:
         old, existing = read_manifest(store), store.list(FOLDER)
-        with _snapshot(connection), ThreadPoolExecutor(WRITERS, "lake-export") as writers:
-            export = _Export(connection, store, writers, frozenset(existing))
-            manifest = Manifest(
-                {str(table.name): export.months(table, old, asked, progress) for table in TABLES},
-                schemas={str(table.name): describe_schema(arrow_schema(table)) for table in TABLES},
-            )
+        with (
+            _snapshot(connection) as snapshot,
+            _readers(engine, snapshot) as readers,
+            _workers() as workers,
+        ):
+            export = _Export(store, existing, readers, workers)
+            tables = export.run(old, asked, progress)
+        schemas = {str(table.name): describe_schema(arrow_schema(table)) for table in TABLES}
+        manifest = Manifest(tables, schemas=schemas)
         _publish(store, old, manifest)
         removed = _remove_orphans(store, existing, manifest)
         return ExportResult(manifest, export.written, removed)
@@ -97,13 +109,44 @@ def _alone(engine: sa.Engine, progress: Callable[[str], None]) -> Iterator[sa.Co
 
 
 @contextmanager
-def _snapshot(connection: sa.Connection) -> Iterator[None]:
-    """One read-only transaction, begun after the lock is held; texts of times are ISO, UTC."""
+def _snapshot(connection: sa.Connection) -> Iterator[str]:
+    """One read-only transaction, begun after the lock is held; its name lets others join it."""
     with connection.begin():
-        connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        connection.execute(sa.text("SET LOCAL TimeZone = 'UTC'"))
-        connection.execute(sa.text("SET LOCAL DateStyle = 'ISO'"))
-        yield
+        connection.execute(sa.text(_READ_ONLY))
+        yield connection.execute(sa.select(sa.func.pg_export_snapshot())).scalar_one()
+
+
+@contextmanager
+def _readers(engine: sa.Engine, snapshot: str) -> Iterator[Readers]:
+    """Connections that see the snapshot, one for each worker; texts are UTF-8, times ISO, UTC."""
+    with ExitStack() as stack:
+        readers: Readers = SimpleQueue()
+        for _ in range(WORKERS):
+            connection = stack.enter_context(engine.connect())
+            stack.enter_context(connection.begin())
+            for statement in (
+                _READ_ONLY,
+                f"SET TRANSACTION SNAPSHOT '{snapshot}'",
+                "SET LOCAL client_encoding = 'UTF8'",
+                "SET LOCAL TimeZone = 'UTC'",
+                "SET LOCAL DateStyle = 'ISO'",
+            ):
+                connection.execute(sa.text(statement))
+            readers.put(connection)
+        yield readers
+
+
+_READ_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+
+@contextmanager
+def _workers() -> Iterator[ThreadPoolExecutor]:
+    """Threads; what still waits for one when the block fails is given up."""
+    workers = ThreadPoolExecutor(WORKERS, "lake-export")
+    try:
+        yield workers
+    finally:
+        workers.shutdown(cancel_futures=True)
 
 
 def month_revisions(connection: sa.Connection, table: sa.Table) -> dict[str, str]:
@@ -121,91 +164,137 @@ def month_revisions(connection: sa.Connection, table: sa.Table) -> dict[str, str
 
 
 class _Export:
-    """Reads months one after the other; writes them beside that."""
+    """Brings months to the lake, some at a time. ``written``: keys of their files, in order."""
 
     def __init__(
         self,
-        connection: sa.Connection,
         store: ObjectStore,
-        writers: ThreadPoolExecutor,
-        existing: frozenset[str],
+        existing: Iterable[str],
+        readers: Readers,
+        workers: ThreadPoolExecutor,
     ) -> None:
-        self._connection = connection
         self._store = store
-        self._writers = writers
-        self._existing = existing
+        self._existing = frozenset(existing)
+        self._readers = readers
+        self._workers = workers
         self.written: list[str] = []
 
-    def months(
-        self, table: sa.Table, old: Manifest, asked: set[str], progress: Callable[[str], None]
-    ) -> dict[str, MonthFile]:
-        """The table's months, each as it was or written anew."""
-        current = old.tables.get(table.name, {})
-        revisions = month_revisions(self._connection, table)
-        entries: dict[str, MonthFile] = {}
-        waiting: deque[tuple[str, MonthFile | Future[MonthFile]]] = deque()
-
-        def settle() -> None:
-            month, entry = waiting.popleft()
+    def run(
+        self, old: Manifest, asked: set[str], progress: Callable[[str], None]
+    ) -> dict[str, dict[str, MonthFile]]:
+        """Both tables' months, each as it was or written anew, all of them settled."""
+        tables: dict[str, dict[str, MonthFile]] = {str(table.name): {} for table in TABLES}
+        revisions = dict(zip(tables, self._workers.map(self._revisions, TABLES), strict=True))
+        unsettled = []
+        for name, month, entry in _ahead(2 * WORKERS, self._begin(revisions, old, asked)):
+            months, count = tables[name], len(revisions[name])
             if isinstance(entry, Future):
                 entry = entry.result()
-                self.written.append(entry.key)
-            entries[month] = entry
-            if len(entries) in (len(revisions), *range(0, len(revisions), PROGRESS_MONTHS)):
-                progress(f"{table.name} {month}: {len(entries)} of {len(revisions)} months")
+                unsettled.append(entry.key)
+            months[month] = entry
+            if len(months) == count or len(months) % PROGRESS_MONTHS == 0:
+                self._store.settle(unsettled)
+                self.written += unsettled
+                unsettled.clear()
+                progress(f"{name} {month}: {len(months)} of {count} months")
+        return tables
 
-        for month, revision in revisions.items():
-            if len(waiting) == WRITERS:
-                settle()
-            entry = current.get(month)
-            if month in asked or entry is None or entry.revision != revision:
-                waiting.append((month, self._start(table, month, revision)))
-            else:
-                waiting.append((month, entry))
-        while waiting:
-            settle()
-        return entries
+    def _begin(
+        self, revisions: dict[str, dict[str, str]], old: Manifest, asked: set[str]
+    ) -> Iterator[tuple[str, str, MonthFile | Future[MonthFile]]]:
+        """Table, month, and its file: the old one, or one that is being written."""
+        for table in TABLES:
+            current = old.tables.get(table.name, {})
+            for month, revision in revisions[table.name].items():
+                entry = current.get(month)
+                if month not in asked and entry and entry.revision == revision:
+                    yield table.name, month, entry
+                    continue
+                written = self._workers.submit(self._write, table, month, revision)
+                yield table.name, month, written
 
-    def _start(self, table: sa.Table, month: str, revision: str) -> Future[MonthFile]:
-        """Read a month whole; the future's writer has its last blocks still to do."""
-        blocks = RowBlocks()
-        written = self._writers.submit(self._write, table, month, revision, blocks)
-        first = f"date '{date.fromisoformat(f'{month}-01')}'"
-        copy_rows(
-            self._connection,
-            f"""SELECT {", ".join(arrow_schema(table).names)} FROM {SCHEMA}.{table.name}
-            WHERE feed_day >= {first} AND feed_day < {first} + interval '1 month'
-            ORDER BY match_id""",
-            blocks,
-        )
-        return written
+    def _revisions(self, table: sa.Table) -> dict[str, str]:
+        with self._reader() as connection:
+            return month_revisions(connection, table)
 
-    def _write(self, table: sa.Table, month: str, revision: str, blocks: RowBlocks) -> MonthFile:
-        with closing(blocks), SpooledTemporaryFile(SPOOL_BYTES) as file:
-            rows, first_day, last_day = _encode(blocks, arrow_schema(table), file)
+    def _write(self, table: sa.Table, month: str, revision: str) -> MonthFile:
+        with self._reader() as connection, SpooledTemporaryFile(SPOOL_BYTES) as file:
+            rows, first_day, last_day = _encode(connection, table, month, file)
             file.seek(0)
             digest = file_digest(file, "sha256").hexdigest()
             key = f"{FOLDER}{table.name}/month={month}/{digest[:16]}.parquet"
             if key not in self._existing or self._store.digest(key) != digest:
                 file.seek(0)
-                self._store.put(key, file)
+                self._store.put(key, file, settle=False)
         return MonthFile(key, digest, rows, str(first_day), str(last_day), revision)
+
+    @contextmanager
+    def _reader(self) -> Iterator[sa.Connection]:
+        connection = self._readers.get()
+        try:
+            yield connection
+        finally:
+            self._readers.put(connection)
+
+
+def _ahead(count: int, items: Iterator[T]) -> Iterator[T]:
+    """The same items; so many are taken from the iterator before they are needed."""
+    waiting = deque(islice(items, count))
+    while waiting:
+        item = waiting.popleft()
+        waiting.extend(islice(items, 1))
+        yield item
 
 
 def _encode(
-    blocks: Iterable[bytearray], schema: pa.Schema, file: IO[bytes]
+    connection: sa.Connection, table: sa.Table, month: str, file: IO[bytes]
 ) -> tuple[int, date, date]:
-    """Each block as a row group; returns the count of rows, the first day and the last."""
-    rows, days = 0, set()
-    # Numbers hardly repeat: dictionaries of them make files larger and take time.
-    texts = [column.name for column in schema if column.type == pa.string()]
-    with pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=texts) as writer:
-        for block in blocks:
-            table = parse_rows(block, schema)
-            writer.write_table(table, row_group_size=table.num_rows)
-            rows += table.num_rows
-            days |= set(pc.min_max(table["feed_day"]).as_py().values())
+    """Write a month as parquet, each block of rows as a row group; returns the count of rows, the
+    first day and the last."""
+    schema = arrow_schema(table)
+    rows = 0
+    days: set[date] = set()
+
+    def write(block: bytearray) -> None:
+        nonlocal rows
+        part = parse_rows(block, schema)
+        writer.write_table(part, row_group_size=part.num_rows)
+        rows += part.num_rows
+        days.update(pc.min_max(part["feed_day"]).as_py().values())
+
+    first = f"date '{date.fromisoformat(f'{month}-01')}'"
+    query = f"""SELECT {", ".join(schema.names)} FROM {SCHEMA}.{table.name}
+        WHERE feed_day >= {first} AND feed_day < {first} + interval '1 month' ORDER BY match_id"""
+    out = pa.BufferedOutputStream(pa.PythonFile(file, "w"), WRITE_BYTES)
+    with pq.ParquetWriter(out, schema, **_layout(schema)) as writer:
+        copy_rows(connection, query, write)
+    out.detach()  # closing it would close the file
     return rows, min(days), max(days)
+
+
+@cache
+def _layout(schema: pa.Schema) -> dict[str, Any]:
+    """How columns are stored, in the words of ParquetWriter: small files that cost little time.
+
+    Texts repeat, so they have dictionaries; numbers and times are packed as differences, all but
+    hashes, which would not shrink. LZ4 takes a third of zstd's time, and on top of these encodings
+    its files are hardly larger. Statistics are where readers skip by them.
+    """
+    packed = [
+        column.name
+        for column in schema
+        if pa.types.is_integer(column.type) or pa.types.is_temporal(column.type)
+    ]
+    return {
+        "compression": "lz4",
+        "use_dictionary": [column.name for column in schema if column.type == pa.string()],
+        "column_encoding": {
+            name: "DELTA_BINARY_PACKED" for name in packed if name != "content_hash"
+        },
+        "write_statistics": [
+            name for name in ("match_id", "feed_day", "kickoff") if name in schema.names
+        ],
+    }
 
 
 def _publish(store: ObjectStore, old: Manifest, new: Manifest) -> None:

@@ -37,8 +37,16 @@ class ObjectStore(Protocol):
 
     uri: str
 
-    def put(self, key: str, body: bytes | IO[bytes]) -> None:
-        """Store bytes, or the rest of a file, which is read in pieces and may be closed."""
+    def put(self, key: str, body: bytes | IO[bytes], *, settle: bool = True) -> None:
+        """Store bytes, or the rest of a file, which is read in pieces and may be closed.
+
+        With ``settle`` False, a power cut may undo or spoil it until ``settle`` was called.
+        """
+        ...
+
+    def settle(self, keys: Iterable[str]) -> None:
+        """Have objects survive a power cut: for many of them together it costs less than a put of
+        each that sees to it."""
         ...
 
     def get(self, key: str) -> bytes:
@@ -64,26 +72,38 @@ class ObjectStore(Protocol):
 
 
 class LocalStore:
-    """A folder. A put is on disk when it returns; files have the rights that the umask leaves."""
+    """A folder; files have the rights that the umask leaves."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self.uri = str(root)
 
-    def put(self, key: str, body: bytes | IO[bytes]) -> None:
+    def put(self, key: str, body: bytes | IO[bytes], *, settle: bool = True) -> None:
         path = self._root / key
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{secrets.token_hex(8)}{_UNFINISHED}")
         try:
             with temporary.open("xb") as file:
                 shutil.copyfileobj(BytesIO(body) if isinstance(body, bytes) else body, file)
-                file.flush()
-                os.fsync(file.fileno())
+                if settle:
+                    file.flush()
+                    os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        if settle:
+            _sync_folder(path.parent)
+
+    def settle(self, keys: Iterable[str]) -> None:
+        folders = set()
+        for path in (self._root / key for key in keys):
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
+            # The folder may be new itself.
+            folders |= {path.parent, path.parent.parent}
+        for folder in sorted(folders):
+            _sync_folder(folder)
 
     def get(self, key: str) -> bytes:
         try:
@@ -143,7 +163,7 @@ class S3Store:
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self.uri = f"s3://{bucket}/{self._prefix}".rstrip("/")
 
-    def put(self, key: str, body: bytes | IO[bytes]) -> None:
+    def put(self, key: str, body: bytes | IO[bytes], *, settle: bool = True) -> None:
         from boto3.s3.transfer import TransferConfig
 
         file = BytesIO(body) if isinstance(body, bytes) else body
@@ -152,6 +172,9 @@ class S3Store:
         )
         with self._explained():
             self._client.upload_fileobj(file, self._bucket, self._prefix + key, Config=parts)
+
+    def settle(self, keys: Iterable[str]) -> None:
+        """Nothing to do: what S3 has accepted is settled."""
 
     def get(self, key: str) -> bytes:
         return self._read(key, b"".join)

@@ -1,7 +1,4 @@
-"""The lake's tables as readers see them: rows of the files that a manifest names.
-
-Also the front of the package: writing is in ``export``, the manifest in ``manifest``.
-"""
+"""The lake's tables as readers see them: rows of the files that a manifest names."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,32 +11,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from soccer_assets.lake.export import ExportResult, export_months
 from soccer_assets.lake.manifest import (
-    MANIFEST_KEY,
     TABLES,
     Manifest,
     MonthFile,
     describe_schema,
-    read_manifest,
 )
 from soccer_assets.lake.store import ObjectNotFound, ObjectStore
 from soccer_assets.livescores.parsing import arrow_schema
 from soccer_assets.warehouse.schema import SCHEMA
-
-__all__ = [
-    "MANIFEST_KEY",
-    "CorruptFile",
-    "ExportResult",
-    "Manifest",
-    "MonthFile",
-    "SchemaMismatch",
-    "export_months",
-    "parity_differences",
-    "read_manifest",
-    "read_month_file",
-    "read_table",
-]
 
 #: Files that are read at once: their way from S3 takes longer than their parsing.
 READERS = 4

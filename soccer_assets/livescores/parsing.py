@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, NoReturn
@@ -73,6 +73,7 @@ _ARROW_TYPES = {
 }
 
 
+@cache
 def arrow_schema(table: Any) -> pa.Schema:
     """The Arrow schema of a warehouse table (integers wide, documents as JSON text)."""
     return pa.schema([(c.name, _ARROW_TYPES[str(c.type).split()[0]]) for c in table.columns])

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from soccer_assets.lake.tables import MANIFEST_KEY, Manifest, MonthFile, read_manifest, read_table
+from soccer_assets.lake.manifest import MANIFEST_KEY, Manifest, MonthFile, read_manifest
+from soccer_assets.lake.tables import read_table
 from soccer_assets.livescores.feed import FeedStatus
 from soccer_assets.livescores.server import FeedServer
 from soccer_assets_tests.assets.conftest import INGESTION, LAKE

@@ -12,8 +12,10 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from soccer_assets.lake.archive import ArchivedPayload, PayloadArchive
+from soccer_assets.lake.export import export_months
+from soccer_assets.lake.manifest import TABLES, read_manifest
 from soccer_assets.lake.store import LocalStore, ObjectStore
-from soccer_assets.lake.tables import TABLES, export_months, read_manifest, read_table
+from soccer_assets.lake.tables import read_table
 from soccer_assets.livescores.backends import Row
 from soccer_assets.livescores.client import LivescoresClient
 from soccer_assets.livescores.feed import FeedStatus

@@ -9,8 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.lake.archive import PayloadArchive
+from soccer_assets.lake.export import export_months
+from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.lake.store import LocalStore
-from soccer_assets.lake.tables import export_months, parity_differences, read_manifest
+from soccer_assets.lake.tables import parity_differences
 from soccer_assets.livescores.feed import FeedStatus
 from soccer_assets.livescores.ingest import days_between, ingest_days
 from soccer_assets.livescores.rebuild import rebuild_warehouse

@@ -9,8 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.lake.archive import PayloadArchive
+from soccer_assets.lake.export import export_months
+from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.lake.store import LocalStore
-from soccer_assets.lake.tables import export_months, read_manifest, read_table
+from soccer_assets.lake.tables import read_table
 from soccer_assets.livescores.client import LivescoresClient
 from soccer_assets.livescores.ingest import days_between, ingest_days
 from soccer_assets.livescores.replay import ReplayBackend

@@ -96,6 +96,7 @@ def test_the_stages_of_the_pipeline_depend_on_what_they_run() -> None:
     assert "soccer_assets.features.windows" in closures["features"]
     for name in ("finished", "fixtures"):
         assert "soccer_assets.lake.tables" in closures[name]
+        assert "soccer_assets.lake.export" not in closures[name]
         assert not {m for m in closures[name] if m.startswith("soccer_assets.features")}
     for found in closures.values():
         assert not {

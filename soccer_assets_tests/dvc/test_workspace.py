@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from soccer_assets.dvc.workspace import DvcError, DvcWorkspace, read_stages
+from soccer_assets.lake.manifest import Manifest
 from soccer_assets.lake.store import LocalStore, S3Store
-from soccer_assets.lake.tables import Manifest
 from soccer_assets.params import params_file
 from soccer_assets_tests.conftest import S3Service
 from soccer_assets_tests.dvc.conftest import Reproduced, use_lake

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import yaml
 
 from soccer_assets.clock import utc_now
-from soccer_assets.lake.tables import Manifest
+from soccer_assets.lake.manifest import Manifest
 from soccer_assets.livescores.server import FeedServer
 from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.settings import project_folder

@@ -10,8 +10,8 @@ import pytest
 
 from soccer_assets.dvc.workspace import DvcError, DvcWorkspace, read_stages
 from soccer_assets.integrations.dvc import DvcTranslator, dvc_assets, reproduce
+from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.lake.store import LocalStore
-from soccer_assets.lake.tables import read_manifest
 from soccer_assets.params import params_file
 from soccer_assets_tests.small_lake import make_lake
 

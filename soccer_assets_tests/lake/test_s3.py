@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.lake.connection import S3_RETRIES, s3_client
+from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import Manifest, read_manifest
 from soccer_assets.lake.store import (
     PART_BYTES,
@@ -21,7 +22,7 @@ from soccer_assets.lake.store import (
     StoreUnavailable,
     open_store,
 )
-from soccer_assets.lake.tables import export_months, parity_differences
+from soccer_assets.lake.tables import parity_differences
 from soccer_assets.resources.lake import LakeResource
 from soccer_assets.warehouse.load import load_days
 from soccer_assets_tests.conftest import S3Service

@@ -140,6 +140,29 @@ def test_a_put_is_on_disk_when_it_returns(
     assert synced == [(False, False), (True, True)]
 
 
+def test_objects_that_were_put_together_are_on_disk_once_they_are_settled(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files, then the folders that list them, which may be new to theirs."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def note(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        synced.append(str(path.relative_to(tmp_path / "lake")))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    keys = ["tables/a/1", "tables/a/2", "tables/b/1"]
+    for key in keys:
+        store.put(key, b"x", settle=False)
+    assert synced == []
+    store.settle(keys)
+    assert synced == [*keys, "tables", "tables/a", "tables/b"]
+    store.settle([])
+    assert len(synced) == 6
+
+
 # Opening
 
 

@@ -26,19 +26,20 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from soccer_assets.lake import export
-from soccer_assets.lake.copying import RowBlocks
-from soccer_assets.lake.manifest import PREVIOUS_KEY
-from soccer_assets.lake.store import LocalStore, ObjectStore
-from soccer_assets.lake.tables import (
+from soccer_assets.lake.copying import copy_rows
+from soccer_assets.lake.export import ExportResult, export_months
+from soccer_assets.lake.manifest import (
     MANIFEST_KEY,
-    CorruptFile,
-    ExportResult,
+    PREVIOUS_KEY,
     Manifest,
     MonthFile,
-    SchemaMismatch,
-    export_months,
-    parity_differences,
     read_manifest,
+)
+from soccer_assets.lake.store import LocalStore, ObjectStore
+from soccer_assets.lake.tables import (
+    CorruptFile,
+    SchemaMismatch,
+    parity_differences,
     read_month_file,
     read_table,
 )
@@ -258,10 +259,10 @@ class Failing(LocalStore):
         self._counter = itertools.count(1)
         self._fails_at = fails_at
 
-    def put(self, key: str, body: bytes | IO[bytes]) -> None:
+    def put(self, key: str, body: bytes | IO[bytes], *, settle: bool = True) -> None:
         if next(self._counter) >= self._fails_at:
             raise OSError("no space left")
-        super().put(key, body)
+        super().put(key, body, settle=settle)
 
 
 def test_an_export_that_dies_at_any_put_leaves_readers_with_the_old_lake(
@@ -290,7 +291,6 @@ def test_an_export_that_dies_at_any_put_leaves_readers_with_the_old_lake(
 def test_an_error_of_the_database_ends_the_export(
     three_months: sa.Engine, store: LocalStore
 ) -> None:
-    """Seen by the reader of the rows and by their writer: neither waits for the other."""
     with three_months.begin() as connection:
         connection.execute(sa.text("ALTER TABLE soccer.match RENAME COLUMN sex TO gender"))
     with pytest.raises(psycopg2.errors.UndefinedColumn):
@@ -339,7 +339,7 @@ def test_a_month_of_any_size_takes_the_memory_of_a_few_blocks(
                 FROM generate_series(1, 60000) n"""
             )
         )
-    monkeypatch.setattr(export, "RowBlocks", partial(RowBlocks, block_bytes=1 << 18))
+    monkeypatch.setattr(export, "copy_rows", partial(copy_rows, block_bytes=1 << 18))
     pool, usual = pa.proxy_memory_pool(pa.default_memory_pool()), pa.default_memory_pool()
     pa.set_memory_pool(pool)
     try:

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from soccer_assets.lake.connection import open_lake
-from soccer_assets.lake.tables import Manifest, read_table
+from soccer_assets.lake.manifest import Manifest
+from soccer_assets.lake.tables import read_table
 
 LAKE_POINTER = Path("lake.json")
 FINISHED = Path("data/finished.parquet")
