@@ -12,6 +12,7 @@ marked ``vanished_at``.
 import io
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -214,9 +215,14 @@ def _apply(cursor: psycopg2.extensions.cursor, days: list[ParsedDay]) -> LoadRes
         "INSERT INTO stage_day VALUES %s",
         [(day.day, day.fetched_at, day.payload_key) for day in days],
     )
-    _copy(cursor, "stage_match_raw", pa.concat_tables([day.raw for day in days]))
-    _copy(cursor, "stage_match", pa.concat_tables([day.match for day in days]))
-    _copy(cursor, "stage_match_odds", pa.concat_tables([day.odds for day in days]))
+    # Rows are written as CSV while the database takes those before them.
+    with ThreadPoolExecutor(1, "load-csv") as writer:
+        for table, parts in (
+            ("stage_match_raw", [day.raw for day in days]),
+            ("stage_match", [day.match for day in days]),
+            ("stage_match_odds", [day.odds for day in days]),
+        ):
+            _copy(cursor, table, pa.concat_tables(parts), writer)
     cursor.execute("ANALYZE stage_match (match_id)")
     cursor.execute(_POOL)
     cursor.execute(_IS_CONTESTED)
@@ -337,7 +343,24 @@ WHERE (t.odds_home, t.odds_draw, t.odds_away)
 _NAIVE = pa.timestamp("us")
 
 
-def _copy(cursor: psycopg2.extensions.cursor, table: str, rows: pa.Table) -> None:
+#: Rows that are written as CSV at once.
+_CSV_ROWS = 4096
+
+
+class _Chunks:
+    """A file for COPY to read from, piece by piece."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def read(self, _: int) -> bytes:
+        """The next piece, whatever its size; nothing after the last."""
+        return next(self._chunks, b"")
+
+
+def _copy(
+    cursor: psycopg2.extensions.cursor, table: str, rows: pa.Table, writer: ThreadPoolExecutor
+) -> None:
     if not rows.num_rows:
         return
     # What the feed leaves empty need not be written; and Arrow is ten times as fast with times that
@@ -349,11 +372,17 @@ def _copy(cursor: psycopg2.extensions.cursor, table: str, rows: pa.Table) -> Non
             if column.null_count < rows.num_rows
         }
     )
+    slices = [rows.slice(start, _CSV_ROWS) for start in range(0, rows.num_rows, _CSV_ROWS)]
+    cursor.copy_expert(
+        f"COPY {table} ({', '.join(rows.column_names)}) FROM STDIN (FORMAT csv)",
+        _Chunks(writer.map(_as_csv, slices)),
+    )
+
+
+def _as_csv(rows: pa.Table) -> bytes:
     buffer = io.BytesIO()
-    pa.csv.write_csv(rows, buffer)
-    buffer.seek(0)
-    columns = ", ".join(rows.column_names)
-    cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv, HEADER)", buffer)
+    pa.csv.write_csv(rows, buffer, pa.csv.WriteOptions(include_header=False))
+    return buffer.getvalue()
 
 
 def _upsert(cursor: psycopg2.extensions.cursor, table: sa.Table) -> TableChange:
