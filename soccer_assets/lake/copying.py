@@ -1,6 +1,7 @@
 """Rows of PostgreSQL on their way out: COPY, a block of rows at a time, into Arrow."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.csv
@@ -8,29 +9,6 @@ import sqlalchemy as sa
 
 #: CSV bytes of a block: what is in memory of a result, however long it is.
 BLOCK_BYTES = 8 << 20
-
-
-class _Blocks:
-    """A file for COPY to write to.
-
-    psycopg2 writes a row a call, so blocks can end where rows end without looking into them, and a
-    row of any length fits: it is a block of its own. Where blocks end depends on the rows alone.
-    """
-
-    def __init__(self, consume: Callable[[bytearray], None], block_bytes: int) -> None:
-        self._consume = consume
-        self._block_bytes = block_bytes
-        self._block = bytearray()
-
-    def write(self, row: bytes) -> None:
-        self._block += row
-        if len(self._block) >= self._block_bytes:
-            self.flush()
-
-    def flush(self) -> None:
-        block, self._block = self._block, bytearray()
-        if block:
-            self._consume(block)
 
 
 def copy_rows(
@@ -41,12 +19,24 @@ def copy_rows(
 ) -> None:
     """Hand the query's rows as CSV to ``consume``, block after block while others are to come.
 
+    psycopg2 writes a row a call, so blocks can end where rows end without looking into them, and a
+    row of any length fits: it is a block of its own. Where blocks end depends on the rows alone.
+
     Raises what the query or ``consume`` raises.
     """
-    blocks = _Blocks(consume, block_bytes)
+    block = bytearray()
+
+    def write(row: bytes) -> None:
+        nonlocal block
+        block += row
+        if len(block) >= block_bytes:
+            full, block = block, bytearray()
+            consume(full)
+
     cursor = connection.connection.cursor()
-    cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv)", blocks)
-    blocks.flush()
+    cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv)", SimpleNamespace(write=write))
+    if block:
+        consume(block)
 
 
 def parse_rows(block: bytearray, schema: pa.Schema) -> pa.Table:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from hashlib import file_digest
@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -158,9 +159,28 @@ def month_revisions(connection: sa.Connection, table: sa.Table) -> dict[str, str
               FROM {SCHEMA}.{table.name} GROUP BY feed_day) AS day
         GROUP BY 1 ORDER BY 1
         """
-    columns = schema_fingerprint(describe_schema(arrow_schema(table)))
     rows = connection.execute(sa.text(query))
-    return {month: f"v{SCHEMA_VERSION}:{columns}:{n}:{digest}" for month, n, digest in rows}
+    return {month: _revision(table, n, digest) for month, n, digest in rows}
+
+
+def _revision(table: sa.Table, rows: int, digest: int) -> str:
+    """``digest``: the exclusive or of the rows' hashes."""
+    columns = schema_fingerprint(describe_schema(arrow_schema(table)))
+    return f"v{SCHEMA_VERSION}:{columns}:{rows}:{digest}"
+
+
+def _months(connection: sa.Connection, table: sa.Table) -> list[str]:
+    """Those that have rows; costs less than a look at all of these."""
+    query = f"""
+        SELECT to_char(month, 'YYYY-MM')
+        FROM (SELECT generate_series(date_trunc('month', min(feed_day)), max(feed_day),
+                                     interval '1 month')::date AS month
+              FROM {SCHEMA}.{table.name}) AS every
+        WHERE EXISTS (SELECT FROM {SCHEMA}.{table.name}
+                      WHERE feed_day >= month AND feed_day < month + interval '1 month')
+        ORDER BY 1
+        """
+    return list(connection.scalars(sa.text(query)))
 
 
 class _Export:
@@ -184,10 +204,11 @@ class _Export:
     ) -> dict[str, dict[str, MonthFile]]:
         """Both tables' months, each as it was or written anew, all of them settled."""
         tables: dict[str, dict[str, MonthFile]] = {str(table.name): {} for table in TABLES}
-        revisions = dict(zip(tables, self._workers.map(self._revisions, TABLES), strict=True))
+        known = [old.tables.get(name, {}) for name in tables]
+        due = dict(zip(tables, self._workers.map(self._due, TABLES, known), strict=True))
         unsettled = []
-        for name, month, entry in _ahead(2 * WORKERS, self._begin(revisions, old, asked)):
-            months, count = tables[name], len(revisions[name])
+        for name, month, entry in _ahead(2 * WORKERS, self._begin(due, old, asked)):
+            months, count = tables[name], len(due[name])
             if isinstance(entry, Future):
                 entry = entry.result()
                 unsettled.append(entry.key)
@@ -199,34 +220,45 @@ class _Export:
                 progress(f"{name} {month}: {len(months)} of {count} months")
         return tables
 
+    def _due(self, table: sa.Table, known: dict[str, MonthFile]) -> dict[str, bool]:
+        """The table's months, in order, and whether each differs from the file that is known."""
+        with self._reader() as connection:
+            if not known:
+                return dict.fromkeys(_months(connection, table), True)
+            revisions = month_revisions(connection, table)
+        return {
+            month: month not in known or known[month].revision != revision
+            for month, revision in revisions.items()
+        }
+
     def _begin(
-        self, revisions: dict[str, dict[str, str]], old: Manifest, asked: set[str]
+        self, due: dict[str, dict[str, bool]], old: Manifest, asked: set[str]
     ) -> Iterator[tuple[str, str, MonthFile | Future[MonthFile]]]:
         """Table, month, and its file: the old one, or one that is being written."""
         for table in TABLES:
-            current = old.tables.get(table.name, {})
-            for month, revision in revisions[table.name].items():
-                entry = current.get(month)
-                if month not in asked and entry and entry.revision == revision:
-                    yield table.name, month, entry
-                    continue
-                written = self._workers.submit(self._write, table, month, revision)
-                yield table.name, month, written
+            for month, differs in due[table.name].items():
+                if differs or month in asked:
+                    yield table.name, month, self._workers.submit(self._write, table, month)
+                else:
+                    yield table.name, month, old.tables[table.name][month]
 
-    def _revisions(self, table: sa.Table) -> dict[str, str]:
-        with self._reader() as connection:
-            return month_revisions(connection, table)
-
-    def _write(self, table: sa.Table, month: str, revision: str) -> MonthFile:
+    def _write(self, table: sa.Table, month: str) -> MonthFile:
         with self._reader() as connection, SpooledTemporaryFile(SPOOL_BYTES) as file:
-            rows, first_day, last_day = _encode(connection, table, month, file)
+            content = _encode(connection, table, month, file)
             file.seek(0)
             digest = file_digest(file, "sha256").hexdigest()
             key = f"{FOLDER}{table.name}/month={month}/{digest[:16]}.parquet"
             if key not in self._existing or self._store.digest(key) != digest:
                 file.seek(0)
                 self._store.put(key, file, settle=False)
-        return MonthFile(key, digest, rows, str(first_day), str(last_day), revision)
+        return MonthFile(
+            key,
+            digest,
+            content.rows,
+            str(min(content.days)),
+            str(max(content.days)),
+            _revision(table, content.rows, content.digest),
+        )
 
     @contextmanager
     def _reader(self) -> Iterator[sa.Connection]:
@@ -246,21 +278,30 @@ def _ahead(count: int, items: Iterator[T]) -> Iterator[T]:
         yield item
 
 
-def _encode(
-    connection: sa.Connection, table: sa.Table, month: str, file: IO[bytes]
-) -> tuple[int, date, date]:
-    """Write a month as parquet, each block of rows as a row group; returns the count of rows, the
-    first day and the last."""
+@dataclass
+class _Content:
+    """What a file holds. ``days``: the first and the last day, of each block of rows; ``digest``:
+    the exclusive or of the rows' hashes."""
+
+    rows: int = 0
+    days: set[date] = field(default_factory=set)
+    digest: int = 0
+
+    def add(self, part: pa.Table) -> None:
+        self.rows += part.num_rows
+        self.days.update(pc.min_max(part["feed_day"]).as_py().values())
+        self.digest ^= int(np.bitwise_xor.reduce(part["content_hash"].to_numpy()))
+
+
+def _encode(connection: sa.Connection, table: sa.Table, month: str, file: IO[bytes]) -> _Content:
+    """Write a month as parquet, each block of rows as a row group."""
     schema = arrow_schema(table)
-    rows = 0
-    days: set[date] = set()
+    content = _Content()
 
     def write(block: bytearray) -> None:
-        nonlocal rows
         part = parse_rows(block, schema)
         writer.write_table(part, row_group_size=part.num_rows)
-        rows += part.num_rows
-        days.update(pc.min_max(part["feed_day"]).as_py().values())
+        content.add(part)
 
     first = f"date '{date.fromisoformat(f'{month}-01')}'"
     query = f"""SELECT {", ".join(schema.names)} FROM {SCHEMA}.{table.name}
@@ -269,7 +310,7 @@ def _encode(
     with pq.ParquetWriter(out, schema, **_layout(schema)) as writer:
         copy_rows(connection, query, write)
     out.detach()  # closing it would close the file
-    return rows, min(days), max(days)
+    return content
 
 
 @cache

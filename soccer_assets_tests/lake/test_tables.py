@@ -151,6 +151,16 @@ def test_an_empty_database(engine: sa.Engine, any_store: ObjectStore) -> None:
     assert read_table(any_store, Manifest(), "match", ["match_id"]).num_rows == 0
 
 
+def test_a_month_without_matches_has_no_file(engine: sa.Engine, any_store: ObjectStore) -> None:
+    for day in (JANUARY, MARCH):
+        load_days(engine, [parsed(*shown_first(day).values(), day=day)])
+    manifest = export_months(engine, any_store).manifest
+    assert {name: list(months) for name, months in manifest.tables.items()} == {
+        name: ["2024-01", "2024-03"] for name in ("match_raw", "match")
+    }
+    assert export_months(engine, any_store).written == []
+
+
 def test_a_second_export_writes_nothing(three_months: sa.Engine, any_store: ObjectStore) -> None:
     export_months(three_months, any_store)
     manifest, listed = any_store.get(MANIFEST_KEY), any_store.list("tables/")
