@@ -34,6 +34,7 @@ from soccer_assets.lake.manifest import (
 )
 from soccer_assets.lake.store import ObjectStore
 from soccer_assets.livescores.parsing import arrow_schema
+from soccer_assets.warehouse.load import loads_fingerprint
 from soccer_assets.warehouse.schema import LOCK_KEY, SCHEMA
 
 #: Held by the one export that runs.
@@ -54,9 +55,12 @@ Readers = SimpleQueue[sa.Connection]
 
 @dataclass(frozen=True)
 class ExportResult:
+    """``written``, ``removed``: keys of files. ``loads``: those whose rows the export saw."""
+
     manifest: Manifest
     written: list[str]
     removed: list[str]
+    loads: str
 
 
 def export_months(
@@ -85,13 +89,14 @@ def export_months(
             _readers(engine, snapshot) as readers,
             _workers() as workers,
         ):
+            loads = loads_fingerprint(connection)
             export = _Export(store, existing, readers, workers)
             tables = export.run(old, asked, progress)
         schemas = {str(table.name): describe_schema(arrow_schema(table)) for table in TABLES}
         manifest = Manifest(tables, schemas=schemas)
         _publish(store, old, manifest)
         removed = _remove_orphans(store, existing, manifest)
-        return ExportResult(manifest, export.written, removed)
+        return ExportResult(manifest, export.written, removed, loads)
 
 
 @contextmanager

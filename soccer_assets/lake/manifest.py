@@ -33,6 +33,10 @@ class MonthFile:
     last_day: str
     revision: str
 
+    def was_written_from(self, rows: int, fingerprint: int) -> bool:
+        """Whether these are the count of the rows and the exclusive or of their hashes."""
+        return self.revision.split(":")[2:] == [str(rows), str(fingerprint)]
+
 
 @dataclass(frozen=True)
 class Manifest:

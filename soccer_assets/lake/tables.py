@@ -4,12 +4,9 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import sha256
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import sqlalchemy as sa
 
 from soccer_assets.lake.manifest import (
     TABLES,
@@ -17,9 +14,8 @@ from soccer_assets.lake.manifest import (
     MonthFile,
     describe_schema,
 )
-from soccer_assets.lake.store import ObjectNotFound, ObjectStore
+from soccer_assets.lake.store import ObjectStore
 from soccer_assets.livescores.parsing import arrow_schema
-from soccer_assets.warehouse.schema import SCHEMA
 
 #: Files that are read at once: their way from S3 takes longer than their parsing.
 READERS = 4
@@ -98,56 +94,3 @@ def _require(what: str, found: Iterable[str], needed: Iterable[str]) -> None:
             raise SchemaMismatch(
                 f"{what}: column {name!r} is {types.get(name, 'missing')}, not {kind}"
             )
-
-
-def parity_differences(
-    connection: sa.Connection, store: ObjectStore, manifest: Manifest
-) -> dict[str, Any]:
-    """``table/month`` -> what differs between database and lake file; empty at parity.
-
-    Compared are row counts, content fingerprints, and sums over the typed 90-minute scores.
-    """
-    differences: dict[str, Any] = {}
-    for table in TABLES:
-        entries = manifest.tables.get(table.name, {})
-        database = _facts_of_database(connection, table)
-        for month in sorted(database.keys() | entries.keys()):
-            theirs = database.get(month, "missing")
-            ours = _facts_of_file(store, entries.get(month), manifest.schemas.get(table.name, ()))
-            if ours != theirs:
-                differences[f"{table.name}/{month}"] = {"database": theirs, "lake": ours}
-    return differences
-
-
-def _facts_of_database(connection: sa.Connection, table: sa.Table) -> dict[str, dict[str, int]]:
-    query = f"""
-        SELECT to_char(feed_day, 'YYYY-MM') AS month, count(*) AS rows,
-               bit_xor(content_hash) AS fingerprint,
-               coalesce(sum(home_score), 0) AS home_goals, coalesce(sum(away_score), 0) AS away_goals
-        FROM {SCHEMA}.{table.name} GROUP BY 1
-        """
-    return {
-        row.pop("month"): {name: int(value) for name, value in row.items()}
-        for row in map(dict, connection.execute(sa.text(query)).mappings())
-    }
-
-
-def _facts_of_file(
-    store: ObjectStore, entry: MonthFile | None, schema: Sequence[str]
-) -> dict[str, int] | str:
-    if entry is None:
-        return "missing"
-    try:
-        columns = ["content_hash", "home_score", "away_score"]
-        rows = read_month_file(store, entry, columns, schema)
-    except (CorruptFile, SchemaMismatch, ObjectNotFound) as error:
-        return f"{type(error).__name__}: {error}"
-    import numpy as np
-
-    hashes = rows["content_hash"].to_numpy()
-    return {
-        "rows": rows.num_rows,
-        "fingerprint": int(np.bitwise_xor.reduce(hashes)) if len(hashes) else 0,
-        "home_goals": pc.sum(rows["home_score"]).as_py() or 0,
-        "away_goals": pc.sum(rows["away_score"]).as_py() or 0,
-    }

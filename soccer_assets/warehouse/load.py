@@ -445,6 +445,16 @@ def matches_by_day(engine: sa.Engine) -> dict[date, int]:
         return {row.day: row.matches for row in rows}
 
 
+def loads_fingerprint(connection: sa.Connection) -> str:
+    """Changes when a day's payload is loaded that was not the day's last one; the tables of matches
+    follow from the payloads."""
+    query = f"""
+        SELECT count(*) || ':' || coalesce(bit_xor(hashtextextended(payload_key, 0)), 0)
+        FROM {SCHEMA}.ingested_day
+        """
+    return str(connection.scalar(sa.text(query)))
+
+
 def fetches_loaded(engine: sa.Engine, days: Sequence[date]) -> dict[date, datetime]:
     """When the payloads that the tables hold of these days were fetched."""
     query = sa.text(f"SELECT day, fetched_at FROM {SCHEMA}.ingested_day WHERE day = ANY(:days)")

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from soccer_assets.lake.archive import PayloadArchive
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import read_manifest
+from soccer_assets.lake.parity import Parity, compare_with_database
 from soccer_assets.lake.store import LocalStore
-from soccer_assets.lake.tables import parity_differences
 from soccer_assets.livescores.feed import FeedStatus
 from soccer_assets.livescores.ingest import days_between, ingest_days
 from soccer_assets.livescores.rebuild import rebuild_warehouse
@@ -100,8 +100,7 @@ def test_ingests_and_exports_at_once_leave_what_they_would_have_left_one_by_one(
         assert archive_of(together) == archive_of(alone)
         store = LocalStore(together)
         manifest = read_manifest(store)
-        with engine.connect() as connection:
-            assert parity_differences(connection, store, manifest) == {}
+        assert compare_with_database(engine, store, manifest) == Parity()
         published(together)
         assert export_months(engine, store).written == []
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from soccer_assets.lake.connection import S3_RETRIES, s3_client
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import Manifest, read_manifest
+from soccer_assets.lake.parity import Parity, compare_with_database
 from soccer_assets.lake.store import (
     PART_BYTES,
     READ_ATTEMPTS,
@@ -22,13 +23,12 @@ from soccer_assets.lake.store import (
     StoreUnavailable,
     open_store,
 )
-from soccer_assets.lake.tables import parity_differences
 from soccer_assets.resources.lake import LakeResource
 from soccer_assets.warehouse.load import load_days
 from soccer_assets_tests.conftest import S3Service
 from soccer_assets_tests.feed_days import a_match, parsed
 from soccer_assets_tests.lake.faulty_s3 import FAULTS, FaultyS3, faulty_s3
-from soccer_assets_tests.lake.test_tables import MONTHS, assert_lake_equals_database
+from soccer_assets_tests.lake.months import MONTHS, assert_lake_equals_database
 
 REGION = "us-east-1"
 
@@ -94,8 +94,7 @@ def test_an_export_through_faults_is_whole(
     faulty.plan("GET", "truncated", "SlowDown", "truncated", "reset")
     assert read_manifest(faulty_store) == manifest
     assert_lake_equals_database(engine, faulty_store)
-    with engine.connect() as connection:
-        assert parity_differences(connection, faulty_store, manifest) == {}
+    assert compare_with_database(engine, faulty_store, manifest) == Parity()
 
 
 # Faults that stay

@@ -1,0 +1,101 @@
+"""Whether the lake holds what the database holds, month by month."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from soccer_assets.lake.manifest import TABLES, Manifest, MonthFile
+from soccer_assets.lake.store import ObjectNotFound, ObjectStore
+from soccer_assets.lake.tables import CorruptFile, SchemaMismatch, read_month_file
+from soccer_assets.warehouse.load import loads_fingerprint
+from soccer_assets.warehouse.schema import SCHEMA
+
+
+@dataclass(frozen=True)
+class Parity:
+    """``differences``: ``table/month`` -> what is in the database and what in the lake.
+
+    ``behind``: ``table/month`` that the database has moved on from since the export.
+    """
+
+    differences: dict[str, Any] = field(default_factory=dict)
+    behind: list[str] = field(default_factory=list)
+
+
+def compare_with_database(
+    engine: sa.Engine, store: ObjectStore, manifest: Manifest, exported_loads: str | None = None
+) -> Parity:
+    """Row counts, content fingerprints, and sums over the typed 90-minute scores of every month.
+
+    Args:
+        exported_loads: the loads (see ``loads_fingerprint``) that the export saw. If there were
+            others since, a file may hold the rows that it was written from instead of the
+            present ones.
+    """
+    found = Parity()
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        moved_on = exported_loads not in (None, loads_fingerprint(connection))
+        facts = {table.name: _facts_of_database(connection, table) for table in TABLES}
+    for name, database in facts.items():
+        entries = manifest.tables.get(name, {})
+        for month in sorted(database.keys() | entries.keys()):
+            theirs, entry = database.get(month, "missing"), entries.get(month)
+            ours = _facts_of_file(store, entry, manifest.schemas.get(name, ()))
+            if ours == theirs:
+                continue
+            if moved_on and _is_of_another_time(entry, ours, theirs):
+                found.behind.append(f"{name}/{month}")
+            else:
+                found.differences[f"{name}/{month}"] = {"database": theirs, "lake": ours}
+    return found
+
+
+def _is_of_another_time(
+    entry: MonthFile | None, ours: dict[str, int] | str, theirs: dict[str, int] | str
+) -> bool:
+    """The database has other rows than those the file was written from, which it holds."""
+    if entry is None:
+        return True
+    return (
+        isinstance(ours, dict)
+        and entry.was_written_from(ours["rows"], ours["fingerprint"])
+        and not (
+            isinstance(theirs, dict)
+            and entry.was_written_from(theirs["rows"], theirs["fingerprint"])
+        )
+    )
+
+
+def _facts_of_database(connection: sa.Connection, table: sa.Table) -> dict[str, dict[str, int]]:
+    query = f"""
+        SELECT to_char(feed_day, 'YYYY-MM') AS month, count(*) AS rows,
+               bit_xor(content_hash) AS fingerprint,
+               coalesce(sum(home_score), 0) AS home_goals, coalesce(sum(away_score), 0) AS away_goals
+        FROM {SCHEMA}.{table.name} GROUP BY 1
+        """
+    return {
+        row.pop("month"): {name: int(value) for name, value in row.items()}
+        for row in map(dict, connection.execute(sa.text(query)).mappings())
+    }
+
+
+def _facts_of_file(
+    store: ObjectStore, entry: MonthFile | None, schema: Sequence[str]
+) -> dict[str, int] | str:
+    if entry is None:
+        return "missing"
+    try:
+        columns = ["content_hash", "home_score", "away_score"]
+        rows = read_month_file(store, entry, columns, schema)
+    except (CorruptFile, SchemaMismatch, ObjectNotFound) as error:
+        return f"{type(error).__name__}: {error}"
+    return {
+        "rows": rows.num_rows,
+        "fingerprint": int(np.bitwise_xor.reduce(rows["content_hash"].to_numpy())),
+        "home_goals": pc.sum(rows["home_score"]).as_py() or 0,
+        "away_goals": pc.sum(rows["away_score"]).as_py() or 0,
+    }
