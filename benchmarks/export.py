@@ -85,7 +85,7 @@ def run(bench: Workbench) -> list[Comparison]:
             Cost.of(found[name]),
             GOAL,
             [
-                "ours: a file a month, settled on disk, with hashes and a manifest; best of"
+                "ours: a file a month, settled on disk, with hashes and a manifest; each way: best of"
                 f" {bench.sizes.export_repeats}"
             ],
         )

@@ -19,7 +19,7 @@ class Sizes:
     """How much is measured. ``*_sample``: rows of a baseline that is scaled up to all of them."""
 
     rows: int = 1_000_000
-    to_sql_sample: int = 30_000
+    to_sql_sample: int = 100_000
     copy_sample: int = 200_000
     probe: int = 1_000
     plain_days: int = 200
