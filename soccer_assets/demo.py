@@ -14,7 +14,7 @@ from soccer_assets.livescores.ingest import days_between
 from soccer_assets.params import load_params
 from soccer_assets.runner import JobFailed, run_job
 from soccer_assets.warehouse.connection import get_engine
-from soccer_assets.warehouse.load import settled_days
+from soccer_assets.warehouse.ingested_days import settled_days
 from soccer_assets.warehouse.serving_tables import upcoming_table
 
 #: Systems of the scorecard, in the order they are shown.

@@ -21,7 +21,7 @@ from soccer_assets.livescores.rebuild import rebuild_warehouse
 from soccer_assets.monitoring.expectations import unusual_days
 from soccer_assets.params import load_params
 from soccer_assets.resources import LakeResource, LivescoresResource, WarehouseResource
-from soccer_assets.warehouse.load import matches_by_day, settled_days
+from soccer_assets.warehouse.ingested_days import matches_by_day, settled_days
 from soccer_assets.warehouse.schema import match, match_raw
 
 LIVESCORES, MATCH_RAW, MATCH = (dg.AssetKey(k) for k in ("livescores", "match_raw", "match"))

@@ -13,7 +13,6 @@ from queue import SimpleQueue
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, TypeVar
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -24,17 +23,17 @@ from soccer_assets.lake.manifest import (
     FOLDER,
     MANIFEST_KEY,
     PREVIOUS_KEY,
-    SCHEMA_VERSION,
     TABLES,
     Manifest,
     MonthFile,
     describe_schema,
+    month_revision,
     read_manifest,
-    schema_fingerprint,
+    rows_fingerprint,
 )
 from soccer_assets.lake.store import ObjectStore
 from soccer_assets.livescores.parsing import arrow_schema
-from soccer_assets.warehouse.load import loads_fingerprint
+from soccer_assets.warehouse.ingested_days import loads_fingerprint
 from soccer_assets.warehouse.schema import LOCK_KEY, SCHEMA
 
 #: Held by the one export that runs.
@@ -155,8 +154,8 @@ def _workers() -> Iterator[ThreadPoolExecutor]:
         workers.shutdown(cancel_futures=True)
 
 
-def month_revisions(connection: sa.Connection, table: sa.Table) -> dict[str, str]:
-    """``YYYY-MM`` -> a fingerprint of the month's rows, independent of their order, and columns."""
+def _month_revisions(connection: sa.Connection, table: sa.Table) -> dict[str, str]:
+    """``YYYY-MM`` -> the revision of the month's rows."""
     query = f"""
         SELECT to_char(month, 'YYYY-MM'), sum(rows), bit_xor(hash)
         FROM (SELECT date_trunc('month', feed_day) AS month,
@@ -165,13 +164,8 @@ def month_revisions(connection: sa.Connection, table: sa.Table) -> dict[str, str
         GROUP BY 1 ORDER BY 1
         """
     rows = connection.execute(sa.text(query))
-    return {month: _revision(table, n, digest) for month, n, digest in rows}
-
-
-def _revision(table: sa.Table, rows: int, digest: int) -> str:
-    """``digest``: the exclusive or of the rows' hashes."""
-    columns = schema_fingerprint(describe_schema(arrow_schema(table)))
-    return f"v{SCHEMA_VERSION}:{columns}:{rows}:{digest}"
+    columns = describe_schema(arrow_schema(table))
+    return {month: month_revision(columns, n, fingerprint) for month, n, fingerprint in rows}
 
 
 def _months(connection: sa.Connection, table: sa.Table) -> list[str]:
@@ -230,7 +224,7 @@ class _Export:
         with self._reader() as connection:
             if not known:
                 return dict.fromkeys(_months(connection, table), True)
-            revisions = month_revisions(connection, table)
+            revisions = _month_revisions(connection, table)
         return {
             month: month not in known or known[month].revision != revision
             for month, revision in revisions.items()
@@ -262,7 +256,7 @@ class _Export:
             content.rows,
             str(min(content.days)),
             str(max(content.days)),
-            _revision(table, content.rows, content.digest),
+            month_revision(describe_schema(arrow_schema(table)), content.rows, content.fingerprint),
         )
 
     @contextmanager
@@ -285,17 +279,16 @@ def _ahead(count: int, items: Iterator[T]) -> Iterator[T]:
 
 @dataclass
 class _Content:
-    """What a file holds. ``days``: the first and the last day, of each block of rows; ``digest``:
-    the exclusive or of the rows' hashes."""
+    """What a file holds. ``days``: the first and the last day of each block of rows."""
 
     rows: int = 0
     days: set[date] = field(default_factory=set)
-    digest: int = 0
+    fingerprint: int = 0
 
     def add(self, part: pa.Table) -> None:
         self.rows += part.num_rows
         self.days.update(pc.min_max(part["feed_day"]).as_py().values())
-        self.digest ^= int(np.bitwise_xor.reduce(part["content_hash"].to_numpy()))
+        self.fingerprint ^= rows_fingerprint(part)
 
 
 def _encode(connection: sa.Connection, table: sa.Table, month: str, file: IO[bytes]) -> _Content:

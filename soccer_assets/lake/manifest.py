@@ -8,6 +8,7 @@ and so are that one's files, for readers that still hold it.
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 
+import numpy as np
 import orjson
 import pyarrow as pa
 
@@ -34,7 +35,7 @@ class MonthFile:
     revision: str
 
     def was_written_from(self, rows: int, fingerprint: int) -> bool:
-        """Whether these are the count of the rows and the exclusive or of their hashes."""
+        """Whether its rows were so many, with this fingerprint."""
         return self.revision.split(":")[2:] == [str(rows), str(fingerprint)]
 
 
@@ -89,6 +90,16 @@ def describe_schema(schema: pa.Schema) -> list[str]:
     return [f"{column.name} {column.type}" for column in schema]
 
 
-def schema_fingerprint(columns: list[str]) -> str:
+def rows_fingerprint(rows: pa.Table) -> int:
+    """The exclusive or of the rows' hashes: independent of their order, 0 of none."""
+    return int(np.bitwise_xor.reduce(rows["content_hash"].to_numpy()))
+
+
+def month_revision(columns: list[str], rows: int, fingerprint: int) -> str:
+    """Of a month with so many rows, their fingerprint, and these columns."""
+    return f"v{SCHEMA_VERSION}:{_schema_fingerprint(columns)}:{rows}:{fingerprint}"
+
+
+def _schema_fingerprint(columns: list[str]) -> str:
     """12 hex digits that change with any name, type or the order of the columns."""
     return sha256("\n".join(columns).encode()).hexdigest()[:12]

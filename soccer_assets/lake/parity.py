@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from soccer_assets.lake.manifest import TABLES, Manifest, MonthFile
+from soccer_assets.lake.manifest import TABLES, Manifest, MonthFile, rows_fingerprint
 from soccer_assets.lake.store import ObjectNotFound, ObjectStore
 from soccer_assets.lake.tables import CorruptFile, SchemaMismatch, read_month_file
-from soccer_assets.warehouse.load import loads_fingerprint
+from soccer_assets.warehouse.ingested_days import loads_fingerprint
 from soccer_assets.warehouse.schema import SCHEMA
 
 
@@ -95,7 +94,7 @@ def _facts_of_file(
         return f"{type(error).__name__}: {error}"
     return {
         "rows": rows.num_rows,
-        "fingerprint": int(np.bitwise_xor.reduce(rows["content_hash"].to_numpy())),
+        "fingerprint": rows_fingerprint(rows),
         "home_goals": pc.sum(rows["home_score"]).as_py() or 0,
         "away_goals": pc.sum(rows["away_score"]).as_py() or 0,
     }

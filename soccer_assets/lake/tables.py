@@ -8,12 +8,7 @@ from hashlib import sha256
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from soccer_assets.lake.manifest import (
-    TABLES,
-    Manifest,
-    MonthFile,
-    describe_schema,
-)
+from soccer_assets.lake.manifest import TABLES, Manifest, MonthFile, describe_schema
 from soccer_assets.lake.store import ObjectStore
 from soccer_assets.livescores.parsing import arrow_schema
 

@@ -12,7 +12,8 @@ from soccer_assets.clock import utc_now
 from soccer_assets.lake.archive import ArchivedPayload, PayloadArchive
 from soccer_assets.livescores.faults import FeedFault, FetchFault
 from soccer_assets.livescores.parsing import ParsedDay, parse_day
-from soccer_assets.warehouse.load import LoadResult, TableChange, fetches_loaded, load_days
+from soccer_assets.warehouse.ingested_days import fetches_loaded
+from soccer_assets.warehouse.load import LoadResult, TableChange, load_days
 
 Fetch = Callable[[date], bytes]
 

@@ -14,7 +14,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
+from types import SimpleNamespace
 
 import psycopg2.extensions
 import pyarrow as pa
@@ -347,17 +348,6 @@ _NAIVE = pa.timestamp("us")
 _CSV_ROWS = 4096
 
 
-class _Chunks:
-    """A file for COPY to read from, piece by piece."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-
-    def read(self, _: int) -> bytes:
-        """The next piece, whatever its size; nothing after the last."""
-        return next(self._chunks, b"")
-
-
 def _copy(
     cursor: psycopg2.extensions.cursor, table: str, rows: pa.Table, writer: ThreadPoolExecutor
 ) -> None:
@@ -373,9 +363,11 @@ def _copy(
         }
     )
     slices = [rows.slice(start, _CSV_ROWS) for start in range(0, rows.num_rows, _CSV_ROWS)]
+    chunks = writer.map(_as_csv, slices)
     cursor.copy_expert(
         f"COPY {table} ({', '.join(rows.column_names)}) FROM STDIN (FORMAT csv)",
-        _Chunks(writer.map(_as_csv, slices)),
+        # A chunk may be longer than COPY asks for.
+        SimpleNamespace(read=lambda _: next(chunks, b"")),
     )
 
 
@@ -436,40 +428,3 @@ def _note_ingested(
             for day in days
         ],
     )
-
-
-def matches_by_day(engine: sa.Engine) -> dict[date, int]:
-    """How many matches the feed of each ingested day shows, 0 for empty ones."""
-    with engine.connect() as connection:
-        rows = connection.execute(sa.text(f"SELECT day, matches FROM {SCHEMA}.ingested_day"))
-        return {row.day: row.matches for row in rows}
-
-
-def loads_fingerprint(connection: sa.Connection) -> str:
-    """Changes when a day's payload is loaded that was not the day's last one; the tables of matches
-    follow from the payloads."""
-    query = f"""
-        SELECT count(*) || ':' || coalesce(bit_xor(hashtextextended(payload_key, 0)), 0)
-        FROM {SCHEMA}.ingested_day
-        """
-    return str(connection.scalar(sa.text(query)))
-
-
-def fetches_loaded(engine: sa.Engine, days: Sequence[date]) -> dict[date, datetime]:
-    """When the payloads that the tables hold of these days were fetched."""
-    query = sa.text(f"SELECT day, fetched_at FROM {SCHEMA}.ingested_day WHERE day = ANY(:days)")
-    with engine.connect() as connection:
-        return {row.day: row.fetched_at for row in connection.execute(query, {"days": list(days)})}
-
-
-#: A day's feed keeps changing (late results, corrections) until this long after it.
-SETTLES_AFTER = timedelta(days=3)
-
-
-def settled_days(engine: sa.Engine) -> set[date]:
-    """Days whose feed was last asked for when it had stopped changing."""
-    query = sa.text(
-        f"SELECT day FROM {SCHEMA}.ingested_day WHERE checked_at >= day + CAST(:age AS interval)"
-    )
-    with engine.connect() as connection:
-        return set(connection.scalars(query, {"age": SETTLES_AFTER}))

@@ -14,7 +14,8 @@ from soccer_assets.lake.manifest import MANIFEST_KEY, read_manifest
 from soccer_assets.lake.parity import Parity, compare_with_database
 from soccer_assets.lake.store import LocalStore, ObjectStore
 from soccer_assets.lake.tables import read_month_file
-from soccer_assets.warehouse.load import load_days, loads_fingerprint
+from soccer_assets.warehouse.ingested_days import loads_fingerprint
+from soccer_assets.warehouse.load import load_days
 from soccer_assets.warehouse.schema import match, match_raw
 from soccer_assets_tests.feed_days import a_match, finished, parsed
 from soccer_assets_tests.lake.months import JANUARY, LEAP_DAY, differences, rewrite_day, shown_first

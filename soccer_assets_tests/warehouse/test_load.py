@@ -19,7 +19,8 @@ from soccer_assets.livescores.backends import Row
 from soccer_assets.livescores.faults import PayloadFault
 from soccer_assets.livescores.feed import FeedStatus
 from soccer_assets.livescores.parsing import ParsedDay, parse_day
-from soccer_assets.warehouse.load import LoadResult, TableChange, load_days, settled_days
+from soccer_assets.warehouse.ingested_days import settled_days
+from soccer_assets.warehouse.load import LoadResult, TableChange, load_days
 from soccer_assets.warehouse.migrate import migrate
 from soccer_assets.warehouse.schema import (
     RAW_FIELDS,
