@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from soccer_assets.files import create_once
+
 #: Where ``soccer serve`` listens.
 DEFAULT_PORT = 8008
 
@@ -128,11 +130,8 @@ class Settings(BaseSettings):
         """``SERVING_TOKEN``, or a token generated once and readable by this user alone."""
         if self.serving_token:
             return self.serving_token.get_secret_value()
-        path = self.home / "serving-token"
-        if not path.exists():
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(32))
-        return path.read_text()
+        token = create_once(self.home / "serving-token", secrets.token_urlsafe(32), mode=0o600)
+        return token.strip()
 
 
 def is_loopback(url: str) -> bool:

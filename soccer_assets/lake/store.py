@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from soccer_assets.files import sync_folder
+
 #: Larger objects go to S3 in parts of this size, a few at a time.
 PART_BYTES = 8 << 20
 #: Attempts to read an object whose body breaks off on its way.
@@ -93,7 +95,7 @@ class LocalStore:
             temporary.unlink(missing_ok=True)
             raise
         if settle:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
     def settle(self, keys: Iterable[str]) -> None:
         folders = set()
@@ -103,7 +105,7 @@ class LocalStore:
             # The folder may be new itself.
             folders |= {path.parent, path.parent.parent}
         for folder in sorted(folders):
-            _sync_folder(folder)
+            sync_folder(folder)
 
     def get(self, key: str) -> bytes:
         try:
@@ -136,17 +138,6 @@ class LocalStore:
 
 def _is_unfinished(path: Path) -> bool:
     return path.name.startswith(".") and path.suffix == _UNFINISHED
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have a rename survive a power cut."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class S3Store:

@@ -1,0 +1,89 @@
+"""Small files: the old content or the new, and one content among many that write it at once."""
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from soccer_assets.files import create_once, write_atomically
+from soccer_assets.settings import Settings
+
+#: Writes the file named first, and is killed where the second argument says.
+KILLED_WRITER = """
+import os, signal, sys
+from pathlib import Path
+from soccer_assets import files
+def die(*_): os.kill(os.getpid(), signal.SIGKILL)
+path, where = Path(sys.argv[1]), sys.argv[2]
+if where == "created": os.fdopen = die
+if where == "written": os.fsync = die
+if where == "renaming": Path.replace = die
+if where == "renamed": files.sync_folder = die
+files.create_once(path, "new", 0o600)
+"""
+
+
+def test_content_and_rights_are_replaced_together(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    write_atomically(path, "öld")
+    assert path.read_bytes() == "öld".encode()
+    write_atomically(path, b"\x00new", mode=0o600)
+    assert path.read_bytes() == b"\x00new"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["state"]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "state"
+    write_atomically(path, "old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["state"]
+
+
+@pytest.mark.parametrize("before", [None, ""])
+@pytest.mark.parametrize("where", ["created", "written", "renaming", "renamed"])
+def test_a_writer_that_is_killed_leaves_nothing_half_made(
+    where: str, before: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "state"
+    if before is not None:
+        path.write_text(before)
+    killed = subprocess.run([sys.executable, "-c", KILLED_WRITER, str(path), where], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    left = path.read_text() if path.exists() else None
+    assert left == ("new" if where == "renamed" else before)
+    assert create_once(path, "next") == path.read_text() == (left or "next")
+
+
+def test_all_who_create_a_file_at_once_get_the_text_of_one(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    for _ in range(20):
+        path.write_text("")  # as a killed process may have left it
+        with ThreadPoolExecutor(8) as pool:
+            got = set(pool.map(lambda n: create_once(path, f"text {n}"), range(8)))
+        assert got == {path.read_text()}
+
+
+@pytest.mark.parametrize("left", [None, "", "by-hand\n"])
+def test_the_reload_token_is_one_for_all_processes(left: str | None, tmp_path: Path) -> None:
+    """Absent, left empty by a process that was killed, or written by a person."""
+    path = tmp_path / "serving-token"
+    if left is not None:
+        path.write_text(left)
+    tokens = {Settings(_env_file=None, soccer_home=tmp_path).reload_token for _ in range(3)}
+    assert len(tokens) == 1
+    assert path.read_text().strip() in tokens
+    assert tokens == {"by-hand"} if left else len(tokens.pop()) >= 32
+    assert left or path.stat().st_mode & 0o777 == 0o600
