@@ -3,12 +3,12 @@
 import os
 from datetime import UTC, datetime
 
+from soccer_assets.settings import moment, read_env_file
+
 
 def utc_now() -> datetime:
-    """The present, or the moment ``SOCCER_AS_OF`` (ISO 8601, UTC unless it says otherwise) freezes
-    it at, so that the past can be replayed as if it were today."""
+    """The present, or the moment that ``SOCCER_AS_OF`` freezes it at, so that the past can be
+    replayed as if it were today."""
+    read_env_file()
     frozen = os.environ.get("SOCCER_AS_OF")
-    if not frozen:
-        return datetime.now(UTC)
-    moment = datetime.fromisoformat(frozen)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment(frozen) if frozen else datetime.now(UTC)

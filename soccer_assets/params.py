@@ -1,14 +1,14 @@
 """Parameters of the pipeline, from ``params.yaml`` (or the file ``SOCCER_PARAMS`` names)."""
 
-import os
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from soccer_assets.features.params import FeatureParams
+from soccer_assets.settings import SettingsError, get_settings
 
 
 class _Section(BaseModel):
@@ -52,11 +52,31 @@ class Params(_Section):
 
 
 def params_file() -> Path:
-    override = os.environ.get("SOCCER_PARAMS")
-    return Path(override) if override else Path(__file__).parent / "dvc" / "params.yaml"
+    return get_settings().soccer_params or Path(__file__).parent / "dvc" / "params.yaml"
 
 
 @lru_cache(maxsize=8)
 def load_params(path: Path | None = None) -> Params:
-    """Parse a parameters file. An unknown key or a bad value raises pydantic's ValidationError."""
-    return Params.model_validate(yaml.safe_load((path or params_file()).read_text()) or {})
+    """Parse a parameters file.
+
+    Raises:
+        SettingsError: it cannot be read, or holds an unknown key or a value that cannot be.
+    """
+    path = path or params_file()
+    try:
+        return Params.model_validate(yaml.safe_load(path.read_text()) or {})
+    except OSError as error:
+        raise SettingsError(f"parameters {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise SettingsError(f"parameters {path}: not YAML: {reason}") from None
+    except ValidationError as error:
+        raise SettingsError(f"parameters {path}: {complaints(error)}") from None
+
+
+def complaints(error: ValidationError) -> str:
+    """What pydantic found, in one line: ``serving.recent_days: Input should be ...``."""
+    return "; ".join(
+        f"{'.'.join(map(str, found['loc']))}: {found['msg']}".removeprefix(": ")
+        for found in error.errors()
+    )

@@ -1,17 +1,33 @@
-"""Where everything lives, read from the environment (and ``.env``) once per process.
+"""All settings. There is one way in: the environment of the process.
 
-Unset variables select the embedded default: a PostgreSQL server, a lake, a DVC remote and an
-MLflow registry below ``SOCCER_HOME``, and the simulated livescores feed.
+``.env`` in the project's folder is read into the environment first, for whatever is not set there
+already, so that libraries (boto3's ``AWS_*``) and children find it as well. Unset variables select
+the embedded default: a PostgreSQL server, a lake, a DVC remote and an MLflow registry below
+``SOCCER_HOME``, and the simulated livescores feed.
 """
 
+import io
 import ipaddress
+import os
 import secrets
+from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+import dotenv
+import dotenv.parser
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from soccer_assets.files import create_once
@@ -26,20 +42,43 @@ def project_folder() -> Path:
     return checkout if (checkout / "dagster.yaml").exists() else Path.cwd()
 
 
-def _default_home() -> Path:
-    return project_folder() / ".soccer"
+class SettingsError(Exception):
+    """A setting, or a file that one names, is not usable; says in one line which and why."""
+
+
+def absolute_path(value: Path) -> Path:
+    """Relative paths start in the project's folder, whatever folder a process runs in."""
+    return (project_folder() / value.expanduser()).resolve()
+
+
+def moment(text: str) -> datetime:
+    """An ISO 8601 day or time, UTC unless it says otherwise. Raises ValueError."""
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError("not a moment like 2025-03-01 or 2025-03-01T18:30") from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+AbsolutePath = Annotated[Path, AfterValidator(absolute_path)]
 
 
 class Settings(BaseSettings):
     """Each field is the environment variable of the same name in capitals."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, populate_by_name=True
+    )
 
-    soccer_home: Path = Field(default_factory=_default_home)
+    soccer_home: AbsolutePath = Field(Path(".soccer"), validate_default=True)
+    soccer_params: AbsolutePath | None = None
+    soccer_as_of: Annotated[datetime, BeforeValidator(moment)] | None = None
     postgres_url: SecretStr | None = None
     lake_uri: str | None = None
     s3_endpoint_url: str | None = None
-    aws_region: str = "us-east-1"
+    aws_region: str = Field(
+        "us-east-1", validation_alias=AliasChoices("aws_region", "aws_default_region")
+    )
     mlflow_tracking_uri: str | None = None
 
     livescores_source: Literal["feed", "browser", "football_data", "file"] = "feed"
@@ -47,11 +86,11 @@ class Settings(BaseSettings):
     livescores_token: SecretStr | None = None
     livescores_timeout_seconds: float = Field(default=30.0, gt=0)
     livescores_attempts: int = Field(default=4, ge=1)
-    livescores_file: Path | None = None
+    livescores_file: AbsolutePath | None = None
     simulator_seed: int = 20
     selenium_remote_url: SecretStr | None = None
     football_data_url: str = "https://www.football-data.co.uk"
-    football_data_aliases: Path | None = None
+    football_data_aliases: AbsolutePath | None = None
 
     slack_bot_token: SecretStr | None = None
     slack_channel: str = "#soccer-assets"
@@ -60,11 +99,6 @@ class Settings(BaseSettings):
 
     serving_workers: str = ""
     serving_token: SecretStr | None = None
-
-    @field_validator("soccer_home")
-    @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
 
     @field_validator("postgres_url")
     @classmethod
@@ -98,11 +132,34 @@ class Settings(BaseSettings):
             )
         return self
 
+    def environment(self) -> dict[str, str]:
+        """What a child process is given beside the inherited environment, so that every setting
+        means to it what it means here, in whatever folder it runs."""
+        given = {
+            name.upper(): _text(getattr(self, name))
+            for name in self.model_fields_set | {"soccer_home"}
+            if getattr(self, name) is not None
+        }
+        # boto3 reads the second, other libraries of AWS the first.
+        return {**given, "AWS_REGION": self.aws_region, "AWS_DEFAULT_REGION": self.aws_region}
+
     @cached_property
     def home(self) -> Path:
-        """The state directory, created on first use."""
-        self.soccer_home.mkdir(parents=True, exist_ok=True)
-        return self.soccer_home
+        """The state directory, created on first use.
+
+        Raises:
+            SettingsError: it cannot be made, or not be written to.
+        """
+        folder = self.soccer_home
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise SettingsError(f"SOCCER_HOME: {folder} is not a folder") from None
+        except OSError as error:
+            raise SettingsError(f"SOCCER_HOME: {folder}: {error.strerror}") from None
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise SettingsError(f"SOCCER_HOME: {folder} cannot be written to")
+        return folder
 
     @property
     def lake(self) -> str:
@@ -145,6 +202,49 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+def _text(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+@lru_cache(maxsize=1)
+def read_env_file() -> None:
+    """Complete the environment from ``.env``, once per process; what is set there stays, even if
+    it is set to nothing.
+
+    Raises:
+        SettingsError: the file cannot be read or understood.
+    """
+    path = project_folder() / ".env"
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+    for binding in dotenv.parser.parse_stream(io.StringIO(text)):
+        if binding.error:
+            raise SettingsError(f"{path}, line {binding.original.line}: not NAME=value")
+    dotenv.load_dotenv(stream=io.StringIO(text))
+
+
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    return Settings()
+    """The settings of this process.
+
+    Raises:
+        SettingsError: one of them is not usable.
+    """
+    read_env_file()
+    try:
+        return Settings()
+    except ValidationError as error:
+        # Not pydantic's own text: it is long, and may show what is to be kept secret.
+        raise SettingsError("; ".join(map(_complaint, error.errors()))) from None
+
+
+def _complaint(error: Any) -> str:
+    name = str(error["loc"][0]).upper() if error["loc"] else ""
+    message = error["msg"].removeprefix("Value error, ")
+    return message if not name or message.startswith(name) else f"{name}: {message}"

@@ -1,0 +1,187 @@
+"""Settings: one way in, the environment, which ``.env`` completes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from soccer_assets import settings as module
+from soccer_assets.clock import utc_now
+from soccer_assets.params import load_params, params_file
+from soccer_assets.settings import Settings, SettingsError, get_settings, read_env_file
+
+AWS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder as the project's, and an environment without a setting of ours."""
+    monkeypatch.setattr(module, "project_folder", lambda: tmp_path)
+    kept = dict(os.environ)
+    for name in (*(field.upper() for field in Settings.model_fields), *AWS):
+        os.environ.pop(name, None)
+    forget()
+    yield tmp_path
+    os.environ.clear()
+    os.environ.update(kept)
+    forget()
+
+
+def forget() -> None:
+    for cached in (get_settings, read_env_file, load_params):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def env_file(project: Path) -> Callable[[str], None]:
+    def write(text: str) -> None:
+        (project / ".env").write_text(text)
+        forget()
+
+    return write
+
+
+def test_every_setting_can_stand_in_the_file(env_file: Callable[[str], None]) -> None:
+    env_file(
+        "export SOCCER_AS_OF=2025-03-01\nSOCCER_PARAMS='my params.yaml'\nLIVESCORES_ATTEMPTS=7\n"
+    )
+    assert get_settings().soccer_as_of == datetime(2025, 3, 1, tzinfo=UTC)
+    assert get_settings().livescores_attempts == 7
+    assert utc_now() == datetime(2025, 3, 1, tzinfo=UTC)
+    assert params_file().name == "my params.yaml"
+
+
+def test_what_libraries_read_for_themselves_reaches_them(env_file: Callable[[str], None]) -> None:
+    env_file("AWS_ACCESS_KEY_ID=key\nAWS_SECRET_ACCESS_KEY=hush\n")
+    get_settings()
+    from boto3.session import Session
+
+    credentials = Session().get_credentials()
+    assert (credentials.access_key, credentials.secret_key) == ("key", "hush")
+
+
+@pytest.mark.parametrize("exported", ["2", ""])
+def test_what_is_exported_wins_even_if_it_is_nothing(
+    env_file: Callable[[str], None], exported: str
+) -> None:
+    os.environ["LIVESCORES_ATTEMPTS"] = exported
+    env_file("LIVESCORES_ATTEMPTS=7\n")
+    assert get_settings().livescores_attempts == int(exported or 4)
+
+
+def test_a_child_in_any_folder_means_the_same(
+    project: Path, env_file: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """All that this process was told, by export or by file, relative paths too."""
+    (project / "own.yaml").write_text("ingestion: {days_back: 9}")
+    env_file(
+        "SOCCER_HOME=my state\nSOCCER_PARAMS=own.yaml\nSOCCER_AS_OF=2025-03-01\n"
+        "LAKE_URI=s3://bucket/prefix\nAWS_DEFAULT_REGION=eu-north-1\nAWS_ACCESS_KEY_ID=key\n"
+        "POSTGRES_URL=postgres://u:p%40@h/d?sslmode=require\n"
+    )
+    mine = get_settings()
+    script = (
+        "from soccer_assets.settings import Settings\n"
+        "from soccer_assets.params import load_params\n"
+        "print(repr(Settings().model_dump()), load_params().ingestion.days_back)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path_factory.mktemp("elsewhere"),
+        env={**os.environ, **mine.environment()},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert told.strip() == f"{mine.model_dump()!r} 9"
+    assert mine.home == project / "my state"
+
+
+@pytest.mark.parametrize(
+    ("given", "region"),
+    [
+        ({}, "us-east-1"),
+        ({"AWS_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-1"),
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2"),
+    ],
+)
+def test_the_region_has_two_names_and_one_meaning(
+    project: Path, given: dict[str, str], region: str
+) -> None:
+    os.environ |= given
+    assert get_settings().aws_region == region
+    child = get_settings().environment()
+    assert {child[name] for name in AWS} == {region}
+
+
+SECRET = "hush"
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"POSTGRES_URL": f"mysql://user:{SECRET}@host/db"}, "POSTGRES_URL must start with"),
+        ({"SOCCER_AS_OF": "yesterday"}, "SOCCER_AS_OF: not a moment like 2025-03-01"),
+        ({"LIVESCORES_ATTEMPTS": "many"}, "LIVESCORES_ATTEMPTS: .*integer"),
+        ({"LIVESCORES_TIMEOUT_SECONDS": "0"}, "LIVESCORES_TIMEOUT_SECONDS: .*greater than 0"),
+        ({"LIVESCORES_SOURCE": SECRET}, "LIVESCORES_SOURCE: .*'football_data'"),
+        ({"LAKE_URI": f"ftp://{SECRET}@host"}, "LAKE_URI must be a path"),
+        ({"LIVESCORES_ATTEMPTS": "0", "SIMULATOR_SEED": "x"}, "LIVESCORES_ATTEMPTS.*; SIMULATOR_"),
+    ],
+)
+def test_a_bad_value_is_told_in_one_line_that_does_not_repeat_it(
+    project: Path, given: dict[str, str], complaint: str
+) -> None:
+    os.environ |= given
+    with pytest.raises(SettingsError, match=f"^{complaint}") as raised:
+        get_settings()
+    assert "\n" not in str(raised.value)
+    assert SECRET not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
+
+
+def test_a_line_of_the_file_that_is_none_is_named(env_file: Callable[[str], None]) -> None:
+    env_file("SOCCER_AS_OF=2025-03-01\n'LIVESCORES_TOKEN hush\n")
+    with pytest.raises(SettingsError, match=r"\.env, line 2: not NAME=value$"):
+        get_settings()
+
+
+def test_a_file_that_cannot_be_read_is_named(project: Path) -> None:
+    (project / ".env").mkdir()
+    with pytest.raises(SettingsError, match=r"\.env cannot be read"):
+        get_settings()
+
+
+def test_a_home_that_is_a_file_is_refused(project: Path) -> None:
+    (project / "state").write_text("")
+    os.environ["SOCCER_HOME"] = "state"
+    with pytest.raises(SettingsError, match=r"^SOCCER_HOME: .*/state is not a folder$"):
+        _ = get_settings().home
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("ingestion: {days_back: -1}", "ingestion.days_back: .*greater than or equal to 0"),
+        ("ingestion: {dayz: 1}", "ingestion.dayz: Extra inputs"),
+        ("- a list", ": Input should be a valid dictionary"),
+        ("a: [", ": not YAML: "),
+        (None, ": No such file"),
+    ],
+)
+def test_parameters_that_are_none_are_told_in_one_line(
+    project: Path, text: str | None, complaint: str
+) -> None:
+    if text is not None:
+        (project / "own.yaml").write_text(text)
+    os.environ["SOCCER_PARAMS"] = "own.yaml"
+    with pytest.raises(SettingsError, match=rf"^parameters .*/own\.yaml.*{complaint}") as raised:
+        load_params()
+    assert "\n" not in str(raised.value)
