@@ -24,7 +24,8 @@ demo: $(STAMP) ## Run the whole loop on embedded services and print coming predi
 	@$(BIN)/soccer demo
 
 replay: $(STAMP) ## Replay real results: make replay FILE=matches.parquet AS_OF=2025-03-01 SINCE=2015-01-01
-	@$(BIN)/soccer replay $(FILE) --as-of $(AS_OF) --since $(SINCE)
+	@test -n "$(FILE)" -a -n "$(AS_OF)" -a -n "$(SINCE)" || { echo "make replay needs all three: FILE=matches.parquet AS_OF=2025-03-01 SINCE=2015-01-01" >&2; exit 2; }
+	@$(BIN)/soccer replay "$(FILE)" --as-of $(AS_OF) --since $(SINCE)
 
 ui: $(STAMP) ## Open the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/dagster dev

@@ -1,31 +1,105 @@
 """``soccer``: the demo, replays, backfills, the feed server and the prediction service."""
 
 import os
+import shutil
+import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 from rich.console import Console
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+from soccer_assets.settings import DEFAULT_PORT, SettingsError, get_settings
+
+if TYPE_CHECKING:
+    from soccer_assets.livescores.replay import ReplayBackend
+
 #: Wide enough for the tables when the output is a file.
 console = Console(width=None if sys.stdout.isatty() else 120)
 
+#: What typer raises for arguments that cannot be; it does not export the name.
+UsageError: Any = typer.BadParameter.__mro__[1]
+
+
+class WrongUse(Exception):
+    """The command cannot do what it was asked to; says in one line why, and what to do."""
+
+
+class Commands(typer.core.TyperGroup):
+    """Commands that end in one line when they fail for a reason that is known."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        try:
+            code = super().main(*args, **extra | {"prog_name": "soccer", "standalone_mode": False})
+        except UsageError as error:
+            path = error.ctx.command_path if error.ctx else "soccer"
+            _complain(f"{path}: {error.format_message()} ({path} --help says what it takes)")
+            sys.exit(2)
+        except Exception as error:
+            reason = _reason(error)
+            if reason is None:
+                raise
+            _complain(f"soccer: {reason}")
+            sys.exit(1)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(line: str) -> None:
+    from soccer_assets.text import terminal
+
+    print(terminal(line), file=sys.stderr)
+
+
+def _reason(error: Exception) -> str | None:
+    """What to tell instead of the stack; None for what nobody foresaw."""
+    from sqlalchemy.exc import OperationalError
+
+    from soccer_assets.lake.store import StoreUnavailable
+    from soccer_assets.runner import JobFailed
+
+    if isinstance(error, WrongUse | SettingsError | JobFailed | StoreUnavailable):
+        return str(error)
+    if isinstance(error, OperationalError):
+        answer = str(error.orig).strip().splitlines()[0]
+        return f"PostgreSQL does not answer: {answer} (POSTGRES_URL says where it is)"
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}"
+    return None
+
+
+app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False)
+
 _DAY = ["%Y-%m-%d"]
+_File = Annotated[
+    Path,
+    typer.Argument(help="Results, parquet or CSV.", exists=True, dir_okay=False, readable=True),
+]
+_Port = typer.Option(help="The port to listen on.", min=1, max=65535)
+
+
+@app.callback(invoke_without_command=True)
+def soccer(context: typer.Context) -> None:
+    """From scraped livescores to served 1X2 predictions."""
+    if context.invoked_subcommand is None:
+        console.print(context.get_help(), markup=False, highlight=False)
 
 
 @app.command()
 def demo(
-    days: Annotated[int, typer.Option(help="Days of history to fill.", min=90)] = 730,
+    days: Annotated[int, typer.Option(help="Days of history to fill.", min=90, max=36_500)] = 730,
 ) -> None:
     """Run the whole loop on the configured feed (the simulator, unless LIVESCORES_URL is set)."""
     from soccer_assets.clock import utc_now
 
-    _run(utc_now().date() - timedelta(days=days))
+    today = utc_now().date()
+    since = today - timedelta(days=days)
+    _check_days(since, today, f"--days {days}: its first day", "SOCCER_AS_OF")
+    _run(since)
     console.print(
         "\nOpen the UI:       [bold].venv/bin/dagster dev[/bold]  ->  http://127.0.0.1:3000"
     )
@@ -34,7 +108,7 @@ def demo(
 
 @app.command()
 def replay(
-    file: Annotated[Path, typer.Argument(help="Results, parquet or CSV.", exists=True)],
+    file: _File,
     as_of: Annotated[
         datetime, typer.Option(help="Replay as if this were now (UTC).", formats=_DAY)
     ],
@@ -45,16 +119,23 @@ def replay(
     Matches after the moment come as fixtures without a score. The state is kept apart from the
     demo's, in .soccer/replay unless SOCCER_HOME says otherwise.
     """
-    from soccer_assets.livescores.replay import ReplayBackend
     from soccer_assets.livescores.server import FeedServer
 
     moment = as_of.replace(tzinfo=UTC)
+    home = get_settings().soccer_home
     os.environ["SOCCER_AS_OF"] = moment.isoformat()
-    os.environ.setdefault("SOCCER_HOME", str(_home() / "replay"))
-    console.print(f"Loading {file}", highlight=False)
-    with FeedServer(ReplayBackend(file), clock=lambda: moment) as server:
+    if not os.environ.get("SOCCER_HOME"):
+        os.environ["SOCCER_HOME"] = str(home / "replay")
+    get_settings.cache_clear()
+    _check_days(since.date(), moment.date(), "--since", "--as-of")
+    console.print(f"Loading {file}", highlight=False, markup=False)
+    backend = _replayed(file)
+    first, last = backend.days
+    if first > moment.date() or last < since.date():
+        raise WrongUse(f"{file} has matches of {first} to {last}, none from --since to --as-of")
+    with FeedServer(backend, clock=lambda: moment) as server:
         os.environ["LIVESCORES_URL"] = server.url
-        _forget_settings()
+        get_settings.cache_clear()
         _run(since.date())
 
 
@@ -64,8 +145,8 @@ def backfill(
     until: Annotated[
         datetime | None, typer.Option(help="Last day; default: today.", formats=_DAY)
     ] = None,
-    batch_days: Annotated[int, typer.Option(help="Days a transaction.", min=1)] = 31,
-    concurrency: Annotated[int, typer.Option(help="Days asked for at once.", min=1)] = 4,
+    batch_days: Annotated[int, typer.Option(help="Days a transaction.", min=1, max=10_000)] = 31,
+    concurrency: Annotated[int, typer.Option(help="Days asked for at once.", min=1, max=64)] = 4,
     again: Annotated[
         bool, typer.Option("--again", help="Ask for days that are loaded and settled, too.")
     ] = False,
@@ -79,20 +160,19 @@ def backfill(
     from soccer_assets.runner import run_job
 
     first, last = since.date(), until.date() if until else utc_now().date()
-    if first > last:
-        raise typer.BadParameter(f"{first} is after {last}", param_hint="--since")
+    _check_days(first, last, "--since", "--until")
+    _check_surroundings()
     config = {"resume": not again, "batch_days": batch_days, "concurrency": concurrency}
-    with _failures_told():
-        try:
-            run_job(
-                "ingest",
-                _progress,
-                partitions=(str(first), str(last)),
-                config={"ingest_days": {"config": config}},
-            )
-        finally:  # what went well is worth having in the lake
-            months = (f"{first:%Y-%m}-01", f"{last:%Y-%m}-01")
-            run_job("export", _progress, partitions=months)
+    try:
+        run_job(
+            "ingest",
+            _progress,
+            partitions=(str(first), str(last)),
+            config={"ingest_days": {"config": config}},
+        )
+    finally:  # what went well is worth having in the lake
+        months = (f"{first:%Y-%m}-01", f"{last:%Y-%m}-01")
+        run_job("export", _progress, partitions=months)
 
 
 @app.command()
@@ -101,99 +181,177 @@ def rebuild() -> None:
     from soccer_assets.automation.partitions import daily
     from soccer_assets.runner import run_job
 
+    _check_surroundings()
     any_day = daily.get_partition_keys()[-1]  # all days are rebuilt
-    with _failures_told():
-        run_job(
-            "rebuild",
-            _progress,
-            partitions=(any_day, any_day),
-            config={"ingest_days": {"config": {"rebuild": True}}},
-        )
+    run_job(
+        "rebuild",
+        _progress,
+        partitions=(any_day, any_day),
+        config={"ingest_days": {"config": {"rebuild": True}}},
+    )
 
 
 @app.command()
 def feed(
     file: Annotated[
-        Path | None, typer.Option(help="Replay this results file instead of the simulator.")
+        Path | None,
+        typer.Option(
+            help="Replay this results file instead of the simulator.",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+        ),
     ] = None,
     as_of: Annotated[
         datetime | None, typer.Option(help="Freeze the feed at this day (UTC).", formats=_DAY)
     ] = None,
     host: str = "127.0.0.1",
-    port: int = 8800,
+    port: Annotated[int, _Port] = 8800,
 ) -> None:
     """Serve the livescores feed, simulated or replayed."""
-    from soccer_assets.livescores.replay import ReplayBackend
-    from soccer_assets.livescores.server import serve_forever
+    from soccer_assets.livescores.server import FeedServer
     from soccer_assets.livescores.simulation import LeagueSimulator
-    from soccer_assets.settings import get_settings
 
+    _bound(host, port).close()
     settings = get_settings()
-    backend = ReplayBackend(file) if file else LeagueSimulator(seed=settings.simulator_seed)
+    backend = _replayed(file) if file else LeagueSimulator(seed=settings.simulator_seed)
     moment = as_of.replace(tzinfo=UTC) if as_of else None
     token = settings.livescores_token
-    console.print(f"The feed is at http://{host}:{port} (Ctrl-C ends it)", highlight=False)
-    serve_forever(
+    server = FeedServer(
         backend,
-        host,
-        port,
+        host=host,
+        port=port,
         clock=lambda: moment or datetime.now(UTC),
         token=token.get_secret_value() if token else None,
     )
+    with server:
+        console.print(f"The feed is at {server.url} (Ctrl-C ends it)", highlight=False)
+        threading.Event().wait()
 
 
 @app.command()
-def serve(
-    host: str = "127.0.0.1",
-    port: Annotated[int | None, typer.Option(help="Default: 8008.")] = None,
-) -> None:
+def serve(host: str = "127.0.0.1", port: Annotated[int, _Port] = DEFAULT_PORT) -> None:
     """Run one prediction worker."""
     from soccer_assets.serving.server import run
-    from soccer_assets.settings import DEFAULT_PORT, get_settings
     from soccer_assets.warehouse.connection import database_url, get_engine
 
-    port = port or DEFAULT_PORT
-    get_engine()
-    console.print(f"Predictions at http://{host}:{port}/predictions, API at /docs", highlight=False)
-    run(database_url(), host, port, get_settings().reload_token)
+    with _bound(host, port) as listener:
+        token = get_settings().reload_token
+        get_engine()
+        console.print(
+            f"Predictions at http://{host}:{port}/predictions, API at /docs", highlight=False
+        )
+        run(database_url(), host, port, token, listener=listener)
 
 
 def _run(since: date) -> None:
+    from soccer_assets.clock import utc_now
     from soccer_assets.demo import print_coming_matches, print_scorecard, run_loop
 
-    with _failures_told():
-        run_loop(since, console)
+    if utc_now() > datetime.now(UTC):
+        raise WrongUse(f"{utc_now():%Y-%m-%d} is not yet past: the clock cannot be put forward")
+    _check_surroundings()
+    _check_training()
+    run_loop(since, console)
     print_scorecard(console)
     print_coming_matches(console)
 
 
-def _progress(line: str) -> None:
-    console.print(line, style="dim", highlight=False, markup=False)
+def _check_days(first: date, last: date, first_name: str, last_name: str) -> None:
+    """Days that the history cannot have are refused."""
+    from soccer_assets.automation.partitions import daily
+
+    days = daily.get_partition_keys()
+    begins, ends = date.fromisoformat(days[0]), date.fromisoformat(days[-1])
+    if first > last:
+        raise WrongUse(f"{first_name} {first} is after {last_name} {last}")
+    if first < begins:
+        raise WrongUse(
+            f"{first_name} {first} is before {begins}, where the history begins "
+            "(ingestion.first_day of the parameters)"
+        )
+    if last > ends:
+        raise WrongUse(
+            f"{last_name} {last} is after {ends}, the last day that fixtures are asked for "
+            "(ingestion.days_ahead of the parameters)"
+        )
 
 
-@contextmanager
-def _failures_told() -> Iterator[None]:
-    """A job that fails ends the command with its reasons, not with a stack."""
-    from soccer_assets.runner import JobFailed
+def _check_surroundings() -> None:
+    """What would stop the command in the middle is told before it begins."""
+    from soccer_assets.params import load_params
+    from soccer_assets.warehouse.connection import get_engine
+
+    settings = get_settings()
+    _ = settings.home
+    load_params()
+    files = {
+        "file": ("LIVESCORES_FILE", settings.livescores_file),
+        "football_data": ("FOOTBALL_DATA_ALIASES", settings.football_data_aliases),
+    }
+    name, file = files.get(settings.livescores_source, ("", None))
+    if file and not file.is_file():
+        raise SettingsError(f"{name}: there is no file {file}")
+    get_engine()
+
+
+def _check_training() -> None:
+    """The same for what only a training needs."""
+    from pydantic import ValidationError
+
+    from soccer_assets.modelling.gates import GateParams
+    from soccer_assets.modelling.params import TrainingParams
+    from soccer_assets.params import complaints, load_params, params_file
+
+    if not shutil.which("git"):
+        raise WrongUse("there is no git on the PATH, and DVC needs it: install git")
+    params = load_params()
+    for section, model in (("training", TrainingParams), ("gates", GateParams)):
+        try:
+            model.model_validate(getattr(params, section))
+        except ValidationError as error:
+            raise SettingsError(
+                f"parameters {params_file()}: {section}: {complaints(error)}"
+            ) from None
+
+
+def _replayed(file: Path) -> "ReplayBackend":
+    from soccer_assets.livescores.replay import ReplayBackend
 
     try:
-        yield
-    except JobFailed as error:
-        console.print("\nfailed", style="bold red", end=" ")
-        console.print(str(error), highlight=False, markup=False)
-        sys.exit(1)
+        backend = ReplayBackend(file)
+        _ = backend.days
+    except ValueError as error:
+        raise WrongUse(" ".join(str(error).split())) from None
+    return backend
 
 
-def _home() -> Path:
-    from soccer_assets.settings import get_settings
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that is bound, and does not listen yet."""
+    if not host:
+        raise WrongUse("--host is empty: 127.0.0.1 is this machine alone, 0.0.0.0 every network")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise WrongUse(f"--host {host}: {error.strerror}") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise WrongUse(
+            f"port {port} of {host} cannot be had: {error.strerror}; --port takes another"
+        ) from None
+    return listener
 
-    return get_settings().soccer_home
 
+def _progress(line: str) -> None:
+    from soccer_assets.text import terminal
 
-def _forget_settings() -> None:
-    from soccer_assets.settings import get_settings
-
-    get_settings.cache_clear()
+    console.print(terminal(line), style="dim", highlight=False, markup=False)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import os
 from datetime import UTC, datetime
 
-from soccer_assets.settings import moment, read_env_file
+from soccer_assets.settings import SettingsError, moment, read_env_file
 
 
 def utc_now() -> datetime:
@@ -11,4 +11,7 @@ def utc_now() -> datetime:
     replayed as if it were today."""
     read_env_file()
     frozen = os.environ.get("SOCCER_AS_OF")
-    return moment(frozen) if frozen else datetime.now(UTC)
+    try:
+        return moment(frozen) if frozen else datetime.now(UTC)
+    except ValueError as error:
+        raise SettingsError(f"SOCCER_AS_OF: {error}") from None

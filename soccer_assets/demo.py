@@ -8,11 +8,13 @@ from datetime import date, timedelta
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from soccer_assets.clock import utc_now
 from soccer_assets.livescores.ingest import days_between
 from soccer_assets.params import load_params
 from soccer_assets.runner import JobFailed, run_job
+from soccer_assets.text import one_line, terminal
 from soccer_assets.warehouse.connection import get_engine
 from soccer_assets.warehouse.ingested_days import settled_days
 from soccer_assets.warehouse.serving_tables import upcoming_table
@@ -42,7 +44,7 @@ def run_loop(since: date, console: Console) -> None:
     """
 
     def progress(line: str) -> None:
-        console.print(line, style="dim", highlight=False, markup=False)
+        console.print(terminal(line), style="dim", highlight=False, markup=False)
 
     last = utc_now().date() + timedelta(days=load_params().ingestion.days_ahead)
     engine = get_engine()
@@ -127,8 +129,9 @@ def print_coming_matches(console: Console, limit: int = 15) -> None:
     for row in coming.to_dict("records"):
         table.add_row(
             row["kickoff"],
-            row["league"],
-            f"{row['home']} – {row['away']}",
+            # As they are: a name may look like a mark of the terminal's.
+            Text(one_line(row["league"])),
+            Text(one_line(f"{row['home']} – {row['away']}")),
             *(f"{row[name]:.0%}" for name in ("p_home", "p_draw", "p_away")),
             f"v{row['version']}",
         )

@@ -21,6 +21,7 @@ from soccer_assets.livescores.rebuild import rebuild_warehouse
 from soccer_assets.monitoring.expectations import unusual_days
 from soccer_assets.params import load_params
 from soccer_assets.resources import LakeResource, LivescoresResource, WarehouseResource
+from soccer_assets.text import markdown_list
 from soccer_assets.warehouse.ingested_days import matches_by_day, settled_days
 from soccer_assets.warehouse.schema import match, match_raw
 
@@ -147,11 +148,7 @@ def ingest(
         raise dg.Failure(
             f"{len(report.faults)} of {len(days)} days failed: "
             + "; ".join(str(fault) for fault in report.faults[:10]),
-            metadata={
-                "faults": dg.MetadataValue.md(
-                    "\n".join(f"- {fault}" for fault in report.faults[:200])
-                )
-            },
+            metadata={"faults": dg.MetadataValue.md(markdown_list(map(str, report.faults[:200])))},
             allow_retries=False,
         )
     for day in report.loaded:

@@ -5,7 +5,7 @@ import json
 import dagster as dg
 import pandas as pd
 
-from soccer_assets.assets.common import OWNERS
+from soccer_assets.assets.common import OWNERS, table
 from soccer_assets.assets.features import DATASET, FEATURES
 from soccer_assets.automation.conditions import RETRAIN
 from soccer_assets.automation.reasons import TRIGGER_TAG, training_reasons
@@ -57,7 +57,7 @@ def trained_model(
             "trigger": reasons,
             "chosen": result.chosen,
             "dagster/row_count": len(dataset),
-            "holdout": dg.MetadataValue.md(report.round(4).to_markdown()),
+            "holdout": table(report.round(4), index=True),
             "holdout_log_loss": float(result.report["model"].log_loss),
             "reliability": png(reliability_plot(result)),
             "split": {name: part.as_dict() for name, part in result.bounds.items()},

@@ -3,7 +3,7 @@
 import dagster as dg
 import pandas as pd
 
-from soccer_assets.assets.common import OWNERS
+from soccer_assets.assets.common import OWNERS, table
 from soccer_assets.assets.registry import CHAMPION
 from soccer_assets.assets.serving import PREDICTIONS, SERVING_FEATURES
 from soccer_assets.automation.conditions import FOLLOW_UPSTREAM
@@ -53,12 +53,11 @@ def feature_drift(
         read_serving_features(warehouse.engine),
         DriftThresholds(psi=params.psi_threshold, max_share_drifted=params.drifted_share),
     )
-    table = dg.MetadataValue.md(report.features.head(20).round(4).to_markdown(index=False))
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": report.live_rows,
             "share_drifted": report.share_drifted,
-            "features": table,
+            "features": table(report.features.head(20).round(4)),
         },
         check_results=[
             _trigger(
@@ -101,7 +100,7 @@ def prediction_scorecard(
             "champion_version": version.number,
             "holdout_log_loss": promised,
             **overall,
-            "weekly": dg.MetadataValue.md(score.weekly.round(4).to_markdown(index=False)),
+            "weekly": table(score.weekly.round(4)),
         },
         check_results=[_trigger(holds, settled=score.settled, promised=promised, **overall)],
     )

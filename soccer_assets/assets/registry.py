@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pandas as pd
 
-from soccer_assets.assets.common import OWNERS
+from soccer_assets.assets.common import OWNERS, table
 from soccer_assets.assets.model import TRAINED_MODEL
 from soccer_assets.automation.conditions import FOLLOW_UPSTREAM
 from soccer_assets.params import load_params
@@ -146,7 +146,7 @@ def _conclude(
         "mlflow_run_id": version.run_id,
         "promoted": verdict.passed,
         "verdict": verdict.summary(),
-        "criteria": dg.MetadataValue.md(reasons.to_markdown(index=False)),
+        "criteria": table(reasons),
     }
     if holder is None:
         context.log_event(dg.AssetObservation(context.asset_key, metadata=metadata))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 import pandas as pd
 
-from soccer_assets.assets.common import OWNERS, column_schema
+from soccer_assets.assets.common import OWNERS, column_schema, table
 from soccer_assets.assets.features import FEATURES
 from soccer_assets.assets.registry import CHAMPION
 from soccer_assets.automation.conditions import FOLLOW_UPSTREAM
@@ -116,7 +116,7 @@ def predictions(
             "dagster/row_count": len(kept),
             "changed": changed,
             "champion_version": champion.number,
-            "next_matches": dg.MetadataValue.md(coming.round(3).to_markdown(index=False)),
+            "next_matches": table(coming.round(3)),
         }
     )
 
@@ -148,18 +148,18 @@ def serving_workers(
     with workers.clients() as clients:
         reports = reload_workers(clients, champion.number, workers.timeout_seconds)
         urls = [client.url for client in clients]
-    table = pd.DataFrame([{k: getattr(r, k) for k in r.__slots__} for r in reports])
+    told = pd.DataFrame([{k: getattr(r, k) for k in r.__slots__} for r in reports])
     if len(reports) < len(urls) or not all(report.ok for report in reports):
         raise dg.Failure(
             f"{len(urls) - sum(r.ok for r in reports)} of {len(urls)} workers do not serve version "
             f"{champion.number}: {reports[-1].error}",
-            metadata={"workers": dg.MetadataValue.md(table.to_markdown(index=False))},
+            metadata={"workers": table(told)},
         )
     return dg.MaterializeResult(
         metadata={
             "champion_version": champion.number,
             "dagster/row_count": len(reports),
             "embedded": not workers.urls,
-            "workers": dg.MetadataValue.md(table.to_markdown(index=False)),
+            "workers": table(told),
         }
     )

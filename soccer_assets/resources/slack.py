@@ -6,6 +6,7 @@ import dagster as dg
 from dagster_slack import SlackResource
 
 from soccer_assets.settings import get_settings
+from soccer_assets.text import slack, terminal
 
 log = logging.getLogger(__name__)
 
@@ -18,18 +19,19 @@ class SlackAlertResource(dg.ConfigurableResource):
 
     def send(self, text: str) -> bool:
         """Post a message, or log it where no token is set; returns whether it was delivered. Never
-        raises: an alert must not fail what it reports on."""
+        raises: an alert must not fail what it reports on. Nothing in the text is a mark of Slack's
+        but ``:emoji:``; addresses become links by themselves."""
         token = get_settings().slack_bot_token
         if token is None:
-            log.warning("alert (no SLACK_BOT_TOKEN set): %s", text)
+            log.warning("alert (no SLACK_BOT_TOKEN set): %s", terminal(text))
             return True
         from slack_sdk.errors import SlackClientError
 
         client = SlackResource(token=token.get_secret_value()).get_client()
         client.base_url = self.api_url
         try:
-            client.chat_postMessage(channel=self.channel, text=text)
+            client.chat_postMessage(channel=self.channel, text=slack(text))
         except (SlackClientError, OSError) as error:
-            log.error("alert not delivered (%s): %s", type(error).__name__, text)
+            log.error("alert not delivered (%s): %s", type(error).__name__, terminal(text))
             return False
         return True

@@ -1,0 +1,237 @@
+"""Every wrong use of ``soccer`` ends at once, in one line that says what to do, and no stack."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from soccer_assets.cli import app
+from soccer_assets.settings import Settings, project_folder
+from soccer_assets_tests.platform import forget_environment
+from soccer_assets_tests.test_settings import AWS
+
+#: A port of loopback that nobody listens on, and that needs no look-up.
+NOWHERE = "127.0.0.1:1"
+RESULTS = "match_id,date,time,region_id,country,tournament_id,competition,is_international,women,"
+RESULTS += "neutral,home_team_id,away_team_id,home_team,away_team,home_score,away_score,ft_flag\n"
+RESULTS += "1,2024-08-17,15:00,1,England,1,League,0,0,0,1,2,Arsenal,Wolves,2,0,F\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """The current folder, with files that are of no use; and an environment without settings."""
+    (tmp_path / "results.csv").write_text(RESULTS)
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "text.parquet").write_text("no parquet")
+    (tmp_path / "columns.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "bad.yaml").write_text("serving: {recent_days: many}")
+    (tmp_path / "training.yaml").write_text("training: {folds: 0}")
+    kept, before = dict(os.environ), Path.cwd()
+    for name in (*(field.upper() for field in Settings.model_fields), *AWS):
+        os.environ.pop(name, None)
+    os.environ["SOCCER_HOME"] = str(tmp_path / "home")
+    os.environ["POSTGRES_URL"] = f"postgresql://user:hush@{NOWHERE}/soccer"
+    os.chdir(tmp_path)
+    forget_environment()
+    yield tmp_path
+    os.chdir(before)
+    os.environ.clear()
+    os.environ.update(kept)
+    forget_environment()
+
+
+def told(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> str:
+    """What a command that fails says, which is one line."""
+    with pytest.raises(SystemExit) as ended:
+        app(arguments)
+    assert ended.value.code not in (0, None)
+    printed = capfd.readouterr()
+    (line,) = printed.err.splitlines()
+    assert "hush" not in printed.out + printed.err
+    return line
+
+
+SINCE = "--since=2024-08-01"
+REPLAY = ["replay", "results.csv", "--as-of=2025-03-01", SINCE]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["dmeo"], r"soccer: No such command 'dmeo'.* 'demo'"),
+        (["demo", "extra"], r"soccer demo: .*unexpected extra argument"),
+        (["demo", "--nonsense"], r"soccer demo: No such option: --nonsense"),
+        (["demo", "--days", "1"], r"soccer demo: .*--days.* 90"),
+        (["demo", "--days", "many"], r"soccer demo: .*--days.* integer"),
+        (["demo", "--days", ""], r"soccer demo: .*--days.* integer"),
+        (["demo", "--days", "30000"], r"soccer: --days 30000: its first day .* before 1998-01-01"),
+        (["demo", "--days", "9" * 30], r"soccer demo: .*--days"),
+        (["backfill"], r"soccer backfill: Missing option '--since'.*--help"),
+        (["backfill", "--since", ""], r"soccer backfill: .*--since.* '' does not match .*%Y-%m-%d"),
+        (["backfill", "--since", "1.8.2024"], r"soccer backfill: .*'1.8.2024' does not match"),
+        (["backfill", "--since", "2024-02-30"], r"soccer backfill: .*'2024-02-30' does not match"),
+        (["backfill", "--since", "1990-01-01"], r"soccer: --since 1990-01-01 is before 1998-01-01"),
+        (["backfill", SINCE, "--until=2099-01-01"], r"soccer: --until 2099-01-01 is after \d{4}-"),
+        (["backfill", "--since=2098-01-01"], r"soccer: --since 2098-01-01 is after --until"),
+        (["backfill", SINCE, "--until=2024-07-01"], r"soccer: --since 2024-08-01 is after --until"),
+        (["backfill", SINCE, "--batch-days=0"], r"soccer backfill: .*--batch-days"),
+        (["backfill", SINCE, "--concurrency=-1"], r"soccer backfill: .*--concurrency"),
+        (["replay"], r"soccer replay: Missing argument"),
+        (["replay", "", *REPLAY[2:]], r"soccer replay: .*directory"),
+        (["replay", "nowhere.csv", *REPLAY[2:]], r"soccer replay: .*'nowhere.csv' does not exist"),
+        (["replay", ".", *REPLAY[2:]], r"soccer replay: .* is a directory"),
+        (["replay", "empty.csv", *REPLAY[2:]], r"soccer: .*"),
+        (["replay", "columns.csv", *REPLAY[2:]], r"soccer: .*columns.csv .*match_id"),
+        (["replay", "text.parquet", *REPLAY[2:]], r"soccer: .*"),
+        (["replay", "results.csv", "--as-of=2024-01-01", SINCE], r"soccer: --since .* --as-of"),
+        (["replay", "results.csv", "--as-of=2098-01-01", SINCE], r"soccer: --as-of 2098-01-01 is"),
+        (
+            ["replay", "results.csv", "--as-of=2020-01-01", "--since=2019-01-01"],
+            r"soccer: results.csv has matches of 2024-08-17 to 2024-08-17, none from",
+        ),
+        (["feed", "--port", "99999"], r"soccer feed: .*--port.*65535"),
+        (["feed", "--port", "0"], r"soccer feed: .*--port"),
+        (["feed", "--file", "nowhere.csv"], r"soccer feed: .*'nowhere.csv' does not exist"),
+        (["feed", "--file", "."], r"soccer feed: .* is a directory"),
+        (["feed", "--file", "columns.csv"], r"soccer: .*columns.csv .*match_id"),
+        (["feed", "--as-of", "soon"], r"soccer feed: .*--as-of.* 'soon' does not match"),
+        (["feed", "--host", ""], r"soccer: --host is empty"),
+        (["feed", "--host", "203.0.113.1"], r"soccer: port 8800 of 203.0.113.1 cannot be had: "),
+        (["serve", "--port", "99999"], r"soccer serve: .*--port.*65535"),
+        (["serve", "--port", "-1"], r"soccer serve: .*--port"),
+        (["serve", "--port", "x"], r"soccer serve: .*--port.*integer"),
+        (["serve", "--host", ""], r"soccer: --host is empty"),
+        (["rebuild", "now"], r"soccer rebuild: .*unexpected extra argument"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_arguments_that_cannot_be(
+    folder: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], line: str
+) -> None:
+    assert re.match(line, told(arguments, capfd))
+
+
+COMMANDS = {
+    "demo": ["demo"],
+    "replay": REPLAY,
+    "backfill": ["backfill", SINCE],
+    "rebuild": ["rebuild"],
+    "serve": ["serve", "--port=8009"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("setting", "value", "line"),
+    [
+        ("LIVESCORES_SOURCE", "pigeon", "LIVESCORES_SOURCE: Input should be 'feed'"),
+        ("LIVESCORES_ATTEMPTS", "none", "LIVESCORES_ATTEMPTS: "),
+        ("SOCCER_HOME", "results.csv", "SOCCER_HOME: .*/results.csv is not a folder"),
+        ("SOCCER_HOME", "results.csv/below", "SOCCER_HOME: .*/results.csv/below: Not a directory"),
+        ("SOCCER_HOME", "/proc/1/below", "SOCCER_HOME: /proc/1/below: "),
+        ("POSTGRES_URL", "mysql://user:hush@host/db", "POSTGRES_URL must start with"),
+        ("POSTGRES_URL", f"postgresql://user:hush@{NOWHERE}/db", "PostgreSQL .*POSTGRES_URL"),
+    ],
+)
+def test_settings_that_cannot_be(
+    folder: Path,
+    capfd: pytest.CaptureFixture[str],
+    command: str,
+    setting: str,
+    value: str,
+    line: str,
+) -> None:
+    """Whatever the command, the setting is named. (A relative path starts at the project.)"""
+    path = value.startswith("results")
+    os.environ[setting] = str(folder / value) if path else value
+    assert re.match(f"soccer: {line}", told(COMMANDS[command], capfd))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "command", "line"),
+    [
+        ("SOCCER_AS_OF", "soon", "demo", "SOCCER_AS_OF: not a moment like 2025-03-01"),
+        ("SOCCER_AS_OF", "1998-02-01", "demo", "--days 730: its first day 1996-02-02 is before"),
+        ("SOCCER_AS_OF", "2024-07-01", "backfill", "--since 2024-08-01 is after --until 2024-07-"),
+        ("SOCCER_PARAMS", "nowhere.yaml", "backfill", "parameters .*/nowhere.yaml: No such file"),
+        ("SOCCER_PARAMS", "bad.yaml", "backfill", "parameters .*serving.recent_days: .*integer"),
+        ("SOCCER_PARAMS", "bad.yaml", "rebuild", "parameters .*serving.recent_days: .*integer"),
+    ],
+)
+def test_settings_that_cannot_be_for_a_command(
+    folder: Path,
+    capfd: pytest.CaptureFixture[str],
+    setting: str,
+    value: str,
+    command: str,
+    line: str,
+) -> None:
+    os.environ[setting] = str(folder / value) if setting == "SOCCER_PARAMS" else value
+    assert re.match(f"soccer: {line}", told(COMMANDS[command], capfd))
+
+
+def test_a_source_file_that_is_not_there(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    os.environ |= {"LIVESCORES_SOURCE": "file", "LIVESCORES_FILE": str(folder / "nowhere.csv")}
+    assert (
+        told(["demo"], capfd) == f"soccer: LIVESCORES_FILE: there is no file {folder}/nowhere.csv"
+    )
+
+
+@pytest.mark.parametrize("command", ["feed", "serve"])
+def test_a_port_that_is_taken_is_told_and_no_address(
+    folder: Path, capfd: pytest.CaptureFixture[str], command: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(SystemExit):
+            app([command, "--port", str(port)])
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert printed.err == (
+        f"soccer: port {port} of 127.0.0.1 cannot be had: Address already in use; "
+        "--port takes another\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ("training.yaml", "soccer: parameters .*training: folds: "),
+        (None, "soccer: there is no git"),
+    ],
+)
+def test_what_only_a_training_needs_is_looked_at_before_the_days(
+    folder: Path,
+    capfd: pytest.CaptureFixture[str],
+    database_url: str,
+    given: str | None,
+    line: str,
+) -> None:
+    os.environ["POSTGRES_URL"] = database_url
+    if given:
+        os.environ["SOCCER_PARAMS"] = str(folder / given)
+    else:
+        os.environ["PATH"] = str(folder)
+    assert re.match(line, told(["demo"], capfd))
+
+
+def test_make_replay_names_what_it_needs() -> None:
+    made = subprocess.run(
+        ["make", "--silent", "--old-file=.venv/.installed", "replay", "AS_OF=2025-03-01"],
+        cwd=project_folder(),
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode != 0
+    assert made.stderr.startswith("make replay needs all three: FILE=")
+
+
+def test_the_installed_command_says_one_line_too(folder: Path) -> None:
+    command = Path(sys.executable).with_name("soccer")
+    done = subprocess.run([command, "demo", "--days=x"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
