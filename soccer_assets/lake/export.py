@@ -34,10 +34,8 @@ from soccer_assets.lake.manifest import (
 from soccer_assets.lake.store import ObjectStore
 from soccer_assets.livescores.parsing import arrow_schema
 from soccer_assets.warehouse.ingested_days import loads_fingerprint
-from soccer_assets.warehouse.schema import LOCK_KEY, SCHEMA
+from soccer_assets.warehouse.schema import EXPORT_LOCK_KEY, SCHEMA
 
-#: Held by the one export that runs.
-EXPORT_LOCK_KEY = LOCK_KEY + 1
 #: Months that are on their way at once, each in a thread with a connection of its own.
 WORKERS = 4
 #: A month's file beyond this waits for its upload on disk.
@@ -81,7 +79,7 @@ def export_months(
         ValueError: a month is not ``YYYY-MM``.
     """
     asked = {date.fromisoformat(f"{month}-01").strftime("%Y-%m") for month in months}
-    with _alone(engine, progress) as connection:
+    with _alone(engine, progress), engine.connect() as connection:
         old, existing = read_manifest(store), store.list(FOLDER)
         with (
             _snapshot(connection) as snapshot,
@@ -99,18 +97,18 @@ def export_months(
 
 
 @contextmanager
-def _alone(engine: sa.Engine, progress: Callable[[str], None]) -> Iterator[sa.Connection]:
-    """A connection of its own that holds the lock until it ends, even if by a crash."""
-    with engine.connect() as connection:
-        connection.detach()
+def _alone(engine: sa.Engine, progress: Callable[[str], None]) -> Iterator[None]:
+    """Holds the lock until the block ends, even if by a crash.
+
+    A transaction's lock, in one of its own: a session's would not be this process's alone behind a
+    pooler, and the snapshot is to begin when the lock is held.
+    """
+    with engine.begin() as connection:
         key = {"key": EXPORT_LOCK_KEY}
-        if not connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), key):
+        if not connection.scalar(sa.text("SELECT pg_try_advisory_xact_lock(:key)"), key):
             progress("another export is running: waiting for it")
-            connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), key)
-        connection.commit()
-        yield connection
-        # A connection that is closed loses the lock as well, but some time after the call returns.
-        connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), key)
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), key)
+        yield
 
 
 @contextmanager

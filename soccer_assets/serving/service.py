@@ -28,6 +28,7 @@ from soccer_assets.serving.schemas import (
 )
 from soccer_assets.serving.snapshot import RECENT_DAYS, Snapshot, load_snapshot
 from soccer_assets.serving.state import LoadFailed, SnapshotStore
+from soccer_assets.warehouse.session import open_engine
 
 VERSION_HEADER = "X-Model-Version"
 MAX_AGE = timedelta(hours=36)
@@ -45,17 +46,7 @@ Clock = Callable[[], datetime]
 
 def serving_engine(url: str) -> sa.Engine:
     """An engine for rare reads: a connection per load, and no wait without an end."""
-    return sa.create_engine(
-        url,
-        poolclass=sa.NullPool,
-        connect_args={
-            "application_name": "soccer_serving",
-            "connect_timeout": 5,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-        },
-    )
+    return open_engine(url, "soccer_serving", poolclass=sa.NullPool)
 
 
 def create_app(

@@ -1,27 +1,56 @@
 """Brings a database to the newest schema: Alembic, driven from code."""
 
-from pathlib import Path
-
 import sqlalchemy as sa
 
-from soccer_assets.warehouse.schema import LOCK_KEY, SCHEMA
+from soccer_assets.warehouse.schema import LOCK_KEY, MIGRATION_LOCK_KEY, SCHEMA
+from soccer_assets.warehouse.session import UnusableDatabase
 
-MIGRATIONS = Path(__file__).with_name("migrations")
 
+def migrate(engine: sa.Engine) -> None:
+    """Upgrade to the newest revision; where nothing is to do, takes no lock and needs no rights.
 
-def migrate(engine: sa.Engine, revision: str = "head") -> None:
-    """Upgrade to ``revision``. Safe when several processes start at once.
+    Safe when several processes start at once, and when one is killed: it is one transaction.
 
     Raises:
-        alembic.util.CommandError: the database is at a revision this code does not know.
+        UnusableDatabase: the database is at a revision that this code does not know.
     """
     from alembic import command
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    # Named by its package: in a path, a percent sign would mean something else.
+    config.set_main_option("script_location", "soccer_assets.warehouse:migrations")
+    scripts = ScriptDirectory.from_config(config)
+    known = [script.revision for script in scripts.walk_revisions()]
+    newest = scripts.get_current_head()
+    with engine.connect() as connection:
+        if _revision(connection, known) == newest:
+            return
     with engine.begin() as connection:
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        _lock(connection, MIGRATION_LOCK_KEY)
+        if _revision(connection, known) == newest:  # another process was faster
+            return
+        # Loads lock tables one by one: they and a migration would wait for each other.
+        _lock(connection, LOCK_KEY)
         connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        command.upgrade(config, "head")
+
+
+def _revision(connection: sa.Connection, known: list[str]) -> str | None:
+    """Where the database stands; None: nowhere."""
+    from alembic.migration import MigrationContext
+
+    context = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
+    found = context.get_current_revision()
+    if found is not None and found not in known:
+        raise UnusableDatabase(
+            f"the database is at revision {found}, which this version of soccer_assets does not"
+            " know: update soccer_assets, or use another database"
+        )
+    return found
+
+
+def _lock(connection: sa.Connection, key: int) -> None:
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})

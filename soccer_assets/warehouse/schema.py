@@ -279,5 +279,8 @@ served_model = sa.Table(
     comment="The champion whose predictions are served: one row.",
 )
 
-#: Serialises migrations and bulk loads; any constant distinct from others would do.
+#: Advisory locks; any constants distinct from others would do. The first serialises bulk loads, the
+#: others exports and migrations.
 LOCK_KEY = 0x50CCE7
+EXPORT_LOCK_KEY = LOCK_KEY + 1
+MIGRATION_LOCK_KEY = LOCK_KEY + 2
