@@ -45,7 +45,7 @@ class Shell:
         done = subprocess.run(
             [BIN / command, *arguments],
             cwd=project_folder(),
-            env=self._environment,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -65,7 +65,7 @@ class Shell:
             process = subprocess.Popen(
                 [BIN / command, *arguments],
                 cwd=project_folder(),
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -95,7 +95,8 @@ class Shell:
         return (self.home / "postgres" / "postmaster.pid").exists()
 
     @property
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """All that a command in this shell sees of the outside."""
         if (project_folder() / ".env").exists():
             pytest.skip("the checkout has an .env, and these commands would use its services")
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
