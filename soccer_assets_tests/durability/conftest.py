@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -22,3 +24,10 @@ def world() -> LeagueSimulator:
 def feed(world: LeagueSimulator) -> Iterator[FeedServer]:
     with FeedServer(world, clock=utc_now) as server:
         yield server
+
+
+@pytest.fixture
+def home_folder() -> Iterator[Path]:
+    """Where a home may be put; not in pytest's folder, which other users cannot enter."""
+    with TemporaryDirectory(prefix="soccer-home-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)

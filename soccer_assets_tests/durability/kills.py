@@ -8,8 +8,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import IO, Any, Literal
@@ -18,6 +19,7 @@ import mlflow
 import pandas as pd
 import psutil
 import sqlalchemy as sa
+import yaml
 
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.lake.manifest import TABLES, read_manifest
@@ -27,7 +29,17 @@ from soccer_assets.modelling.registry import CANDIDATE, CHAMPION, MODEL_NAME, PR
 from soccer_assets.params import params_file
 from soccer_assets.settings import project_folder
 from soccer_assets_tests.durability.scenario import BOOKKEEPING, Contents, contents, said
-from soccer_assets_tests.end_to_end.shell import BIN, PATIENCE_SECONDS, Shell
+from soccer_assets_tests.end_to_end.shell import BIN, PATIENCE_SECONDS, Shell, open_shell
+
+Command = tuple[str, ...]
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+FILL = ("soccer", "backfill", "--since", "2026-09-01", "--until", "2026-12-04")
+FEATURES = ("dagster", "asset", "materialize", "--select", "group:features")
+SERVE = (
+    *("dagster", "asset", "materialize", "--select"),
+    "group:model or group:registry or group:serving",
+)
 
 #: Who dies: the command alone, or all that works on its home, PostgreSQL too, as in a power cut.
 Victim = Literal["command", "everything"]
@@ -77,6 +89,14 @@ class State:
             if mine != theirs:
                 found.append(f"{part}: {mine!r:.500} / {theirs!r:.500}")
         return found
+
+
+@dataclass(frozen=True)
+class Step:
+    """A home before a command, and what there is after it, undisturbed."""
+
+    before: Shell
+    after: State
 
 
 @dataclass(frozen=True)
@@ -185,6 +205,29 @@ def state_of(shell: Shell) -> State:
         _models(shell.home),
         predictions,
     )
+
+
+@contextmanager
+def undisturbed(params_folder: Path) -> Iterator[dict[Command, Step]]:
+    """One history, command by command, with a small model and gates that few matches can pass."""
+    params = params_folder / "params.yaml"
+    small = {
+        "training": {"folds": 1, "candidates": {"logistic": {"C": 0.001}}},
+        "gates": {"ece_limit": 0.5},
+    }
+    params.write_text(yaml.safe_dump(small))
+    made = {}
+    with ExitStack() as stack:
+        shell = stack.enter_context(
+            open_shell({"SOCCER_AS_OF": NOW.isoformat(), "SOCCER_PARAMS": str(params)})
+        )
+        for command in (FILL, FEATURES, SERVE):
+            before, home = shell, shell.home.with_name(f"{shell.home.name}x")
+            shell = stack.enter_context(copied(before, home))
+            shell.run(*command)
+            made[command] = Step(before, state_of(shell))
+            assert leftovers(shell) == []
+        yield made
 
 
 def _predictions(engine: sa.Engine) -> list[tuple[Any, ...]]:

@@ -5,46 +5,28 @@ that a seed chooses within each stretch of a match's way. Nobody tidies up in be
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 
 import pytest
-import yaml
 
 from soccer_assets_tests.durability.kills import (
+    FEATURES,
+    FILL,
+    SERVE,
     VICTIMS,
+    Command,
     Doomed,
     Moment,
-    State,
+    Step,
     Victim,
     copied,
     leftovers,
     state_of,
+    undisturbed,
 )
-from soccer_assets_tests.end_to_end.shell import Shell, open_shell
 
-Command = tuple[str, ...]
-
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-FILL = ("soccer", "backfill", "--since", "2026-09-01", "--until", "2026-12-04")
-FEATURES = ("dagster", "asset", "materialize", "--select", "group:features")
-SERVE = (
-    *("dagster", "asset", "materialize", "--select"),
-    "group:model or group:registry or group:serving",
-)
 SEED = 20
-
-
-@dataclass(frozen=True)
-class Step:
-    """A home before a command, and what there is after it, undisturbed."""
-
-    before: Shell
-    after: State
 
 
 #: Stretch -> the command that goes through it, and when it is under way.
@@ -79,25 +61,7 @@ TIMES = 5
 
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Command, Step]]:
-    """One history, with a small model and gates that few matches can pass."""
-    params = tmp_path_factory.mktemp("params") / "params.yaml"
-    small = {
-        "training": {"folds": 1, "candidates": {"logistic": {"C": 0.001}}},
-        "gates": {"ece_limit": 0.5},
-    }
-    params.write_text(yaml.safe_dump(small))
-    variables = {"SOCCER_AS_OF": NOW.isoformat(), "SOCCER_PARAMS": str(params)}
-    made = {}
-    with ExitStack() as stack:
-        shell = stack.enter_context(open_shell(variables))
-        for command in (FILL, FEATURES, SERVE):
-            before = shell
-            shell = stack.enter_context(
-                copied(before, before.home.with_name(f"{before.home.name}x"))
-            )
-            shell.run(*command)
-            made[command] = Step(before, state_of(shell))
-            assert leftovers(shell) == []
+    with undisturbed(tmp_path_factory.mktemp("params")) as made:
         yield made
 
 
@@ -114,10 +78,8 @@ def kill_and_go_on(
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
-    """Where a home may be put; not in pytest's folder, which other users cannot enter."""
-    with TemporaryDirectory(prefix="soccer-home-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder) / "home"
+def home(home_folder: Path) -> Path:
+    return home_folder / "home"
 
 
 @pytest.mark.parametrize(("stretch", "victim"), SOME)

@@ -42,6 +42,18 @@ class Shell:
 
         A command that fails fails the test, with what it printed.
         """
+        code, printed = self._run(command, *arguments)
+        typed = " ".join(map(str, [command, *arguments]))
+        assert code == 0, f"`{typed}` exited {code}:\n{printed[-8000:]}"
+        return printed
+
+    def fails(self, command: str, *arguments: str | Path) -> str:
+        """Run a command that has to fail by itself; returns all that it printed."""
+        code, printed = self._run(command, *arguments)
+        assert code > 0, f"{command} exited {code}:\n{printed[-8000:]}"
+        return printed
+
+    def _run(self, command: str, *arguments: str | Path) -> tuple[int, str]:
         done = subprocess.run(
             [BIN / command, *arguments],
             cwd=project_folder(),
@@ -52,10 +64,7 @@ class Shell:
             text=True,
             timeout=PATIENCE_SECONDS,
         )
-        printed = _COLOURS.sub("", done.stdout)
-        typed = " ".join(map(str, [command, *arguments]))
-        assert done.returncode == 0, f"`{typed}` exited {done.returncode}:\n{printed[-8000:]}"
-        return printed
+        return done.returncode, _COLOURS.sub("", done.stdout)
 
     @contextmanager
     def running(self, command: str, *arguments: str, answers_at: str) -> Iterator[None]:
