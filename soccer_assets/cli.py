@@ -157,22 +157,25 @@ def backfill(
     end and does not keep the others out.
     """
     from soccer_assets.clock import utc_now
-    from soccer_assets.runner import run_job
+    from soccer_assets.runner import JobFailed, run_job
 
     first, last = since.date(), until.date() if until else utc_now().date()
     _check_days(first, last, "--since", "--until")
     _check_surroundings()
     config = {"resume": not again, "batch_days": batch_days, "concurrency": concurrency}
+    days = (str(first), str(last))
+    months = (f"{first:%Y-%m}-01", f"{last:%Y-%m}-01")
+    failures = []
     try:
-        run_job(
-            "ingest",
-            _progress,
-            partitions=(str(first), str(last)),
-            config={"ingest_days": {"config": config}},
-        )
-    finally:  # what went well is worth having in the lake
-        months = (f"{first:%Y-%m}-01", f"{last:%Y-%m}-01")
+        run_job("ingest", _progress, partitions=days, config={"ingest_days": {"config": config}})
+    except JobFailed as failure:  # what went well is worth having in the lake
+        failures.append(str(failure))
+    try:
         run_job("export", _progress, partitions=months)
+    except JobFailed as failure:
+        failures.append(str(failure))
+    if failures:
+        raise JobFailed("\n".join(failures))
 
 
 @app.command()

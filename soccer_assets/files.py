@@ -17,7 +17,7 @@ def write_atomically(path: Path, data: bytes | str, mode: int | None = None) -> 
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-        with os.fdopen(os.open(temporary, flags, mode or 0o666), "wb") as file:
+        with naming(path), os.fdopen(os.open(temporary, flags, mode or 0o666), "wb") as file:
             file.write(body)
             file.flush()
             os.fsync(file.fileno())
@@ -39,6 +39,17 @@ def create_once(path: Path, data: str, mode: int | None = None) -> str:
                 return present
         write_atomically(path, data, mode)
         return data
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have a read or write that fails tell the file: the system does so for what it opens only."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def sync_folder(folder: Path) -> None:

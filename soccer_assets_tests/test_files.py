@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from soccer_assets.files import create_once, write_atomically
+from soccer_assets.files import create_once, naming, write_atomically
 from soccer_assets.settings import Settings
 
 #: Writes the file named first, and is killed where the second argument says.
@@ -87,3 +87,12 @@ def test_the_reload_token_is_one_for_all_processes(left: str | None, tmp_path: P
     assert path.read_text().strip() in tokens
     assert tokens == {"by-hand"} if left else len(tokens.pop()) >= 32
     assert left or path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_write_that_fails_tells_the_file(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*/state'"),
+        naming(tmp_path / "state"),
+        Path("/dev/full").open("wb", buffering=0) as full,
+    ):
+        full.write(b"content")

@@ -9,8 +9,9 @@ from datetime import date
 from functools import cache
 from hashlib import file_digest
 from itertools import islice
+from pathlib import Path
 from queue import SimpleQueue
-from tempfile import SpooledTemporaryFile
+from tempfile import SpooledTemporaryFile, gettempdir
 from typing import IO, Any, TypeVar
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
+from soccer_assets.files import naming
 from soccer_assets.lake.copying import copy_rows, parse_rows
 from soccer_assets.lake.manifest import (
     FOLDER,
@@ -241,7 +243,8 @@ class _Export:
 
     def _write(self, table: sa.Table, month: str) -> MonthFile:
         with self._reader() as connection, SpooledTemporaryFile(SPOOL_BYTES) as file:
-            content = _encode(connection, table, month, file)
+            with naming(Path(gettempdir())):
+                content = _encode(connection, table, month, file)
             file.seek(0)
             digest = file_digest(file, "sha256").hexdigest()
             key = f"{FOLDER}{table.name}/month={month}/{digest[:16]}.parquet"

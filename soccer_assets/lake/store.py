@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from soccer_assets.files import sync_folder
+from soccer_assets.files import naming, sync_folder
 
 #: Larger objects go to S3 in parts of this size, a few at a time.
 PART_BYTES = 8 << 20
@@ -85,7 +85,7 @@ class LocalStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{secrets.token_hex(8)}{_UNFINISHED}")
         try:
-            with temporary.open("xb") as file:
+            with naming(path), temporary.open("xb") as file:
                 shutil.copyfileobj(BytesIO(body) if isinstance(body, bytes) else body, file)
                 if settle:
                     file.flush()
@@ -100,7 +100,7 @@ class LocalStore:
     def settle(self, keys: Iterable[str]) -> None:
         folders = set()
         for path in (self._root / key for key in keys):
-            with path.open("r+b") as file:
+            with naming(path), path.open("r+b") as file:
                 os.fsync(file.fileno())
             # The folder may be new itself.
             folders |= {path.parent, path.parent.parent}
