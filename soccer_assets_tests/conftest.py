@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 
@@ -20,6 +21,10 @@ from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.settings import project_folder
 from soccer_assets.warehouse.embedded import start_embedded_postgres
 from soccer_assets.warehouse.migrate import migrate
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 #: Where real matches are looked for.
 REAL_DATA = Path(os.environ.get("SOCCER_REAL_DATA") or project_folder() / "../shared/data")
