@@ -13,7 +13,7 @@ import typer
 import typer.core
 from rich.console import Console
 
-from soccer_assets.settings import DEFAULT_PORT, SettingsError, get_settings
+from soccer_assets.settings import DEFAULT_PORT, SettingsError, get_settings, name_of_file
 
 if TYPE_CHECKING:
     from soccer_assets.livescores.replay import ReplayBackend
@@ -59,9 +59,10 @@ def _reason(error: Exception) -> str | None:
     from sqlalchemy.exc import OperationalError
 
     from soccer_assets.lake.store import StoreUnavailable
+    from soccer_assets.livescores.provenance import OtherSource
     from soccer_assets.runner import JobFailed
 
-    if isinstance(error, WrongUse | SettingsError | JobFailed | StoreUnavailable):
+    if isinstance(error, WrongUse | SettingsError | JobFailed | StoreUnavailable | OtherSource):
         return str(error)
     if isinstance(error, OperationalError):
         answer = str(error.orig).strip().splitlines()[0]
@@ -124,8 +125,10 @@ def replay(
     moment = as_of.replace(tzinfo=UTC)
     home = get_settings().soccer_home
     os.environ["SOCCER_AS_OF"] = moment.isoformat()
-    if not os.environ.get("SOCCER_HOME"):
-        os.environ["SOCCER_HOME"] = str(home / "replay")
+    os.environ["LIVESCORES_SOURCE"] = "feed"
+    # A name for the file, unless one is given; the state apart, unless a place is.
+    given = {"SOCCER_HOME": str(home / "replay"), "LIVESCORES_NAME": name_of_file(file)}
+    os.environ |= {name: value for name, value in given.items() if not os.environ.get(name)}
     get_settings.cache_clear()
     _check_days(since.date(), moment.date(), "--since", "--as-of")
     console.print(f"Loading {file}", highlight=False, markup=False)
@@ -162,6 +165,7 @@ def backfill(
     first, last = since.date(), until.date() if until else utc_now().date()
     _check_days(first, last, "--since", "--until")
     _check_surroundings()
+    _check_source()
     config = {"resume": not again, "batch_days": batch_days, "concurrency": concurrency}
     days = (str(first), str(last))
     months = (f"{first:%Y-%m}-01", f"{last:%Y-%m}-01")
@@ -254,6 +258,7 @@ def _run(since: date) -> None:
     if utc_now() > datetime.now(UTC):
         raise WrongUse(f"{utc_now():%Y-%m-%d} is not yet past: the clock cannot be put forward")
     _check_surroundings()
+    _check_source()
     _check_training()
     run_loop(since, console)
     print_scorecard(console)
@@ -296,6 +301,16 @@ def _check_surroundings() -> None:
     if file and not file.is_file():
         raise SettingsError(f"{name}: there is no file {file}")
     get_engine()
+
+
+def _check_source() -> None:
+    """Matches of two sources are not mixed."""
+    from soccer_assets.lake.archive import PayloadArchive
+    from soccer_assets.lake.connection import open_lake
+    from soccer_assets.livescores.provenance import claim
+    from soccer_assets.warehouse.connection import get_engine
+
+    claim(get_settings().source_name, get_engine(), PayloadArchive(open_lake()))
 
 
 def _check_training() -> None:

@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str | None = None
 
     livescores_source: Literal["feed", "browser", "football_data", "file"] = "feed"
+    livescores_name: str | None = None
     livescores_url: str | None = None
     livescores_token: SecretStr | None = None
     livescores_timeout_seconds: float = Field(default=30.0, gt=0)
@@ -162,6 +163,19 @@ class Settings(BaseSettings):
         return folder
 
     @property
+    def source_name(self) -> str:
+        """What the matches are of, by whatever address they come: a home holds those of one."""
+        if self.livescores_name:
+            return self.livescores_name
+        if self.livescores_source == "football_data":
+            return "football-data.co.uk"
+        if self.livescores_source == "file" and self.livescores_file:
+            return name_of_file(self.livescores_file)
+        if self.livescores_url:
+            return f"site {urlsplit(self.livescores_url).hostname}"
+        return f"simulator {self.simulator_seed}"
+
+    @property
     def lake(self) -> str:
         return self.lake_uri or str(self.soccer_home / "lake")
 
@@ -189,6 +203,11 @@ class Settings(BaseSettings):
             return self.serving_token.get_secret_value()
         token = create_once(self.home / "serving-token", secrets.token_urlsafe(32), mode=0o600)
         return token.strip()
+
+
+def name_of_file(file: Path) -> str:
+    """A file of results goes by its name: it may be moved, and grows."""
+    return f"file {file.stem}"
 
 
 def is_loopback(url: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from soccer_assets.cli import app
 from soccer_assets.settings import Settings, project_folder
@@ -180,6 +181,26 @@ def test_a_source_file_that_is_not_there(folder: Path, capfd: pytest.CaptureFixt
     assert (
         told(["demo"], capfd) == f"soccer: LIVESCORES_FILE: there is no file {folder}/nowhere.csv"
     )
+
+
+@pytest.mark.parametrize("command", ["demo", "backfill", "replay"])
+def test_a_home_that_holds_the_matches_of_another_source(
+    folder: Path,
+    capfd: pytest.CaptureFixture[str],
+    engine: sa.Engine,
+    database_url: str,
+    command: str,
+) -> None:
+    os.environ["POSTGRES_URL"] = database_url
+    with engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO soccer.source (name) VALUES ('site feed.example')"))
+        connection.execute(
+            sa.text("INSERT INTO soccer.ingested_day VALUES ('2025-03-01', 'k', now(), now(), 0)")
+        )
+    line = told(COMMANDS[command], capfd)
+    assert re.match("soccer: the warehouse holds matches of 'site feed.example'", line)
+    named = "file results" if command == "replay" else "simulator 20"
+    assert f"the settings name '{named}'" in line
 
 
 @pytest.mark.parametrize("command", ["feed", "serve"])

@@ -17,6 +17,7 @@ from soccer_assets.automation.jobs import REBUILD
 from soccer_assets.automation.partitions import daily
 from soccer_assets.clock import utc_now
 from soccer_assets.livescores.ingest import IngestReport, LoadedDay, ingest_days
+from soccer_assets.livescores.provenance import OtherSource
 from soccer_assets.livescores.rebuild import rebuild_warehouse
 from soccer_assets.monitoring.expectations import unusual_days
 from soccer_assets.params import load_params
@@ -123,6 +124,11 @@ def ingest(
             checks = [_volume_check(warehouse, days)] if key == MATCH else []
             yield dg.MaterializeResult(asset_key=key, check_results=checks)
         return
+    if LIVESCORES in selected:
+        try:
+            livescores.claim(warehouse.engine, lake.archive)
+        except OtherSource as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
     if config.resume:
         settled = settled_days(warehouse.engine)
         days = [day for day in days if day not in settled]

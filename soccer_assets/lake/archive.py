@@ -1,15 +1,17 @@
 """The archive of day payloads, verbatim and compressed, written before anything parses them."""
 
 import gzip
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
 
-from soccer_assets.lake.store import ObjectStore
+from soccer_assets.lake.store import ObjectNotFound, ObjectStore
 
 ROOT = "livescores/"
 FILES = "source_files/"
+SOURCE = "livescores_source.json"
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 _SUFFIX = ".json.gz"
 _REJECTED = ".rejected"
@@ -38,6 +40,24 @@ class PayloadArchive:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        self.uri = store.uri
+
+    @property
+    def source(self) -> str | None:
+        """Whose payloads these are; None when that was never said."""
+        try:
+            name: str = json.loads(self._store.get(SOURCE))["name"]
+        except ObjectNotFound:
+            return None
+        return name
+
+    @source.setter
+    def source(self, name: str) -> None:
+        self._store.put(SOURCE, json.dumps({"name": name}).encode())
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._store.list(ROOT) and not self._store.list(FILES)
 
     def put(
         self,

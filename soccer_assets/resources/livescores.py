@@ -6,9 +6,11 @@ from datetime import UTC, date, datetime
 from typing import Protocol
 
 import dagster as dg
+import sqlalchemy as sa
 
 from soccer_assets.lake.archive import PayloadArchive
 from soccer_assets.lake.store import ObjectStore
+from soccer_assets.livescores.provenance import claim
 from soccer_assets.settings import Settings, get_settings
 
 
@@ -28,6 +30,11 @@ class LivescoresResource(dg.ConfigurableResource):
     url: str | None = None
     timeout_seconds: float = 30.0
     attempts: int = 4
+
+    def claim(self, engine: sa.Engine, archive: PayloadArchive) -> None:
+        """See to it that warehouse and archive hold matches of this source alone. Raises
+        OtherSource."""
+        claim(get_settings().source_name, engine, archive)
 
     def source(
         self, archive: PayloadArchive, store: ObjectStore

@@ -196,6 +196,20 @@ match_odds = sa.Table(
     comment="1X2 odds where the source gives them: a yardstick for scores, not a feature.",
 )
 
+source = sa.Table(
+    "source",
+    metadata,
+    sa.Column(
+        "singleton", Boolean, primary_key=True, server_default=sa.true(), comment="there is one row"
+    ),
+    sa.Column("name", Text, nullable=False, comment="LIVESCORES_NAME, or what stands for it"),
+    sa.Column(
+        "since", Timestamp, nullable=False, server_default=sa.func.now(), comment="when it was set"
+    ),
+    sa.CheckConstraint("singleton", name="source_single_row"),
+    comment="Whose matches these are: a warehouse holds those of one source.",
+)
+
 ingested_day = sa.Table(
     "ingested_day",
     metadata,

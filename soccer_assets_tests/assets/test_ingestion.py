@@ -418,3 +418,25 @@ def test_a_rejected_payload_is_not_what_the_tables_are_made_from(
     midseason.run(*INGESTION, partition=str(BAD), raise_on_error=False)
     midseason.run(*TABLES, partition=str(BAD))
     assert content(midseason.engine, "match") == before
+
+
+def test_a_home_of_one_source_refuses_another(
+    tmp_path: Path, feed: FeedServer, database_url: str
+) -> None:
+    """In the graph itself, whoever starts it, before a day is asked for."""
+
+    def run(url: str, name: str = "") -> list[str]:
+        environment = {
+            "SOCCER_AS_OF": MIDSEASON.isoformat(),
+            "LIVESCORES_URL": url,
+            "LIVESCORES_NAME": name,
+        }
+        with platform(tmp_path, feed, database_url, environment) as here:
+            result = here.run(*INGESTION, partition=str(FIRST), raise_on_error=False)
+            return [*faults_of(result)]
+
+    assert run(feed.url) == []
+    (fault,) = run("")
+    assert "'simulator 20'" in fault
+    assert fault.endswith("set LIVESCORES_NAME='site 127.0.0.1'")
+    assert run(feed.url.replace("127.0.0.1", "localhost"), "site 127.0.0.1") == []
