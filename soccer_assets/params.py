@@ -57,12 +57,16 @@ def params_file() -> Path:
 
 @lru_cache(maxsize=8)
 def load_params(path: Path | None = None) -> Params:
+    """The parameters of this process, read once. Raises SettingsError."""
+    return read_params(path or params_file())
+
+
+def read_params(path: Path) -> Params:
     """Parse a parameters file.
 
     Raises:
         SettingsError: it cannot be read, or holds an unknown key or a value that cannot be.
     """
-    path = path or params_file()
     try:
         return Params.model_validate(yaml.safe_load(path.read_text()) or {})
     except OSError as error:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import dotenv
 import dotenv.parser
@@ -114,10 +114,18 @@ class Settings(BaseSettings):
 
     @field_validator("lake_uri")
     @classmethod
-    def _known_scheme(cls, value: str | None) -> str | None:
-        if value and "://" in value and not value.startswith(("s3://", "file://")):
-            raise ValueError("LAKE_URI must be a path, file:// or s3://bucket/prefix")
-        return value
+    def _one_place(cls, value: str | None) -> str | None:
+        """An absolute path or ``s3://bucket/prefix``, the same place for every process."""
+        if value is None:
+            return None
+        scheme, separator, rest = value.partition("://")
+        if not separator:
+            return str(absolute_path(Path(value)))
+        if scheme == "s3" and rest and "?" not in rest:
+            return value
+        if scheme == "file" and rest.startswith(("/", "localhost/")):
+            return str(absolute_path(Path(unquote(rest.removeprefix("localhost")))))
+        raise ValueError("LAKE_URI must be a path, file:///path or s3://bucket/prefix")
 
     @model_validator(mode="after")
     def _source_is_complete(self) -> Self:

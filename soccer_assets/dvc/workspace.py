@@ -3,74 +3,42 @@
 It holds copies of ``dvc.yaml`` and ``params.yaml``, a version of each stage's code, and the lake
 manifest that the stages read. Every reproduction is pushed to the remote and saved as a git commit
 of ``dvc.lock``: its revision names the exact bytes of every out.
+
+What the machine and its user configure for git and DVC stays outside; what killed processes left
+behind is cleared away by the next one that is alone in it.
 """
 
 import json
+import logging
 import os
+import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from configparser import ConfigParser
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from soccer_assets.dvc.code_version import code_version
-from soccer_assets.params import Params
+from soccer_assets.dvc.cache import Out, discard_torn, keep_only
+from soccer_assets.dvc.child import REMOTE_VARIABLE
+from soccer_assets.dvc.command import DvcError, stream
+from soccer_assets.dvc.occupancy import WORKSPACE_VARIABLE, alone_in
+from soccer_assets.dvc.pipeline import PIPELINE_FILE, read_stages
+from soccer_assets.dvc.repository import Repository
+from soccer_assets.files import write_atomically
+from soccer_assets.params import read_params
 
-PIPELINE_FILE = Path(__file__).with_name("dvc.yaml")
-STAGE_MODULES = "soccer_assets.dvc.stages"
-_IDENTITY = ("-c", "user.name=soccer_assets", "-c", "user.email=soccer_assets@localhost")
+#: What a save point holds: all but the data.
+SAVED_FILES = (
+    *("dvc.lock", "dvc.yaml", "params.yaml", "code.json", "lake.json"),
+    *(".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore"),
+)
+#: Files of AWS's libraries, which may be named relative to the folder of this process.
+_AWS_FILES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE")
 
-
-class DvcError(Exception):
-    """A dvc or git command failed; the message ends with what it printed."""
-
-
-@dataclass(frozen=True)
-class Out:
-    """One out of a stage, as ``dvc.lock`` records it."""
-
-    path: str
-    md5: str
-    size: int
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage of ``dvc.yaml``; ``outs`` maps the path of each out to its description."""
-
-    name: str
-    command: str
-    deps: tuple[str, ...]
-    outs: dict[str, str]
-
-    @property
-    def code_version(self) -> str:
-        return code_version(f"{STAGE_MODULES}.{self.name}")
-
-
-def read_stages(pipeline_file: Path = PIPELINE_FILE) -> list[Stage]:
-    """The stages in the order of the file."""
-    stages = yaml.safe_load(pipeline_file.read_text())["stages"]
-    return [
-        Stage(name, spec["cmd"], tuple(spec["deps"]), _described_outs(spec))
-        for name, spec in stages.items()
-    ]
-
-
-def _described_outs(spec: dict[str, Any]) -> dict[str, str]:
-    """An out is a path, or a path with settings; without a ``desc`` it has that of its stage."""
-    settings = [out if isinstance(out, dict) else {out: {}} for out in spec["outs"]]
-    return {
-        path: given.get("desc", spec.get("desc", ""))
-        for out in settings
-        for path, given in out.items()
-    }
+log = logging.getLogger(__name__)
 
 
 class DvcWorkspace:
@@ -80,71 +48,114 @@ class DvcWorkspace:
         root: the workspace, created on first use.
         remote: where outs are pushed, a path or ``s3://bucket/prefix``.
         params_file: copied in as ``params.yaml``.
-        endpoint_url: of the S3 service, when it is not AWS.
+        endpoint_url, region: of the S3 service.
+        environment: what the stages are given beside this process's environment.
     """
 
     def __init__(
-        self, root: Path, remote: str, params_file: Path, endpoint_url: str | None = None
+        self,
+        root: Path,
+        remote: str,
+        params_file: Path,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.root = root
         self._remote = remote
         self._params_file = params_file
         self._endpoint_url = endpoint_url
+        self._region = region
+        self._given = dict(environment or {})
+        self._repository = Repository(root)
+        self._memory = root / ".dvc" / "tmp"
+        self._held: list[int] = []
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else is at work in the workspace for the length of the block, and nothing in it is
+        left over from a process that was killed: preparing, reproducing, pushing and saving belong
+        inside.
+
+        Raises:
+            DvcError: somebody is, and does not come to an end.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with alone_in(self.root) as lock:
+            self._held = [lock]
+            try:
+                for found in self._clear():
+                    log.warning("%s: cleared up after a killed process: %s", self.root, found)
+                yield
+            finally:
+                self._held = []
 
     def prepare(self, lake_manifest: bytes | None = None) -> None:
         """Bring the workspace up to date with the project and, if given, the lake."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        if not (self.root / ".git").exists():
-            self._git("init", "--quiet", "--initial-branch=main")
-        if not (self.root / ".dvc").exists():
-            self._run("dvc", "init", "--quiet")
-        self._configure_remote()
-        (self.root / "data").mkdir(exist_ok=True)
-        (self.root / ".gitignore").write_text("/data/\n")
-        shutil.copyfile(PIPELINE_FILE, self.root / "dvc.yaml")
+        for folder in (self.root, self.root / ".dvc", self.root / "data"):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._repository.make()
         # With the defaults of what a partial file leaves out: DVC misses sections that are absent.
-        given = yaml.safe_load(self._params_file.read_text()) or {}
-        effective = Params.model_validate(given).model_dump(mode="json")
-        (self.root / "params.yaml").write_text(yaml.safe_dump(effective, sort_keys=False))
+        params = read_params(self._params_file).model_dump(mode="json")
         versions = {stage.name: stage.code_version for stage in read_stages()}
-        (self.root / "code.json").write_text(json.dumps(versions, indent=2) + "\n")
+        files = {
+            ".dvc/config": self._configuration(),
+            ".dvc/.gitignore": "/config.local\n/tmp\n/cache\n",
+            # This repository is committed to from here, and not by DVC.
+            ".dvc/config.local": _as_text({"core": {"no_scm": "true"}}),
+            ".gitignore": "/data/\n/.lock\n/.git.broken-*\n.*.tmp\n",
+            "dvc.yaml": PIPELINE_FILE.read_text(),
+            "params.yaml": yaml.safe_dump(params, sort_keys=False),
+            "code.json": json.dumps(versions, indent=2) + "\n",
+        }
+        for name, text in files.items():
+            write_atomically(self.root / name, text)
         if lake_manifest is not None:
-            (self.root / "lake.json").write_bytes(lake_manifest)
+            write_atomically(self.root / "lake.json", lake_manifest)
 
-    def reproduce(self, stages: Sequence[str]) -> Iterator[str]:
+    def reproduce(self, stages: Sequence[str]) -> Generator[str, None, None]:
         """Run ``dvc repro`` on the stages and what they need; yields its output line by line.
+
+        It ends when the iterator is closed.
 
         Raises:
             DvcError: a stage failed.
         """
-        yield from self._stream("dvc", "repro", *stages)
+        # What earlier runs made from equal inputs is not looked for: stages make it again.
+        yield from self._dvc("repro", "--no-run-cache", *stages)
 
     def push(self) -> None:
         """Send the outs to the remote."""
-        self._run("dvc", "push", "--quiet")
+        if not self._remote.startswith("s3://"):
+            discard_torn(Path(self._remote), self.outs().values())
+        for line in self._dvc("push", "--quiet"):
+            log.info(line)
 
     def save_point(self, message: str) -> str:
         """Commit ``dvc.lock`` and what determines it; returns the revision (40 hex digits)."""
-        self._git("add", "--all")
-        if self._git("status", "--porcelain"):
-            self._git(*_IDENTITY, "commit", "--quiet", "--message", message)
-        return self.revision
+        return self._repository.save(SAVED_FILES, message)
 
     @property
     def revision(self) -> str:
-        return self._git("rev-parse", "HEAD")
+        """Names the bytes of every out as they are now.
+
+        Raises:
+            DvcError: they were never saved.
+        """
+        if not self._repository.holds("dvc.lock"):
+            raise DvcError(
+                "what the last run of the DVC stages made was not saved: run them once more"
+            )
+        return self._repository.revision
 
     def outs(self) -> dict[str, Out]:
-        """Path -> out, for all stages that have run."""
+        """Path -> out, for all stages that have run.
+
+        Raises:
+            DvcError: ``dvc.lock`` is not what DVC writes.
+        """
         lock = self.root / "dvc.lock"
-        if not lock.exists():
-            return {}
-        stages = yaml.safe_load(lock.read_text()).get("stages", {})
-        return {
-            out["path"]: Out(out["path"], out["md5"], out["size"])
-            for stage in stages.values()
-            for out in stage.get("outs", ())
-        }
+        return _read_lock(lock) if lock.exists() else {}
 
     def path(self, out: str) -> Path:
         """The file of an out. Raises FileNotFoundError before its stage has run."""
@@ -153,49 +164,101 @@ class DvcWorkspace:
             raise FileNotFoundError(f"{path}: run the DVC stages first")
         return path
 
-    def _configure_remote(self) -> None:
-        config = ConfigParser()
-        config["core"] = {"remote": "store", "analytics": "false", "autostage": "true"}
-        remote = {"url": self._remote}
-        if self._remote.startswith("s3://") and self._endpoint_url:
-            remote["endpointurl"] = self._endpoint_url
-        config["'remote \"store\"'"] = remote
-        with (self.root / ".dvc" / "config").open("w") as file:
-            config.write(file)
+    def _clear(self) -> Iterator[str]:
+        """Leave nothing that could stop DVC or git, or that they would wrongly trust; yields what
+        was wrong."""
+        yield from self._repository.heal()
+        if _names_holders(self._memory / "rwlock"):
+            yield ".dvc/tmp/rwlock was left over"
+        # Its locks, and what it remembers of files: their hashes, and what the remote holds.
+        shutil.rmtree(self._memory, ignore_errors=True)
+        try:
+            outs = self.outs()
+        except DvcError:
+            (self.root / "dvc.lock").unlink()
+            back = self._repository.restore("dvc.lock")
+            yield f"dvc.lock was unreadable, {'back from the save point' if back else 'removed'}"
+            outs = self.outs()
+        for unfinished in self.root.glob(".*.tmp"):
+            unfinished.unlink()
+        yield from keep_only(self.root / ".dvc" / "cache", outs.values())
 
-    @cached_property
+    def _configuration(self) -> str:
+        """For whoever clones a revision, too: with it, ``dvc pull`` finds the outs."""
+        remote = {"url": self._remote}
+        if self._remote.startswith("s3://"):
+            given = {"endpointurl": self._endpoint_url, "region": self._region}
+            remote |= {name: value for name, value in given.items() if value}
+        core = {"remote": "store", "analytics": "false", "check_update": "false"}
+        return _as_text({"core": core, 'remote "store"': remote})
+
+    def _dvc(self, *arguments: str) -> Iterator[str]:
+        yield from stream(
+            [sys.executable, "-m", "soccer_assets.dvc.child", *arguments],
+            name=" ".join(("dvc", *(word for word in arguments if not word.startswith("-")))),
+            folder=self.root,
+            environment=self._environment(),
+            keep_open=self._held,
+        )
+
     def _environment(self) -> dict[str, str]:
-        """Stages run with this interpreter, whatever the caller's PATH."""
+        """Stages run with this interpreter and the settings of this process, whatever the caller's
+        PATH, shell and configuration of DVC."""
+        inherited = {
+            name: str(Path(value).expanduser().absolute()) if name in _AWS_FILES else value
+            for name, value in os.environ.items()
+            if not name.startswith(("DVC_", "GIT_"))
+        }
         bin_folder = str(Path(sys.executable).parent)
         return {
-            **os.environ,
+            **inherited,
+            **self._given,
             "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}",
-            "DVC_NO_ANALYTICS": "1",
+            "SHELL": "/bin/sh",
+            "PYTHONUTF8": "1",
             "PYTHONUNBUFFERED": "1",
+            "DVC_NO_ANALYTICS": "1",
+            "DVC_SYSTEM_CONFIG_DIR": str(self._memory / "none"),
+            "DVC_GLOBAL_CONFIG_DIR": str(self._memory / "none"),
+            "DVC_SITE_CACHE_DIR": str(self._memory / "site"),
+            REMOTE_VARIABLE: self._remote,
+            WORKSPACE_VARIABLE: str(self.root),
         }
 
-    def _stream(self, tool: str, *arguments: str) -> Iterator[str]:
-        command = [sys.executable, "-m", tool, *arguments] if tool == "dvc" else [tool, *arguments]
-        tail: list[str] = []
-        with subprocess.Popen(
-            command,
-            cwd=self.root,
-            env=self._environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        ) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if text := line.rstrip():
-                    tail = [*tail[-19:], text]
-                    yield text
-        if process.returncode:
-            shown = "\n".join(tail)
-            raise DvcError(f"{tool} {' '.join(arguments)} exited {process.returncode}:\n{shown}")
 
-    def _run(self, tool: str, *arguments: str) -> str:
-        return "\n".join(self._stream(tool, *arguments))
+def _as_text(sections: Mapping[str, Mapping[str, str]]) -> str:
+    """A configuration in the words of the parser that DVC reads it with."""
+    from configobj import ConfigObj, ConfigObjError
 
-    def _git(self, *arguments: str) -> str:
-        return self._run("git", *arguments)
+    try:
+        return "\n".join(ConfigObj(sections, interpolation=False).write()) + "\n"
+    except ConfigObjError as error:
+        raise DvcError(f"DVC's configuration cannot say {sections}: {error}") from None
+
+
+def _names_holders(rwlock: Path) -> bool:
+    """Whether a table of DVC's locks is anything but the empty one that DVC leaves behind."""
+    try:
+        return any(json.loads(rwlock.read_text()).values())
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, AttributeError):
+        return True
+
+
+def _read_lock(lock: Path) -> dict[str, Out]:
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from voluptuous import Invalid
+
+    try:
+        stages: Mapping[str, Any] = COMPILED_LOCKFILE_SCHEMA(yaml.safe_load(lock.read_text()))
+        outs = [
+            Out(out["path"], out["md5"], out["size"])
+            for stage in stages["stages"].values()
+            for out in stage["outs"]
+        ]
+    except (Invalid, yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise DvcError(f"{lock} is unreadable: {' '.join(str(error).split())}") from None
+    if not all(re.fullmatch("[0-9a-f]{32}", out.md5) for out in outs):
+        raise DvcError(f"{lock} is unreadable: not every hash is one")
+    return {out.path: out for out in outs}

@@ -5,13 +5,16 @@ code version covers the stage's command and code, its data version is DVC's hash
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import PurePosixPath
 from typing import Any
 
 import dagster as dg
 import pyarrow.parquet as pq
 
-from soccer_assets.dvc.workspace import DvcWorkspace, Out, Stage, read_stages
+from soccer_assets.dvc.cache import Out
+from soccer_assets.dvc.pipeline import Stage, read_stages
+from soccer_assets.dvc.workspace import DvcWorkspace
 
 
 class DvcTranslator:
@@ -81,25 +84,27 @@ def reproduce(
     selected = [
         spec for spec in context.assets_def.specs if spec.key in context.selected_asset_keys
     ]
-    workspace.prepare(lake_manifest)
-    before = workspace.outs()
     stages = list(dict.fromkeys(spec.metadata["dvc/stage"] for spec in selected))
-    for line in workspace.reproduce(stages):
-        context.log.info(line)
-    workspace.push()
-    revision = workspace.save_point(f"Dagster run {context.run.run_id}: {', '.join(stages)}")
-    after = workspace.outs()
+    with workspace.alone():
+        workspace.prepare(lake_manifest)
+        before = workspace.outs()
+        with closing(workspace.reproduce(stages)) as lines:  # a run that is ended ends DVC
+            for line in lines:
+                context.log.info(line)
+        workspace.push()
+        revision = workspace.save_point(f"Dagster run {context.run.run_id}: {', '.join(stages)}")
+        after = workspace.outs()
+        described = {path: _describe(workspace, out) for path, out in after.items()}
     for spec in selected:
         path = spec.metadata["dvc/out"]
-        out = after[path]
         yield dg.MaterializeResult(
             asset_key=spec.key,
-            data_version=dg.DataVersion(out.md5),
+            data_version=dg.DataVersion(after[path].md5),
             metadata={
-                **_describe(workspace, out),
-                "dvc/md5": out.md5,
+                **described[path],
+                "dvc/md5": after[path].md5,
                 "dvc/revision": revision,
-                "dvc/changed": before.get(path) != out,
+                "dvc/changed": before.get(path) != after[path],
             },
         )
 

@@ -9,7 +9,7 @@ from hashlib import file_digest, sha256
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from soccer_assets.files import naming, sync_folder
 
@@ -304,11 +304,12 @@ def open_store(uri: str, s3_client: Any = None) -> ObjectStore:
     Raises:
         StoreUnavailable: an S3 bucket that cannot be used.
     """
-    parts = urlsplit(uri)
-    if parts.scheme == "s3":
+    scheme, separator, rest = uri.partition("://")
+    if separator and scheme == "s3":
         if s3_client is None:
             raise ValueError("an s3:// lake needs an S3 client")
-        store = S3Store(s3_client, parts.netloc, parts.path)
+        bucket, _, prefix = rest.partition("/")
+        store = S3Store(s3_client, bucket, prefix)
         store.ensure_bucket()
         return store
-    return LocalStore(Path(parts.path if parts.scheme == "file" else uri))
+    return LocalStore(Path(unquote(rest) if separator and scheme == "file" else uri))

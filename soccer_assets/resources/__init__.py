@@ -37,7 +37,11 @@ def make_resources(settings: Settings) -> dict[str, Any]:
         "lake": LakeResource(
             uri=settings.lake, endpoint_url=settings.s3_endpoint_url, region=settings.aws_region
         ),
-        "dvc": DvcResource(remote=settings.dvc_remote, endpoint_url=settings.s3_endpoint_url),
+        "dvc": DvcResource(
+            remote=settings.dvc_remote,
+            endpoint_url=settings.s3_endpoint_url,
+            region=settings.aws_region,
+        ),
         "mlflow_tracking": MlflowTrackingResource(),
         "registry": ModelRegistryResource(),
         "workers": WorkersResource(urls=settings.workers),

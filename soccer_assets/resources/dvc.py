@@ -12,9 +12,16 @@ class DvcResource(dg.ConfigurableResource):
 
     remote: str
     endpoint_url: str | None = None
+    region: str = "us-east-1"
 
     @property
     def workspace(self) -> DvcWorkspace:
+        settings = get_settings()
         return DvcWorkspace(
-            get_settings().home / "dvc", self.remote, params_file(), self.endpoint_url
+            settings.home / "dvc",
+            self.remote,
+            params_file(),
+            self.endpoint_url,
+            self.region,
+            settings.environment(),
         )

@@ -33,10 +33,11 @@ def reproduced(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -
     workspace = DvcWorkspace(root / "workspace", str(remote), params_file())
     with pytest.MonkeyPatch.context() as patch:
         use_lake(patch, lake, root)
-        workspace.prepare(manifest.to_bytes())
-        lines = list(workspace.reproduce([]))
-        workspace.push()
-        revision = workspace.save_point("first")
+        with workspace.alone():
+            workspace.prepare(manifest.to_bytes())
+            lines = list(workspace.reproduce([]))
+            workspace.push()
+            revision = workspace.save_point("first")
     return Reproduced(workspace, manifest, lake, remote, lines, revision)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from soccer_assets.dvc import code_version as module
 from soccer_assets.dvc.code_version import code_version, import_closure
-from soccer_assets.dvc.workspace import read_stages
+from soccer_assets.dvc.pipeline import read_stages
 
 SOURCES = {
     "__init__": "",

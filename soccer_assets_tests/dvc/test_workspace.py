@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from soccer_assets.dvc.workspace import DvcError, DvcWorkspace, read_stages
+from soccer_assets.dvc.command import DvcError
+from soccer_assets.dvc.pipeline import read_stages
+from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.lake.manifest import Manifest
 from soccer_assets.lake.store import LocalStore, S3Store
 from soccer_assets.params import params_file

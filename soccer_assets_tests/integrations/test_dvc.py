@@ -8,7 +8,9 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from soccer_assets.dvc.workspace import DvcError, DvcWorkspace, read_stages
+from soccer_assets.dvc.command import DvcError
+from soccer_assets.dvc.pipeline import read_stages
+from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.integrations.dvc import DvcTranslator, dvc_assets, reproduce
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.lake.store import LocalStore

@@ -56,7 +56,9 @@ def test_a_deleted_object_is_gone_and_deleting_it_again_is_no_error(any_store: O
         any_store.get("a/1")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None
+)
 @given(read=st.binary(max_size=300), rest=st.binary(max_size=300))
 def test_the_rest_of_a_file_is_stored_as_bytes_are(
     any_store: ObjectStore, read: bytes, rest: bytes

@@ -7,6 +7,7 @@ import pandas as pd
 
 from soccer_assets.dvc.stages.io import FEATURES, FEATURES_META, FINISHED, FIXTURES, write_parquet
 from soccer_assets.features.build import build_features, feature_names
+from soccer_assets.files import write_atomically
 from soccer_assets.params import load_params
 
 
@@ -23,7 +24,7 @@ def main() -> None:
         "fixtures": len(fixtures),
         "params": params.model_dump(),
     }
-    FEATURES_META.write_text(json.dumps(meta, indent=2) + "\n")
+    write_atomically(FEATURES_META, json.dumps(meta, indent=2) + "\n")
 
 
 if __name__ == "__main__":

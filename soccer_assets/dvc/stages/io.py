@@ -29,5 +29,8 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """Deterministic: equal frames give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    pq.write_table(table.replace_schema_metadata(None), path, compression="zstd")
+    # Aside, under one name: what a killed stage leaves, the next one writes over.
+    unfinished = path.with_name(f".{path.name}.tmp")
+    pq.write_table(table.replace_schema_metadata(None), unfinished, compression="zstd")
+    unfinished.replace(path)
     print(f"{path}: {table.num_rows:,} rows, {table.num_columns} columns", flush=True)

@@ -1,0 +1,46 @@
+"""``dvc``, run so that it and its stages end when the process that started it does.
+
+The standard input is a pipe that only the parent holds open (see ``command``): it ends when the
+parent ends, however it was killed. Unlike a death signal this needs nothing that only Linux has,
+does not hang on the thread that started the child, and reaches the stages, which are in the same
+process group.
+"""
+
+import os
+import signal
+import sys
+import threading
+
+#: Names the remote that the workspace means DVC to have.
+REMOTE_VARIABLE = "SOCCER_DVC_REMOTE"
+
+
+def main() -> None:
+    """Run ``dvc`` with the arguments of this process."""
+    pipe = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    threading.Thread(target=_end_with_parent, args=(pipe,), daemon=True).start()
+    _check_remote(os.environ[REMOTE_VARIABLE])
+    from dvc.cli import main as dvc
+
+    sys.exit(dvc(sys.argv[1:]))
+
+
+def _end_with_parent(pipe: int) -> None:
+    while os.read(pipe, 1):
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+def _check_remote(meant: str) -> None:
+    """DVC's configuration is text that is parsed: what it reads must be what was written."""
+    from dvc.config import Config
+
+    found = Config.from_cwd()["remote"].get("store", {}).get("url")
+    if found != meant:
+        sys.exit(f"DVC reads {found!r} as its remote, not {meant!r}: choose another path")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""``dvc.yaml`` as this project reads it: its stages, and the files that each of them makes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from soccer_assets.dvc.code_version import code_version
+
+PIPELINE_FILE = Path(__file__).with_name("dvc.yaml")
+STAGE_MODULES = "soccer_assets.dvc.stages"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of ``dvc.yaml``; ``outs`` maps the path of each out to its description."""
+
+    name: str
+    command: str
+    deps: tuple[str, ...]
+    outs: dict[str, str]
+
+    @property
+    def code_version(self) -> str:
+        return code_version(f"{STAGE_MODULES}.{self.name}")
+
+
+def read_stages(pipeline_file: Path = PIPELINE_FILE) -> list[Stage]:
+    """The stages in the order of the file."""
+    stages = yaml.safe_load(pipeline_file.read_text())["stages"]
+    return [
+        Stage(name, spec["cmd"], tuple(spec["deps"]), _described_outs(spec))
+        for name, spec in stages.items()
+    ]
+
+
+def _described_outs(spec: dict[str, Any]) -> dict[str, str]:
+    """An out is a path, or a path with settings; without a ``desc`` it has that of its stage."""
+    settings = [out if isinstance(out, dict) else {out: {}} for out in spec["outs"]]
+    return {
+        path: given.get("desc", spec.get("desc", ""))
+        for out in settings
+        for path, given in out.items()
+    }
