@@ -4,6 +4,7 @@ import dagster as dg
 
 from soccer_assets.assets import features, ingestion, lake, model, monitoring, registry, serving
 from soccer_assets.automation.alerts import SENSORS
+from soccer_assets.automation.catching_up import catch_up
 from soccer_assets.automation.freshness import with_freshness
 from soccer_assets.automation.jobs import JOBS
 from soccer_assets.automation.schedules import SCHEDULES
@@ -20,7 +21,7 @@ def make_definitions(settings: Settings) -> dg.Definitions:
         asset_checks=dg.load_asset_checks_from_modules(GROUPS),
         jobs=JOBS,
         schedules=SCHEDULES,
-        sensors=SENSORS,
+        sensors=[*SENSORS, catch_up],
         # A step costs milliseconds in process and seconds as a process of its own.
         executor=dg.in_process_executor,
         resources=make_resources(settings),

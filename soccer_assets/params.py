@@ -23,7 +23,7 @@ class IngestionParams(_Section):
         0.25, gt=0, lt=1, description="of the usual matches, with fewer of which a day is unusual"
     )
     volume_min_expected: float = Field(
-        10, ge=1, description="usual matches, with fewer of which a day is not judged"
+        12, ge=1, description="usual matches, with fewer of which a day is not judged"
     )
 
 

@@ -51,6 +51,7 @@ CHECKS = {
     "livescores:feed_schema": True,
     "livescores:feed_fields": False,
     "match:usual_volume": False,
+    "match:no_day_overdue": False,
     "match_parquet:parity_with_postgres": True,
     "match_parquet:unique_ids": True,
     "finished:newest_result": False,

@@ -6,7 +6,7 @@ day that fails leaves the other days of its range loaded and marked as such.
 
 from collections.abc import Iterator
 from contextlib import nullcontext
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -23,11 +23,21 @@ from soccer_assets.monitoring.expectations import unusual_days
 from soccer_assets.params import load_params
 from soccer_assets.resources import LakeResource, LivescoresResource, WarehouseResource
 from soccer_assets.text import markdown_list
-from soccer_assets.warehouse.ingested_days import matches_by_day, settled_days
+from soccer_assets.warehouse.ingested_days import (
+    matches_by_day,
+    overdue_days,
+    settled_days,
+    vanished_by_day,
+)
 from soccer_assets.warehouse.schema import match, match_raw
 
 LIVESCORES, MATCH_RAW, MATCH = (dg.AssetKey(k) for k in ("livescores", "match_raw", "match"))
-FEED_SCHEMA, FEED_FIELDS, USUAL_VOLUME = "feed_schema", "feed_fields", "usual_volume"
+FEED_SCHEMA, FEED_FIELDS = "feed_schema", "feed_fields"
+USUAL_VOLUME, NO_DAY_OVERDUE = "usual_volume", "no_day_overdue"
+#: Asked for again as soon as it is overdue, a day has this long before it is told.
+OVERDUE_IS_TOLD_AFTER = timedelta(hours=6)
+
+Checks = dict[dg.AssetKey, list[dg.AssetCheckResult]]
 
 
 class IngestConfig(dg.Config):
@@ -100,8 +110,13 @@ def _spec(key: dg.AssetKey, **attributes: Any) -> dg.AssetSpec:
         dg.AssetCheckSpec(
             USUAL_VOLUME,
             asset=MATCH,
-            description="Days that are over hold about as many matches as such days do, by "
-            "weekday and season.",
+            description="Days that are over hold as many matches as before, and, once a season is "
+            "known, about as many as such days do, by weekday and season.",
+        ),
+        dg.AssetCheckSpec(
+            NO_DAY_OVERDUE,
+            asset=MATCH,
+            description="Every past day was asked for once its late results had time to come in.",
         ),
     ],
 )
@@ -121,8 +136,8 @@ def ingest(
         result = rebuild_warehouse(warehouse.engine, lake.archive, context.log.info)
         context.log.info(f"rebuilt: {result.match.inserted:,} matches")
         for key in selected:
-            checks = [_volume_check(warehouse, days)] if key == MATCH else []
-            yield dg.MaterializeResult(asset_key=key, check_results=checks)
+            found = _warehouse_checks(warehouse, days) if key == MATCH else []
+            yield dg.MaterializeResult(asset_key=key, check_results=found)
         return
     if LIVESCORES in selected:
         try:
@@ -149,8 +164,12 @@ def ingest(
             concurrency=config.concurrency,
             progress=context.log.info,
         )
+    checks: Checks = {
+        LIVESCORES: [_schema_check(report), _fields_check(report)],
+        MATCH: _warehouse_checks(warehouse, days),
+    }
     if report.faults:
-        _keep_what_went_well(context, report)
+        _keep_what_went_well(context, report, checks)
         raise dg.Failure(
             f"{len(report.faults)} of {len(days)} days failed: "
             + "; ".join(str(fault) for fault in report.faults[:10]),
@@ -160,15 +179,11 @@ def ingest(
     for day in report.loaded:
         for key in selected:
             context.add_asset_metadata(_of_day(day), key, day.day.isoformat())
-    results = {
-        LIVESCORES: [_schema_check(report), _fields_check(report)],
-        MATCH: [_volume_check(warehouse, days)],
-    }
     for key in selected:
         yield dg.MaterializeResult(
             asset_key=key,
             metadata=_of_run(key, report),
-            check_results=results.get(key, []),
+            check_results=checks.get(key, []),
         )
 
 
@@ -213,12 +228,32 @@ def _fields_check(report: IngestReport) -> dg.AssetCheckResult:
     )
 
 
+def _warehouse_checks(warehouse: WarehouseResource, days: list[date]) -> list[dg.AssetCheckResult]:
+    return [_volume_check(warehouse, days), _overdue_check(warehouse)]
+
+
+def _overdue_check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    overdue = overdue_days(
+        warehouse.engine,
+        utc_now(),
+        load_params().ingestion.first_day,
+        patience=OVERDUE_IS_TOLD_AFTER,
+    )
+    return dg.AssetCheckResult(
+        passed=not overdue,
+        asset_key=MATCH,
+        check_name=NO_DAY_OVERDUE,
+        metadata={"days": len(overdue), "overdue": [str(day) for day in overdue[:50]]},
+    )
+
+
 def _volume_check(warehouse: WarehouseResource, days: list[date]) -> dg.AssetCheckResult:
     params = load_params().ingestion
-    today = utc_now().date()
+    over = [day for day in days if day < utc_now().date()]
     unusual = unusual_days(
         matches_by_day(warehouse.engine),
-        (day for day in days if day < today),
+        over,
+        gone=vanished_by_day(warehouse.engine, over),
         min_share=params.volume_min_share,
         min_expected=params.volume_min_expected,
     )
@@ -230,20 +265,26 @@ def _volume_check(warehouse: WarehouseResource, days: list[date]) -> dg.AssetChe
     )
 
 
-def _keep_what_went_well(context: dg.AssetExecutionContext, report: IngestReport) -> None:
-    """Record the good days of a range as materialized although the step is about to fail."""
+def _keep_what_went_well(
+    context: dg.AssetExecutionContext,
+    report: IngestReport,
+    checks: Checks,
+) -> None:
+    """Record the good days of a range as materialized, and what the checks found, although the
+    step is about to fail."""
     for key in context.selected_asset_keys:
         for day in report.loaded:
             context.log_event(
                 dg.AssetMaterialization(key, partition=day.day.isoformat(), metadata=_of_day(day))
             )
-    if LIVESCORES in context.selected_asset_keys:
-        context.log_event(
-            dg.AssetCheckEvaluation(
-                asset_key=LIVESCORES,
-                check_name=FEED_SCHEMA,
-                passed=False,
-                blocking=True,
-                metadata={"faults": [str(fault) for fault in report.faults[:50]]},
+        for found in checks.get(key, []):
+            context.log_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=key,
+                    check_name=found.check_name or "",
+                    passed=found.passed,
+                    severity=found.severity,
+                    blocking=found.check_name == FEED_SCHEMA,
+                    metadata=found.metadata,
+                )
             )
-        )

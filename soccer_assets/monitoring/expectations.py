@@ -1,23 +1,28 @@
 """What a day of the feed usually holds, learnt from the days before it.
 
 Leagues play by the week and by the season, so a day is compared with days of the same weekday: the
-recent ones, and those around the same date of earlier years. The lower of the two medians is what
-may be expected: a season break is foreseen by earlier years, a league that folded by recent weeks.
+recent ones, and those around the same date of earlier years. What the thinner of them held is what
+may be expected: a season break is foreseen by earlier years, a round that is played every other
+week, or a league that folded, by recent weeks. A break that comes at another date than in earlier
+years is seen by the days around: a day that lost its matches lost them alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 from statistics import median
+from types import MappingProxyType
 
-WEEK = timedelta(days=7)
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
 #: 52 weeks: the same weekday a year before, a day or two off the date.
 YEAR = timedelta(days=364)
-RECENT_WEEKS = 5
+RECENT_WEEKS = 8
 YEARS = 5
 #: With fewer comparable days there is no expectation.
 MIN_DAYS = 3
+#: Of the matches that the days around usually hold; with fewer it is a break.
+PLAYED_AROUND = 0.5
 
 
 @dataclass(frozen=True)
@@ -26,47 +31,80 @@ class UnusualDay:
 
     day: date
     matches: int
-    expected: float
+    expected: int
+    """At the least; or as many as it has held before."""
+    held_before: bool = False
 
     def __str__(self) -> str:
-        return f"{self.day:%Y-%m-%d (%A)}: {self.matches} matches, usually {self.expected:g}"
+        expected = f"{self.expected} before" if self.held_before else f"usually {self.expected}"
+        return f"{self.day:%Y-%m-%d (%A)}: {self.matches} matches, {expected}"
 
 
-def expected_matches(counts: Mapping[date, int], day: date) -> float | None:
+def expected_matches(counts: Mapping[date, int], day: date) -> int | None:
     """How many matches a day may be expected to hold, at the least.
 
     Args:
         counts: matches of ingested days, 0 for empty ones; days after ``day`` are not looked at.
 
     Returns:
-        The lower median of recent and of seasonal days; None without enough of either.
+        The lower of the first quartiles of recent and of seasonal days; None without enough of
+        both, for a first season does not tell when leagues pause.
     """
+    likes = list(_days_like(counts, day))
+    return min(sorted(like)[(len(like) - 1) // 4] for like in likes) if all(likes) else None
+
+
+def _days_like(counts: Mapping[date, int], day: date) -> Iterator[list[int]]:
+    """Matches of recent and of seasonal days; none where they are too few."""
     recent = [day - k * WEEK for k in range(1, RECENT_WEEKS + 1)]
     seasonal = [day - k * YEAR + j * WEEK for k in range(1, YEARS + 1) for j in (-1, 0, 1)]
-    medians = [
-        median(known)
-        for days in (recent, seasonal)
-        if len(known := [counts[d] for d in days if d in counts]) >= MIN_DAYS
-    ]
-    return min(medians) if medians else None
+    for days in (recent, seasonal):
+        known = [counts[d] for d in days if d in counts]
+        yield known if len(known) >= MIN_DAYS else []
 
 
 def unusual_days(
-    counts: Mapping[date, int], days: Iterable[date], *, min_share: float, min_expected: float
+    counts: Mapping[date, int],
+    days: Iterable[date],
+    *,
+    min_share: float,
+    min_expected: float,
+    gone: Mapping[date, int] = MappingProxyType({}),
 ) -> list[UnusualDay]:
-    """Those of ``days`` with fewer than ``min_share`` of the matches expected of them.
+    """Those of ``days`` with fewer than ``min_share`` of the matches that they have held before, or
+    that are expected of them in a week that is played as usual.
 
     Days of which fewer than ``min_expected`` matches are expected are not judged: leagues that
     play a handful of matches a day play none often enough.
+
+    Args:
+        gone: matches that a day has held before and that no day holds now.
     """
     found = []
     for day in sorted(days):
-        expected = expected_matches(counts, day)
-        if expected is None or expected < min_expected:
-            continue
-        if counts.get(day, 0) < min_share * expected:
-            found.append(UnusualDay(day, counts.get(day, 0), expected))
+        matches = counts.get(day, 0)
+        before = matches + gone.get(day, 0)
+        expected = expected_matches(counts, day) or 0
+        if before >= min_expected and matches < min_share * before:
+            found.append(UnusualDay(day, matches, before, held_before=True))
+        elif (
+            expected >= min_expected
+            and matches < min_share * expected
+            and not _in_a_break(counts, day)
+        ):
+            found.append(UnusualDay(day, matches, expected))
     return found
+
+
+def _in_a_break(counts: Mapping[date, int], day: date) -> bool:
+    """Whether the days around hold far fewer matches than they usually do, too."""
+    played = usual = 0.0
+    for around in (day + k * DAY for k in (-3, -2, -1, 1, 2, 3)):
+        likes = [median(like) for like in _days_like(counts, around) if like]
+        if around in counts and likes:
+            usual += min(likes)
+            played += min(counts[around], 2 * min(likes))
+    return played < PLAYED_AROUND * usual
 
 
 @dataclass(frozen=True)

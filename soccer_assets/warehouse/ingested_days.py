@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 
+from soccer_assets.clock import utc_now
 from soccer_assets.warehouse.schema import SCHEMA
 
 
@@ -13,6 +14,16 @@ def matches_by_day(engine: sa.Engine) -> dict[date, int]:
     with engine.connect() as connection:
         rows = connection.execute(sa.text(f"SELECT day, matches FROM {SCHEMA}.ingested_day"))
         return {row.day: row.matches for row in rows}
+
+
+def vanished_by_day(engine: sa.Engine, days: Sequence[date]) -> dict[date, int]:
+    """How many matches each of these days was the last to show, and no day shows now."""
+    query = f"""
+        SELECT feed_day, count(*) FROM {SCHEMA}.match
+        WHERE feed_day = ANY(:days) AND vanished_at IS NOT NULL GROUP BY 1
+        """
+    with engine.connect() as connection:
+        return dict(connection.execute(sa.text(query), {"days": list(days)}).tuples().all())
 
 
 def loads_fingerprint(connection: sa.Connection) -> str:
@@ -35,11 +46,39 @@ def fetches_loaded(engine: sa.Engine, days: Sequence[date]) -> dict[date, dateti
 #: A day's feed keeps changing (late results, corrections) until this long after it.
 SETTLES_AFTER = timedelta(days=3)
 
+# A check that claims to be later than now was made by a clock that was wrong.
+_SETTLED = "checked_at BETWEEN day + CAST(:age AS interval) AND :now"
 
-def settled_days(engine: sa.Engine) -> set[date]:
+
+def settled_days(engine: sa.Engine, now: datetime | None = None) -> set[date]:
     """Days whose feed was last asked for when it had stopped changing."""
-    query = sa.text(
-        f"SELECT day FROM {SCHEMA}.ingested_day WHERE checked_at >= day + CAST(:age AS interval)"
-    )
+    query = sa.text(f"SELECT day FROM {SCHEMA}.ingested_day WHERE {_SETTLED}")
     with engine.connect() as connection:
-        return set(connection.scalars(query, {"age": SETTLES_AFTER}))
+        return set(connection.scalars(query, {"age": SETTLES_AFTER, "now": now or utc_now()}))
+
+
+def overdue_days(
+    engine: sa.Engine, now: datetime, since: date, *, patience: timedelta = timedelta()
+) -> list[date]:
+    """Days that have had the time to settle by ``now`` and were not asked for after it, newest
+    first. Days inside the known history that were never brought in are among them.
+
+    Args:
+        now: aware.
+        since: the history begins here, or with the first day that was ever brought in.
+        patience: for how long a day may have been so without being named.
+    """
+    query = sa.text(
+        f"""
+        SELECT past::date FROM generate_series(
+            (SELECT greatest(min(day), :since) FROM {SCHEMA}.ingested_day)::timestamp,
+            CAST(:now AS timestamptz) AT TIME ZONE 'UTC' - CAST(:of_age AS interval),
+            interval '1 day') AS past
+        WHERE NOT EXISTS (
+            SELECT FROM {SCHEMA}.ingested_day WHERE day = past::date AND {_SETTLED})
+        ORDER BY past DESC
+        """
+    )
+    moments = {"now": now, "since": since, "age": SETTLES_AFTER, "of_age": SETTLES_AFTER + patience}
+    with engine.connect() as connection:
+        return list(connection.scalars(query, moments))

@@ -89,6 +89,7 @@ def test_a_range_of_days_becomes_rows_and_materialized_partitions(
         "feed_schema": True,
         "feed_fields": True,
         "usual_volume": True,
+        "no_day_overdue": True,
     }
     for day, matches in everything.items():
         [payload] = archived(midseason.store, day)
@@ -181,7 +182,7 @@ def test_a_day_with_far_fewer_matches_than_its_like_is_told_and_loaded(
     assert not found.passed
     assert not found.blocking
     [told] = found.metadata["unusual_days"].value
-    assert told.startswith("2025-02-22 (Saturday): 1 matches, usually ")
+    assert told == f"2025-02-22 (Saturday): 1 matches, {usual[-1]} before"
 
 
 def test_a_resumed_range_asks_only_for_days_that_may_still_change(
@@ -363,7 +364,7 @@ def test_tables_are_made_again_from_the_archive_without_a_request(
     assert feed.requests == requests
     assert {table: content(midseason.engine, table) for table in TABLES} == before
     assert midseason.recorded(result) == {table: set(map(str, DAYS)) for table in TABLES}
-    assert set(checks_of(result)) == {"usual_volume"}
+    assert set(checks_of(result)) == {"usual_volume", "no_day_overdue"}
 
 
 def content(engine: sa.Engine, table: str) -> list[Any]:

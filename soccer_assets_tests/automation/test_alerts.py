@@ -407,6 +407,6 @@ def test_without_a_token_a_stale_asset_is_logged_once(
 
 
 def test_the_sensors_run_by_default_and_are_part_of_the_definitions() -> None:
-    for name in ("run_failure_alert", "check_alert", "freshness_alert", "automation"):
+    for name in ("run_failure_alert", "check_alert", "freshness_alert", "automation", "catch_up"):
         sensor = defs.resolve_sensor_def(name)
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING

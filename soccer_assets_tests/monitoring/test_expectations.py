@@ -1,18 +1,21 @@
 """What a day usually holds, and how old the newest result may get."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.monitoring.expectations import (
+    YEAR,
     Recency,
     UnusualDay,
     expected_matches,
     recency,
     unusual_days,
 )
+from soccer_assets.params import IngestionParams
 
 SATURDAY, TUESDAY = 5, 1
 FIRST, LAST = date(2022, 7, 1), date(2025, 12, 31)
@@ -63,12 +66,42 @@ def test_a_day_that_never_came_counts_as_empty() -> None:
 
 def test_a_league_that_folded_is_missed_for_a_while_only() -> None:
     counts = dict(HISTORY)
-    first_empty = date(2025, 9, 6)
+    first_empty = date(2025, 10, 18)
     saturdays = [first_empty + timedelta(weeks=k) for k in range(8)]
     for day in saturdays:
         counts[day] = 0
     missed = unusual_days(counts, saturdays, min_share=0.25, min_expected=10)
-    assert [found.day for found in missed] == saturdays[:3]
+    assert [found.day for found in missed] == saturdays[:2]
+
+
+def test_a_break_at_another_date_than_in_earlier_years_is_seen_by_the_days_around() -> None:
+    week = [date(2025, 10, 8) + timedelta(days=k) for k in range(7)]
+    assert date(2025, 10, 11) in week
+    paused = {**HISTORY, **dict.fromkeys(week, 1)}
+    assert unusual_days(paused, week, min_share=0.25, min_expected=10) == []
+
+
+def test_a_round_that_is_not_played_every_week_is_not_missed() -> None:
+    wednesdays = [LAST - timedelta(weeks=k) for k in range(180)]
+    counts = {**HISTORY, **{day: 20 * (k % 3 == 0) for k, day in enumerate(wednesdays)}}
+    judged = wednesdays[:40]
+    assert unusual_days(counts, judged, min_share=0.25, min_expected=10) == []
+
+
+def test_in_a_first_season_nothing_is_expected_yet() -> None:
+    day = date(2023, 3, 4)
+    assert HISTORY[day] == 60
+    assert expected_matches(HISTORY, day) is None
+    assert unusual_days({**HISTORY, day: 0}, [day], min_share=0.25, min_expected=10) == []
+
+
+def test_matches_that_a_day_has_held_before_are_missed_in_any_season_and_any_week() -> None:
+    day = date(2023, 3, 4)
+    week = [day + timedelta(days=k) for k in range(-3, 4)]
+    counts = {**HISTORY, **dict.fromkeys(week, 0), day: 2}
+    (found,) = unusual_days(counts, week, min_share=0.25, min_expected=10, gone={day: 58})
+    assert str(found) == "2023-03-04 (Saturday): 2 matches, 60 before"
+    assert unusual_days(counts, [day], min_share=0.25, min_expected=10, gone={day: 6}) == []
 
 
 def test_without_history_nothing_is_expected() -> None:
@@ -80,6 +113,51 @@ def test_without_history_nothing_is_expected() -> None:
 def test_what_comes_later_does_not_matter(counts: dict[date, int], day: date) -> None:
     before = {d: n for d, n in counts.items() if d < day}
     assert expected_matches(counts, day) == expected_matches(before, day)
+
+
+# The simulated leagues, as the demo sees them first
+
+TODAY = date(2025, 3, 1)
+
+
+@pytest.fixture(scope="module")
+def simulated() -> dict[date, int]:
+    """Matches by day of three years up to ``TODAY``, and of the fixtures after it."""
+    world = LeagueSimulator(seed=20)
+    days = (TODAY + timedelta(days=k) for k in range(-3 * 365, 16))
+    now = datetime(2025, 3, 1, 12, tzinfo=UTC)
+    return {
+        day: sum(len(t["matches"]) for t in world.payload(day, now)["tournaments"]) for day in days
+    }
+
+
+def judge_simulated(counts: dict[date, int], days: list[date]) -> list[UnusualDay]:
+    params = IngestionParams()
+    return unusual_days(
+        counts,
+        days,
+        min_share=params.volume_min_share,
+        min_expected=params.volume_min_expected,
+    )
+
+
+@pytest.mark.parametrize("weeks_ago", [0, 17, 33, 50])
+def test_two_undisturbed_years_of_the_simulator_hold_no_unusual_day(
+    simulated: dict[date, int], weeks_ago: int
+) -> None:
+    today = TODAY - timedelta(weeks=weeks_ago)
+    first, last = today - timedelta(days=730), today + timedelta(days=15)
+    counts = {day: n for day, n in simulated.items() if first <= day <= last}
+    assert judge_simulated(counts, [day for day in counts if day < today]) == []
+
+
+def test_a_large_day_of_the_simulator_that_loses_its_matches_is_found(
+    simulated: dict[date, int],
+) -> None:
+    large = [d for d, n in simulated.items() if n >= 40 and TODAY - YEAR < d < TODAY]
+    assert len(large) > 50
+    found = [day for day in large if judge_simulated({**simulated, day: 0}, [day])]
+    assert len(found) >= 0.85 * len(large)
 
 
 RESULT_DAYS = [day for day, matches in HISTORY.items() if matches]
