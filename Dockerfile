@@ -1,7 +1,9 @@
-# One image for every process: code server, webserver, daemon, prediction worker, feed.
+# One image for every process: webserver, daemon, code server, prediction worker, feed.
 #   docker build -t soccer_assets .
-#   docker run -p 3000:3000 -v soccer:/var/lib/soccer soccer_assets                 # UI and daemon
-#   docker run -p 8008:8008 -v soccer:/var/lib/soccer soccer_assets soccer serve --host 0.0.0.0
+# On one machine, one container is the whole; it brings its PostgreSQL:
+#   docker run --name soccer -p 3000:3000 -p 8008:8008 -v soccer:/var/lib/soccer soccer_assets
+#   docker exec soccer soccer serve --host 0.0.0.0
+# Several containers share services instead: POSTGRES_URL, LAKE_URI and MLFLOW_TRACKING_URI.
 FROM python:3.11-slim
 
 # git: DVC's workspace is a repository. libgomp1: LightGBM.
@@ -9,7 +11,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends git libgomp1 \
     && rm -rf /var/lib/apt/lists/*
 
-# The embedded PostgreSQL refuses nothing to root, but nothing here needs root either.
+# Nothing here needs root.
 RUN useradd --create-home --uid 1000 soccer && install -d -o soccer /var/lib/soccer /app
 WORKDIR /app
 
@@ -22,10 +24,8 @@ COPY soccer_assets ./soccer_assets
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
 
 USER soccer
-ENV SOCCER_HOME=/var/lib/soccer PYTHONUNBUFFERED=1
+ENV SOCCER_HOME=/var/lib/soccer DAGSTER_HOME=/app PYTHONUNBUFFERED=1
 VOLUME /var/lib/soccer
 EXPOSE 3000 8008
 
-# Production runs `dagster-webserver`, `dagster-daemon run` and `soccer serve` from this image, each
-# with POSTGRES_URL, LAKE_URI and MLFLOW_TRACKING_URI set; this default is the whole on one machine.
 CMD ["dagster", "dev", "--host", "0.0.0.0", "--port", "3000"]

@@ -100,8 +100,8 @@ def ingest_day_plainly(feed_url: str, database_url: str, day: date) -> int:
     of its own for feed and database, as a run a day has. Returns the number of matches."""
     answer = httpx.get(f"{feed_url}{FEED_PATH}", params={"d": f"{day:%Y%m%d}", "isSummary": "true"})
     answer.raise_for_status()
-    url = sa.make_url(database_url).set(drivername="postgresql").render_as_string(False)
-    connection = psycopg2.connect(url)
+    url = sa.make_url(database_url).set(drivername="postgresql").difference_update_query(["plugin"])
+    connection = psycopg2.connect(url.render_as_string(hide_password=False))
     count = 0
     with connection, connection.cursor() as cursor:
         for tournament in answer.json()["tournaments"]:

