@@ -9,10 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from soccer_assets.dvc.command import DvcError
+from soccer_assets.dvc.command import WORKSPACE_VARIABLE, DvcError
 
-#: In the environment of the processes that a workspace starts: its folder.
-WORKSPACE_VARIABLE = "SOCCER_DVC_WORKSPACE"
 #: How long whoever is in a workspace is waited for.
 PATIENCE_SECONDS = 60.0
 

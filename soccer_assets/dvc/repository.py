@@ -35,10 +35,15 @@ _SETTINGS = {
 class Repository:
     """Git in ``root``. The folder of the repository is named to git and never searched for: an
     unusable one must not lead to the repository that ``root`` may lie in, and is ours even if
-    another user owns its files."""
+    another user owns its files.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        keep_open: file descriptors that git inherits.
+    """
+
+    def __init__(self, root: Path, keep_open: Sequence[int] = ()) -> None:
         self._root = root
+        self._keep_open = keep_open
         self._folder = root / ".git"
 
     def make(self) -> None:
@@ -148,6 +153,7 @@ class Repository:
             name=f"git {' '.join(arguments)}",
             folder=self._root,
             environment=self._environment(),
+            keep_open=self._keep_open,
         )
         return "\n".join(lines)
 

@@ -22,9 +22,8 @@ from typing import Any
 import yaml
 
 from soccer_assets.dvc.cache import Out, discard_torn, keep_only
-from soccer_assets.dvc.child import REMOTE_VARIABLE
-from soccer_assets.dvc.command import DvcError, stream
-from soccer_assets.dvc.occupancy import WORKSPACE_VARIABLE, alone_in
+from soccer_assets.dvc.command import REMOTE_VARIABLE, WORKSPACE_VARIABLE, DvcError, stream
+from soccer_assets.dvc.occupancy import alone_in
 from soccer_assets.dvc.pipeline import PIPELINE_FILE, read_stages
 from soccer_assets.dvc.repository import Repository
 from soccer_assets.files import write_atomically
@@ -67,9 +66,10 @@ class DvcWorkspace:
         self._endpoint_url = endpoint_url
         self._region = region
         self._given = dict(environment or {})
-        self._repository = Repository(root)
         self._memory = root / ".dvc" / "tmp"
+        #: The lock, while this is alone: children keep it until they end.
         self._held: list[int] = []
+        self._repository = Repository(root, self._held)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -82,13 +82,13 @@ class DvcWorkspace:
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with alone_in(self.root) as lock:
-            self._held = [lock]
+            self._held.append(lock)
             try:
                 for found in self._clear():
                     log.warning("%s: cleared up after a killed process: %s", self.root, found)
                 yield
             finally:
-                self._held = []
+                self._held.clear()
 
     def prepare(self, lake_manifest: bytes | None = None) -> None:
         """Bring the workspace up to date with the project and, if given, the lake."""
@@ -179,8 +179,9 @@ class DvcWorkspace:
             back = self._repository.restore("dvc.lock")
             yield f"dvc.lock was unreadable, {'back from the save point' if back else 'removed'}"
             outs = self.outs()
-        for unfinished in self.root.glob(".*.tmp"):
-            unfinished.unlink()
+        for folder in (self.root, self.root / ".dvc", self.root / "data"):
+            for unfinished in folder.glob(".*.tmp"):
+                unfinished.unlink()
         yield from keep_only(self.root / ".dvc" / "cache", outs.values())
 
     def _configuration(self) -> str:
@@ -194,7 +195,7 @@ class DvcWorkspace:
 
     def _dvc(self, *arguments: str) -> Iterator[str]:
         yield from stream(
-            [sys.executable, "-m", "soccer_assets.dvc.child", *arguments],
+            [sys.executable, "-m", "soccer_assets.dvc", *arguments],
             name=" ".join(("dvc", *(word for word in arguments if not word.startswith("-")))),
             folder=self.root,
             environment=self._environment(),

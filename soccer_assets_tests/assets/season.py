@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import yaml
 
 from soccer_assets.clock import utc_now
-from soccer_assets.dvc.workspace import PIPELINE_FILE
+from soccer_assets.dvc.pipeline import PIPELINE_FILE
 from soccer_assets.livescores.server import FeedServer
 from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.modelling.registry import CANDIDATE, CHAMPION, PREVIOUS, SMOKE

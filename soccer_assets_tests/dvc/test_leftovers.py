@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from soccer_assets.dvc import occupancy
-from soccer_assets.dvc.command import DvcError
+from soccer_assets.dvc.command import WORKSPACE_VARIABLE, DvcError
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets_tests.dvc.conftest import Reproduced
 from soccer_assets_tests.dvc.test_workspace import OUTS, git, ran, remote_files
@@ -80,10 +80,24 @@ def remove(name: str) -> Damage:
     return lambda root: (root / name).unlink()
 
 
+def _two_unfinished(root: Path) -> None:
+    write("data/.features.parquet.tmp", "PAR1")(root)
+    write("data/.features_meta.json.0a1b.tmp", "{")(root)
+
+
 def damage_every_object(root: Path) -> None:
     for file in (root / ".git/objects").glob("??/*"):
         file.chmod(0o644)
         file.write_bytes(b"")
+
+
+def _detach(root: Path) -> None:
+    git(root, "checkout", "--quiet", "--detach")
+
+
+def _file_for_git(root: Path) -> None:
+    shutil.rmtree(root / ".git")
+    write(".git", "")(root)
 
 
 #: Damage -> how the warning names it; None: it is mended without a word.
@@ -95,13 +109,13 @@ LEFTOVERS: dict[str, tuple[Damage, str | None]] = {
     "packed-refs.lock": (write(".git/packed-refs.lock", ""), "packed-refs.lock was left over"),
     "an empty HEAD": (write(".git/HEAD", ""), None),
     "no HEAD": (remove(".git/HEAD"), None),
-    "a detached HEAD": (lambda root: _detach(root), None),
+    "a detached HEAD": (_detach, None),
     "an empty index": (write(".git/index", ""), "the repository was damaged"),
     "a torn index": (cut(".git/index"), "the repository was damaged"),
     "an empty branch": (write(".git/refs/heads/main", ""), "the repository was damaged"),
     "a torn configuration of git": (write(".git/config", "[core\nx"), ".git/config was unreadable"),
     "an empty .git": (empty(".git"), ".git was empty"),
-    "a file in place of .git": (lambda root: _file_for_git(root), "begun anew"),
+    "a file in place of .git": (_file_for_git, "begun anew"),
     "torn objects of git": (damage_every_object, "begun anew"),
     "a torn rwlock": (write(".dvc/tmp/rwlock", '{"write": {"/a'), "rwlock was left over"),
     "an empty rwlock": (write(".dvc/tmp/rwlock", ""), "rwlock was left over"),
@@ -120,7 +134,7 @@ LEFTOVERS: dict[str, tuple[Damage, str | None]] = {
     "half an out": (cut("data/features.parquet"), None),
     "an empty out": (write("data/finished.parquet", ""), None),
     "a lost out": (remove("data/dataset.parquet"), None),
-    "an unfinished out": (write("data/.features.parquet.tmp", "PAR1"), None),
+    "unfinished outs": (_two_unfinished, None),
     "an unfinished file": (write(".params.yaml.0a1b.tmp", "feat"), None),
     "a torn object of the cache": (cut_cached("data/features.parquet"), "torn in the cache"),
     "a torn object and no out": (
@@ -130,15 +144,6 @@ LEFTOVERS: dict[str, tuple[Damage, str | None]] = {
     "a .dvc that was never made whole": (empty(".dvc"), None),
     "a torn memory of hashes": (write(".dvc/tmp/site/repo/x/state/cache.db", "SQLite"), None),
 }
-
-
-def _detach(root: Path) -> None:
-    git(root, "checkout", "--quiet", "--detach")
-
-
-def _file_for_git(root: Path) -> None:
-    shutil.rmtree(root / ".git")
-    write(".git", "")(root)
 
 
 def run_all(workspace: DvcWorkspace, reproduced: Reproduced) -> list[str]:
@@ -164,7 +169,7 @@ def assert_as_ever(workspace: DvcWorkspace, reproduced: Reproduced) -> None:
     saved = git(workspace.root, "show", f"{workspace.revision}:dvc.lock")
     assert saved.encode() == lock.strip()
     assert git(workspace.root, "branch", "--show-current") == "main"
-    assert not list(workspace.root.glob(".*.tmp"))
+    assert not [*workspace.root.glob(".*.tmp"), *workspace.root.glob("data/.*")]
 
 
 def test_all_that_killed_processes_leave_at_once_stops_nothing(
@@ -174,7 +179,7 @@ def test_all_that_killed_processes_leave_at_once_stops_nothing(
         *("index.lock", "HEAD.lock", "a branch's lock", "a detached HEAD"),
         *("a rwlock of a live stranger", "dvc's lock", "the lock of a rwlock"),
         *("a torn dvc.lock", "half of a configuration of DVC", "half of the parameters"),
-        *("half an out", "an empty out", "an unfinished out", "an unfinished file"),
+        *("half an out", "an empty out", "unfinished outs", "an unfinished file"),
         *("a torn object of the cache", "a torn memory of hashes"),
     ]
     for name in reversed(together):  # a file is cut before what refers to it
@@ -307,8 +312,8 @@ def test_a_stage_that_outlived_its_run_and_its_dvc_is_ended(
     workspace: DvcWorkspace, tmp_path: Path
 ) -> None:
     waits = [sys.executable, "-c", "print(flush=True); import time; time.sleep(600)"]
-    mark = {occupancy.WORKSPACE_VARIABLE: str(workspace.root)}
-    others = {occupancy.WORKSPACE_VARIABLE: str(tmp_path / "another")}
+    mark = {WORKSPACE_VARIABLE: str(workspace.root)}
+    others = {WORKSPACE_VARIABLE: str(tmp_path / "another")}
     stage, of_another = (
         subprocess.Popen(waits, env={**os.environ, **given}, stdout=subprocess.PIPE)
         for given in (mark, others)

@@ -1,4 +1,4 @@
-"""``dvc``, run so that it and its stages end when the process that started it does.
+"""``dvc`` as a workspace runs it: it and its stages end when the process that started it does.
 
 The standard input is a pipe that only the parent holds open (see ``command``): it ends when the
 parent ends, however it was killed. Unlike a death signal this needs nothing that only Linux has,
@@ -11,8 +11,7 @@ import signal
 import sys
 import threading
 
-#: Names the remote that the workspace means DVC to have.
-REMOTE_VARIABLE = "SOCCER_DVC_REMOTE"
+from soccer_assets.dvc.command import REMOTE_VARIABLE
 
 
 def main() -> None:
