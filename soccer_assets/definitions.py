@@ -18,7 +18,6 @@ def make_definitions(settings: Settings) -> dg.Definitions:
     """Everything, on the services that the settings name."""
     return dg.Definitions(
         assets=with_freshness(dg.load_assets_from_modules(GROUPS)),
-        asset_checks=dg.load_asset_checks_from_modules(GROUPS),
         jobs=JOBS,
         schedules=SCHEDULES,
         sensors=[*SENSORS, catch_up],

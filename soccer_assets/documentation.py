@@ -15,6 +15,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from soccer_assets.automation.freshness import FRESHNESS
+from soccer_assets.automation.updates import FOLLOWS
 from soccer_assets.features.contract import RANGES
 from soccer_assets.lake.manifest import MonthFile
 from soccer_assets.livescores.feed import FeedStatus
@@ -61,7 +62,7 @@ def asset_table(definitions: dg.Definitions) -> str:
                 f"`{key.to_user_string()}`",
                 partitions.lower() if node.partitions_def else "",
                 " ".join((node.description or "").split()),
-                (condition.get_label() or "") if condition else "",
+                (condition.get_label() or "") if condition else FOLLOWS,
                 ", ".join(checks),
             ]
         )

@@ -9,6 +9,7 @@ import pytest
 from dagster._core.remote_representation.external_data import RepositorySnap
 
 from soccer_assets.automation.freshness import FRESHNESS
+from soccer_assets.automation.updates import FOLLOWERS
 from soccer_assets.definitions import defs, make_definitions
 from soccer_assets.settings import Settings
 from soccer_assets.warehouse.schema import match, match_raw
@@ -98,8 +99,9 @@ def test_every_asset_says_what_it_is_whose_it_is_and_when_it_is_made(name: str) 
     assert node.owners == ["team:soccer-data"]
     assert node.kinds
     assert node.freshness_policy == FRESHNESS[node.group_name]
-    assert node.automation_condition is not None
-    assert node.automation_condition.get_label()
+    if dg.AssetKey(name) not in FOLLOWERS.resolve(GRAPH):
+        assert node.automation_condition is not None
+        assert node.automation_condition.get_label()
 
 
 def test_tables_show_their_columns() -> None:
@@ -134,6 +136,23 @@ def test_the_checks_are_these_and_those_that_protect_are_blocking() -> None:
     assert found == CHECKS
     for key in GRAPH.asset_check_keys:
         assert GRAPH.get(key).description
+
+
+def test_what_has_a_condition_of_its_own_does_not_follow_as_well() -> None:
+    """Or two sensors would ask for the same."""
+    followers = names(FOLLOWERS.resolve(GRAPH))
+    conditions = {name for name, node in NODES.items() if node.automation_condition}
+    assert followers == set(NODES) - conditions
+    assert conditions == {"livescores", "match_raw", "match", "trained_model"}
+
+
+@pytest.mark.parametrize("check", sorted(CHECKS))
+def test_a_check_is_evaluated_by_the_step_that_makes_its_asset(check: str) -> None:
+    """So it is in every run that does, also where the run was asked for without it, as automated
+    runs are once one of their assets has checks of its own."""
+    asset, name = check.split(":")
+    made_by = defs.get_repository_def().assets_defs_by_key[dg.AssetKey(asset)]
+    assert dg.AssetCheckKey(dg.AssetKey(asset), name) in made_by.check_keys
 
 
 @pytest.mark.parametrize(

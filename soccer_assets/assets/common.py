@@ -1,5 +1,7 @@
 """What several groups share."""
 
+from collections.abc import Callable, Iterator, Mapping
+
 import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
@@ -28,3 +30,19 @@ def column_schema(of: sa.Table) -> dict[str, dg.TableSchema]:
         for column in of.columns
     ]
     return {"dagster/column_schema": dg.TableSchema(columns)}
+
+
+#: Name of a check -> what evaluates it.
+Checks = Mapping[str, Callable[[], dg.AssetCheckResult]]
+
+
+def evaluate(
+    context: dg.AssetExecutionContext, asset: dg.AssetKey, checks: Checks
+) -> Iterator[dg.AssetCheckResult]:
+    """The checks of an asset in the step that makes it: all of them in every run that does, also
+    where the run was asked for without them; without the asset, those that were selected."""
+    selected = {key.name for key in context.selected_asset_check_keys if key.asset_key == asset}
+    for name, check in checks.items():
+        if asset in context.selected_asset_keys or name in selected:
+            result = check()
+            yield result._replace(asset_key=asset, check_name=name)

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import dagster as dg
 import pandas as pd
 
-from soccer_assets.assets.common import OWNERS
+from soccer_assets.assets.common import OWNERS, Checks, evaluate
 from soccer_assets.assets.lake import MATCH_PARQUET
-from soccer_assets.automation.conditions import FOLLOW_LAKE
 from soccer_assets.clock import utc_now
+from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.features.contract import range_violations
 from soccer_assets.integrations.dvc import DvcTranslator, dvc_assets, reproduce
 from soccer_assets.lake.manifest import read_manifest
@@ -18,6 +18,7 @@ from soccer_assets.resources import DvcResource, LakeResource
 FINISHED = dg.AssetKey("finished")
 FEATURES = dg.AssetKey("features")
 DATASET = dg.AssetKey("dataset")
+NEWEST_RESULT, FEATURE_RANGES = "newest_result", "feature_ranges"
 
 
 @dvc_assets(
@@ -26,20 +27,46 @@ DATASET = dg.AssetKey("dataset")
     translator=DvcTranslator(
         group_name="features",
         owners=OWNERS,
-        automation_condition=FOLLOW_LAKE,
         external={"lake.json": MATCH_PARQUET},
     ),
+    check_specs=[
+        dg.AssetCheckSpec(
+            NEWEST_RESULT,
+            asset=FINISHED,
+            description="The newest finished match is no older than results get at this time of "
+            "the year.",
+        ),
+        dg.AssetCheckSpec(
+            FEATURE_RANGES,
+            asset=FEATURES,
+            blocking=True,
+            description="Every feature is finite or missing, and inside the range its definition "
+            "allows.",
+        ),
+    ],
 )
 def dvc_outs(
     context: dg.AssetExecutionContext, dvc: DvcResource, lake: LakeResource
-) -> Iterator[dg.MaterializeResult]:
-    yield from reproduce(context, dvc.workspace, read_manifest(lake.store).to_bytes())
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    workspace = dvc.workspace
+    contracts: dict[dg.AssetKey, Checks] = {
+        FINISHED: {NEWEST_RESULT: lambda: _newest_result(workspace)},
+        FEATURES: {FEATURE_RANGES: lambda: _feature_ranges(workspace)},
+    }
+    if context.selected_asset_keys:
+        yield from reproduce(
+            context,
+            workspace,
+            read_manifest(lake.store).to_bytes(),
+            check=lambda key: evaluate(context, key, contracts.get(key, {})),
+        )
+    else:
+        for key, checks in contracts.items():
+            yield from evaluate(context, key, checks)
 
 
-@dg.asset_check(asset=FINISHED)
-def newest_result(dvc: DvcResource) -> dg.AssetCheckResult:
-    """The newest finished match is no older than results get at this time of the year."""
-    days = pd.read_parquet(dvc.workspace.path("data/finished.parquet"), columns=["kickoff"])
+def _newest_result(workspace: DvcWorkspace) -> dg.AssetCheckResult:
+    days = pd.read_parquet(workspace.path("data/finished.parquet"), columns=["kickoff"])
     judged = recency(days["kickoff"].dt.date.unique(), utc_now().date())
     return dg.AssetCheckResult(
         passed=judged is not None and judged.holds,
@@ -47,10 +74,8 @@ def newest_result(dvc: DvcResource) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(asset=FEATURES, blocking=True)
-def feature_ranges(dvc: DvcResource) -> dg.AssetCheckResult:
-    """Every feature is finite or missing, and inside the range its definition allows."""
-    features = pd.read_parquet(dvc.workspace.path("data/features.parquet"))
+def _feature_ranges(workspace: DvcWorkspace) -> dg.AssetCheckResult:
+    features = pd.read_parquet(workspace.path("data/features.parquet"))
     violations = range_violations(features)
     return dg.AssetCheckResult(
         passed=not violations,

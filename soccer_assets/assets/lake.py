@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from soccer_assets.assets.common import OWNERS, column_schema
+from soccer_assets.assets.common import OWNERS, Checks, column_schema, evaluate
 from soccer_assets.assets.ingestion import MATCH, MATCH_RAW
-from soccer_assets.automation.conditions import FOLLOW_PARTITIONS
 from soccer_assets.automation.partitions import monthly
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import read_manifest
@@ -17,6 +16,7 @@ from soccer_assets.warehouse.schema import match, match_raw
 
 MATCH_RAW_PARQUET = dg.AssetKey("match_raw_parquet")
 MATCH_PARQUET = dg.AssetKey("match_parquet")
+PARITY, UNIQUE_IDS = "parity_with_postgres", "unique_ids"
 #: Metadata of an export: the loads whose rows it saw.
 _LOADS = "loads"
 _SOURCES = {MATCH_RAW_PARQUET: (MATCH_RAW, match_raw), MATCH_PARQUET: (MATCH, match)}
@@ -35,19 +35,39 @@ _SOURCES = {MATCH_RAW_PARQUET: (MATCH_RAW, match_raw), MATCH_PARQUET: (MATCH, ma
             owners=OWNERS,
             kinds={"parquet", "s3"},
             partitions_def=monthly,
-            automation_condition=FOLLOW_PARTITIONS,
             description=f"`{table.name}` as monthly parquet, published by a manifest that is "
             "replaced last; files are named by their content and never rewritten.",
             metadata=column_schema(table),
         )
         for key, (source, table) in _SOURCES.items()
     ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            PARITY,
+            asset=MATCH_PARQUET,
+            blocking=True,
+            description="Rows, content fingerprints and goals of every month agree between "
+            "database and lake. Months are behind, and no fault, whose days were loaded again "
+            "since the export.",
+        ),
+        dg.AssetCheckSpec(
+            UNIQUE_IDS,
+            asset=MATCH_PARQUET,
+            blocking=True,
+            description="No match is in the lake twice, in one month or in two.",
+        ),
+    ],
 )
 def export(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, lake: LakeResource
-) -> Iterator[dg.MaterializeResult]:
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    if not context.selected_asset_keys:
+        loads = _exported_loads(context.instance)
+        yield from evaluate(context, MATCH_PARQUET, _contracts(warehouse, lake, loads))
+        return
     months = [key[:7] for key in context.partition_keys]
     result = export_months(warehouse.engine, lake.store, months, context.log.info)
+    contracts = {MATCH_PARQUET: _contracts(warehouse, lake, result.loads)}
     for key, (_, table) in _SOURCES.items():
         if key not in context.selected_asset_keys:
             continue
@@ -62,21 +82,30 @@ def export(
                 _LOADS: result.loads,
                 "dagster/uri": lake.store.uri,
             },
+            check_results=list(evaluate(context, key, contracts.get(key, {}))),
         )
 
 
-@dg.asset_check(asset=MATCH_PARQUET, blocking=True)
-def parity_with_postgres(
-    context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource, lake: LakeResource
+def _exported_loads(instance: dg.DagsterInstance) -> str | None:
+    """The loads that the newest export saw, where the checks are run without one."""
+    exported = instance.get_latest_materialization_event(MATCH_PARQUET)
+    made = exported.asset_materialization if exported else None
+    loads = made.metadata.get(_LOADS) if made else None
+    return str(loads.value) if loads else None
+
+
+def _contracts(warehouse: WarehouseResource, lake: LakeResource, loads: str | None) -> Checks:
+    return {
+        PARITY: lambda: _parity_with_postgres(warehouse, lake, loads),
+        UNIQUE_IDS: lambda: _unique_ids(lake),
+    }
+
+
+def _parity_with_postgres(
+    warehouse: WarehouseResource, lake: LakeResource, loads: str | None
 ) -> dg.AssetCheckResult:
-    """Rows, content fingerprints and goals of every month agree between database and lake. Months
-    are behind, and no fault, whose days were loaded again since the export."""
     manifest = read_manifest(lake.store)
-    exported = context.instance.get_latest_materialization_event(MATCH_PARQUET)
-    loads = exported.asset_materialization.metadata.get(_LOADS) if exported else None
-    parity = compare_with_database(
-        warehouse.engine, lake.store, manifest, str(loads.value) if loads else None
-    )
+    parity = compare_with_database(warehouse.engine, lake.store, manifest, loads)
     return dg.AssetCheckResult(
         passed=not parity.differences,
         metadata={
@@ -87,9 +116,7 @@ def parity_with_postgres(
     )
 
 
-@dg.asset_check(asset=MATCH_PARQUET, blocking=True)
-def unique_ids(lake: LakeResource) -> dg.AssetCheckResult:
-    """No match is in the lake twice, in one month or in two."""
+def _unique_ids(lake: LakeResource) -> dg.AssetCheckResult:
     ids = read_table(lake.store, read_manifest(lake.store), "match", ["match_id"])["match_id"]
     counts = ids.value_counts().to_pandas() if len(ids) else []
     twice = [row["values"] for row in counts if row["counts"] > 1]

@@ -6,7 +6,6 @@ import pandas as pd
 from soccer_assets.assets.common import OWNERS, table
 from soccer_assets.assets.registry import CHAMPION
 from soccer_assets.assets.serving import PREDICTIONS, SERVING_FEATURES
-from soccer_assets.automation.conditions import FOLLOW_UPSTREAM
 from soccer_assets.params import load_params
 from soccer_assets.resources import DvcResource, ModelRegistryResource, WarehouseResource
 from soccer_assets.resources.mlflow import champion_training
@@ -20,7 +19,6 @@ def _report_asset(name: str, deps: list, check: str, description: str):  # type:
         group_name="monitoring",
         owners=OWNERS,
         kinds={"report"},
-        automation_condition=FOLLOW_UPSTREAM,
         check_specs=[dg.AssetCheckSpec(check, asset=name, description=description)],
     )
 

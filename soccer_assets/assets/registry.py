@@ -11,7 +11,6 @@ import pandas as pd
 
 from soccer_assets.assets.common import OWNERS, table
 from soccer_assets.assets.model import TRAINED_MODEL
-from soccer_assets.automation.conditions import FOLLOW_UPSTREAM
 from soccer_assets.params import load_params
 from soccer_assets.resources import DvcResource, ModelRegistryResource
 
@@ -31,7 +30,6 @@ def _registry_asset(key: dg.AssetKey, deps: list[dg.AssetKey]) -> Any:
         group_name="registry",
         owners=OWNERS,
         kinds={"mlflow"},
-        automation_condition=FOLLOW_UPSTREAM,
         pool="registry",
         # Without a version behind its alias there is nothing to materialize, and nothing
         # downstream to do.

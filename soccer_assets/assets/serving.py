@@ -9,7 +9,6 @@ import pandas as pd
 from soccer_assets.assets.common import OWNERS, column_schema, table
 from soccer_assets.assets.features import FEATURES
 from soccer_assets.assets.registry import CHAMPION
-from soccer_assets.automation.conditions import FOLLOW_UPSTREAM
 from soccer_assets.clock import utc_now
 from soccer_assets.lake.frames import put_frame
 from soccer_assets.params import load_params
@@ -42,7 +41,6 @@ SERVING_FEATURES, PREDICTIONS, SERVING_WORKERS = (
     group_name="serving",
     owners=OWNERS,
     kinds={"postgres", "parquet"},
-    automation_condition=FOLLOW_UPSTREAM,
     metadata=column_schema(serving_feature),
 )
 def serving_features(
@@ -78,8 +76,15 @@ def serving_features(
     group_name="serving",
     owners=OWNERS,
     kinds={"postgres", "parquet", "mlflow"},
-    automation_condition=FOLLOW_UPSTREAM,
     metadata=column_schema(prediction),
+    check_specs=[
+        dg.AssetCheckSpec(
+            "probability_simplex",
+            asset=PREDICTIONS,
+            blocking=True,
+            description="Every served prediction is three probabilities that sum to one.",
+        )
+    ],
 )
 def predictions(
     warehouse: WarehouseResource, lake: LakeResource, registry: ModelRegistryResource
@@ -111,21 +116,18 @@ def predictions(
     changed = publish_predictions(warehouse.engine, kept, served, utc_now())
     put_frame(lake.store, "serving/predictions.parquet", kept)
     coming = upcoming_table(warehouse.engine, utc_now(), limit=10)
+    violations = simplex_violations(warehouse.engine)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(kept),
             "changed": changed,
             "champion_version": champion.number,
             "next_matches": table(coming.round(3)),
-        }
+        },
+        check_results=[
+            dg.AssetCheckResult(passed=not violations, metadata={"violations": violations[:50]})
+        ],
     )
-
-
-@dg.asset_check(asset=PREDICTIONS, blocking=True)
-def probability_simplex(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-    """Every served prediction is three probabilities that sum to one."""
-    violations = simplex_violations(warehouse.engine)
-    return dg.AssetCheckResult(passed=not violations, metadata={"violations": violations[:50]})
 
 
 @dg.asset(
@@ -134,7 +136,6 @@ def probability_simplex(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     group_name="serving",
     owners=OWNERS,
     kinds={"fastapi"},
-    automation_condition=FOLLOW_UPSTREAM,
 )
 def serving_workers(
     context: dg.AssetExecutionContext, workers: WorkersResource, registry: ModelRegistryResource

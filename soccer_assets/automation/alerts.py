@@ -5,6 +5,7 @@ import json
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+from soccer_assets.automation.updates import updates
 from soccer_assets.resources import SlackAlertResource
 from soccer_assets.settings import get_settings
 
@@ -103,4 +104,4 @@ automation = dg.AutomationConditionSensorDefinition(
     minimum_interval_seconds=30,
 )
 
-SENSORS = [automation, run_failure_alert, check_alert, freshness_alert]
+SENSORS = [automation, updates, run_failure_alert, check_alert, freshness_alert]

@@ -1,4 +1,7 @@
-"""When each asset is made without anybody asking, as named conditions."""
+"""When days of the feed, and trainings, are asked for without anybody asking, as named conditions.
+
+What only has to follow what it is made from is in ``updates``.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -23,21 +26,6 @@ FILL_RECENT_GAPS = (
     & ~AC.in_progress()
 ).with_label("a recent day is missing")
 
-#: Any partition whose days changed, old months that a backfill touched among them.
-FOLLOW_PARTITIONS = (AC.any_deps_updated().since_last_handled() & _IDLE).with_label(
-    "its days changed"
-)
-
-#: As soon as something upstream changed, once everything upstream exists and is at rest.
-FOLLOW_UPSTREAM = (
-    AC.any_deps_updated().since_last_handled() & ~AC.any_deps_missing() & _SOUND & _IDLE
-).with_label("upstream changed")
-
-#: The same for assets over the partitioned lake, of which most early months never exist.
-FOLLOW_LAKE = (AC.any_deps_updated().since_last_handled() & _SOUND & _IDLE).with_label(
-    "the lake changed"
-)
-
 
 def _failing(report: str, check: str) -> dg.AutomationCondition[Any]:
     """The report was renewed since the last retraining and its check fails on it.
@@ -50,13 +38,19 @@ def _failing(report: str, check: str) -> dg.AutomationCondition[Any]:
     ).with_label(f"{check}: {report}")
 
 
+_NIGHTLY = "0 3 * * *"
 #: Checks whose failure asks for a training -> the report they judge.
 TRIGGERS = {"drift": "feature_drift", "volume": "data_volume", "quality": "prediction_scorecard"}
 _DRIFT, _VOLUME, _QUALITY = (_failing(report, check) for check, report in TRIGGERS.items())
-_FRESHNESS = AC.freshness_failed().newly_true().since_last_handled().with_label("freshness: model")
-_FIRST_TIME = (AC.missing() & AC.any_deps_updated().since_last_handled()).with_label("no model yet")
+#: For as long as it is so, for a training that fails changes nothing; but once a night.
+_ASKED_TODAY = AC.newly_requested().since(AC.cron_tick_passed(_NIGHTLY))
+_FRESHNESS = (AC.freshness_failed() & ~_ASKED_TODAY).with_label("freshness: model")
+#: Once for every version of what it is trained on.
+_FIRST_TIME = (AC.missing() & ~AC.newly_requested().since(AC.any_deps_updated())).with_label(
+    "no model yet"
+)
 #: At most one training between two of these ticks.
-_COOL_DOWN = AC.newly_updated().since(AC.cron_tick_passed("0 3 * * *")).with_label("cool-down")
+_COOL_DOWN = AC.newly_updated().since(AC.cron_tick_passed(_NIGHTLY)).with_label("cool-down")
 
 RETRAIN = (
     (_FIRST_TIME | _DRIFT | _VOLUME | _QUALITY | _FRESHNESS)

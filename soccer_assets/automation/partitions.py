@@ -14,3 +14,16 @@ daily = dg.DailyPartitionsDefinition(
 monthly = dg.MonthlyPartitionsDefinition(
     start_date=_ingestion.first_day.replace(day=1).isoformat(), end_offset=2
 )
+
+
+def month_of(key: str) -> str:
+    """The key of the month that a key of a day, or of a month, lies in."""
+    return f"{key[:7]}-01"
+
+
+def months_between(first: str, last: str) -> list[str]:
+    """The keys of the months that a range of keys touches, both included."""
+    start, end = month_of(first), month_of(last)
+    years = range(int(start[:4]), int(end[:4]) + 1)
+    keys = (f"{year}-{month:02}-01" for year in years for month in range(1, 13))
+    return [key for key in keys if start <= key <= end]

@@ -4,7 +4,7 @@
 code version covers the stage's command and code, its data version is DVC's hash of the bytes.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import PurePosixPath
 from typing import Any
@@ -30,8 +30,8 @@ class DvcTranslator:
         *,
         group_name: str,
         owners: Sequence[str],
-        automation_condition: dg.AutomationCondition,
         external: Mapping[str, dg.AssetKey],
+        automation_condition: dg.AutomationCondition | None = None,
     ) -> None:
         self.group_name = group_name
         self.owners = owners
@@ -63,20 +63,32 @@ class DvcTranslator:
 
 
 def dvc_assets(
-    *, name: str, translator: DvcTranslator, pool: str | None = None
+    *,
+    name: str,
+    translator: DvcTranslator,
+    pool: str | None = None,
+    check_specs: Sequence[dg.AssetCheckSpec] = (),
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """A multi-asset of all outs of the project's ``dvc.yaml``, subsettable by out.
 
     Two reproductions cannot share a workspace, so give it a pool of one slot.
     """
     specs = [translator.spec(stage, out) for stage in read_stages() for out in stage.outs]
-    return dg.multi_asset(name=name, specs=specs, can_subset=True, pool=pool)
+    return dg.multi_asset(
+        name=name, specs=specs, check_specs=check_specs, can_subset=True, pool=pool
+    )
 
 
 def reproduce(
-    context: dg.AssetExecutionContext, workspace: DvcWorkspace, lake_manifest: bytes
+    context: dg.AssetExecutionContext,
+    workspace: DvcWorkspace,
+    lake_manifest: bytes,
+    check: Callable[[dg.AssetKey], Iterable[dg.AssetCheckResult]] = lambda _: (),
 ) -> Iterator[dg.MaterializeResult]:
     """Reproduce the selected outs, push them, save a commit and report what they are.
+
+    Args:
+        check: evaluates the checks of an out.
 
     Raises:
         DvcError: a stage failed.
@@ -95,6 +107,7 @@ def reproduce(
         revision = workspace.save_point(f"Dagster run {context.run.run_id}: {', '.join(stages)}")
         after = workspace.outs()
         described = {path: _describe(workspace, out) for path, out in after.items()}
+        checked = {spec.key: list(check(spec.key)) for spec in selected}
     for spec in selected:
         path = spec.metadata["dvc/out"]
         yield dg.MaterializeResult(
@@ -106,6 +119,7 @@ def reproduce(
                 "dvc/revision": revision,
                 "dvc/changed": before.get(path) != after[path],
             },
+            check_results=checked[spec.key],
         )
 
 

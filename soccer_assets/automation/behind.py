@@ -1,0 +1,193 @@
+"""What is behind: made from something older than what there is now.
+
+Told who is made from whom and what the records say, it answers what has to be made. It looks at
+the state of things and never at events since some last time, so nothing can be missed: not what is
+made during a run that no longer reads it, nor what is made while nobody looks, nor a run that fails.
+
+Moments are places in the order in which all events were recorded. Times of day would not do: the
+clocks of several machines disagree, and a clock can be set back.
+"""
+
+from collections.abc import Collection, Mapping, Set
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+#: Seconds before what failed is tried again, doubled with every failure up to the longest.
+PAUSE, LONGEST_PAUSE = 60.0, 6 * 3600.0
+
+_BUSY, _BEFORE = "it is being made", "what it is made from is being made"
+
+
+class Node(NamedTuple):
+    """An asset, or one of its partitions."""
+
+    asset: str
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.asset} {self.partition}" if self.partition else self.asset
+
+
+@dataclass(frozen=True)
+class Made:
+    """The newest time that something was made, and the run that did.
+
+    Attributes:
+        began: when the run began; what was made from then on it may not have read.
+        run: None for what was reported without one; it then began when it was made.
+    """
+
+    at: int
+    began: int
+    run: str | None = None
+
+    def saw(self, parent: "Made") -> bool:
+        """Whether this was surely made from that version of a parent."""
+        return parent.at < self.began or (self.run is not None and parent.run == self.run)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that was asked for and failed.
+
+    Attributes:
+        nodes: what it was to make.
+        upstream: the newest version of any parent that it was asked for.
+        attempt: how many times it had been tried for that, this one included.
+        ended: in seconds since 1970.
+    """
+
+    nodes: Set[Node]
+    upstream: int
+    attempt: int
+    ended: float
+
+    @property
+    def retry_at(self) -> float:
+        return self.ended + min(PAUSE * 2.0 ** (self.attempt - 1), LONGEST_PAUSE)
+
+
+@dataclass(frozen=True)
+class Records:
+    """What is known.
+
+    Attributes:
+        made: what exists.
+        judged: what a run dealt with, although it made nothing of it, as a gate that stays shut.
+        busy: what an unfinished run makes.
+        unsound: what fails a blocking check -> the check.
+        failures: newest first.
+        now: in seconds since 1970.
+    """
+
+    made: Mapping[Node, Made]
+    judged: Mapping[Node, Made] = field(default_factory=dict)
+    busy: Set[Node] = frozenset()
+    unsound: Mapping[Node, str] = field(default_factory=dict)
+    failures: Collection[Failure] = ()
+    now: float = 0.0
+
+    def unseen(self, node: Node, parents: Collection[Node]) -> list[Node]:
+        """The parents that have a version which the node was not made from."""
+        mine = max(
+            (found[node] for found in (self.made, self.judged) if node in found),
+            key=lambda made: made.at,
+            default=None,
+        )
+        return [
+            parent
+            for parent in parents
+            if parent in self.made and not (mine and mine.saw(self.made[parent]))
+        ]
+
+
+@dataclass(frozen=True)
+class Due:
+    """What to make, and why.
+
+    Attributes:
+        why: the parents that are newer, or that are made in the same run.
+        upstream: the newest version of those that exist; 0 for what only comes along.
+        attempt: 1, or more where runs failed that were asked for the same.
+    """
+
+    why: tuple[Node, ...]
+    upstream: int
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to make now, and why the others that are behind have to wait."""
+
+    asked: dict[Node, Due] = field(default_factory=dict)
+    waiting: dict[Node, str] = field(default_factory=dict)
+
+
+def plan(parents: Mapping[Node, Collection[Node]], records: Records) -> Plan:
+    """What to make now: all that is behind, in one run with all that is made from it.
+
+    What failed is tried again after a pause, and then without what is made from it: that would be
+    skipped with it once more, whatever else it waits for.
+
+    Args:
+        parents: each node that may be asked for -> what it is made from; parents come first.
+    """
+    found = Plan()
+    unsettled = set(records.busy)
+    for node, above in parents.items():
+        along = [parent for parent in above if _is_first_try(found, parent)]
+        newer = [parent for parent in records.unseen(node, above) if parent not in along]
+        if not along and not newer:
+            continue
+        upstream = max((records.made[parent].at for parent in newer), default=0)
+        failure = None if along else _last_failure(records, node, upstream)
+        obstacle = _obstacle(node, above, along, records, unsettled)
+        if obstacle:
+            found.waiting[node] = obstacle
+        elif failure and records.now < failure.retry_at:
+            minutes = (failure.retry_at - records.now) / 60
+            found.waiting[node] = f"failed {failure.attempt} times, again in {minutes:.0f} min"
+        else:
+            attempt = failure.attempt + 1 if failure else 1
+            found.asked[node] = Due((*along, *newer), upstream, attempt)
+        if obstacle in (_BUSY, _BEFORE) or (node in found.asked and found.asked[node].attempt > 1):
+            unsettled.add(node)
+    return found
+
+
+def _is_first_try(found: Plan, node: Node) -> bool:
+    return node in found.asked and found.asked[node].attempt == 1
+
+
+def _obstacle(
+    node: Node,
+    above: Collection[Node],
+    along: Collection[Node],
+    records: Records,
+    unsettled: Set[Node],
+) -> str | None:
+    """Why a node cannot be made now."""
+    if node in records.busy:
+        return _BUSY
+    apart = [parent for parent in above if parent not in along]
+    if any(parent in unsettled for parent in apart):
+        return _BEFORE
+    for parent in apart:
+        if parent not in records.made:
+            return f"{parent} was never made"
+        if parent in records.unsound:
+            return f"{parent} fails its check {records.unsound[parent]}"
+    return None
+
+
+def _last_failure(records: Records, node: Node, upstream: int) -> Failure | None:
+    """The newest run that failed on the same versions of what is above."""
+    return next(
+        (
+            failure
+            for failure in records.failures
+            if node in failure.nodes and upstream <= failure.upstream
+        ),
+        None,
+    )

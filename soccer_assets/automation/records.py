@@ -1,0 +1,165 @@
+"""What Dagster has recorded of the assets that follow others, read in a few queries however many
+partitions there are."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from soccer_assets.automation.behind import Failure, Made, Node, Records
+from soccer_assets.automation.partitions import month_of, months_between
+from soccer_assets.automation.reasons import TRIGGER_TAG
+from soccer_assets.dagster_internals import (
+    AssetCheckExecutionRecordStatus,
+    get_current_timestamp,
+    origins_of,
+)
+
+#: Value of the trigger tag, and more tags of the runs that were asked for: the newest version of
+#: what is above, and which try it is.
+UPDATE = "update"
+UPSTREAM_TAG, ATTEMPT_TAG = "soccer/upstream", "soccer/attempt"
+PARTITION_TAG = "dagster/partition"
+FIRST_TAG, LAST_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+_ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+_UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _ENDED]
+#: A run that ended longer ago, and was to be started again, will not be.
+_RETRY_WITHIN_SECONDS = 600.0
+#: More runs than that are not looked at; a thousand may be queued by one backfill.
+_MOST_RUNS = 2000
+_MATERIALIZATION = dg.DagsterEventType.ASSET_MATERIALIZATION
+
+Parents = Mapping[Node, Collection[Node]]
+
+
+def read_records(
+    instance: dg.DagsterInstance, repository: dg.RepositoryDefinition, graph: Parents
+) -> Records:
+    """All that there is to know of these nodes and their parents, months of days among them."""
+    nodes = set(graph).union(*graph.values())
+    now = get_current_timestamp()
+    made = _made(instance, nodes)
+    followed = Records(made)
+    judged = _judged(
+        instance, [n for n in graph if n.partition is None and followed.unseen(n, graph[n])]
+    )
+    return Records(
+        made=made,
+        judged=judged,
+        busy=frozenset(_busy(instance, repository, now)),
+        unsound=_unsound(instance, repository, {node.asset for node in nodes}),
+        failures=list(_failures(instance, repository)),
+        now=now,
+    )
+
+
+def _made(instance: dg.DagsterInstance, nodes: Collection[Node]) -> dict[Node, Made]:
+    storage = instance.event_log_storage
+    whole = {node.asset for node in nodes if node.partition is None}
+    latest = storage.get_latest_materialization_storage_ids([_key(asset) for asset in whole])
+    at = {Node(key.to_user_string()): found for key, found in latest.items() if found}
+    for asset in {node.asset for node in nodes if node.partition}:
+        days = storage.get_latest_storage_id_by_partition(_key(asset), _MATERIALIZATION)
+        for day, found in days.items():
+            month = Node(asset, month_of(day))
+            at[month] = max(found, at.get(month, 0))
+    at = {node: found for node, found in at.items() if node in nodes}
+    return _with_runs(instance, at)
+
+
+def _judged(instance: dg.DagsterInstance, nodes: Iterable[Node]) -> dict[Node, Made]:
+    at = {}
+    for node in nodes:
+        if found := instance.fetch_observations(_key(node.asset), limit=1).records:
+            at[node] = found[0].storage_id
+    return _with_runs(instance, at)
+
+
+def _with_runs(instance: dg.DagsterInstance, at: Mapping[Node, int]) -> dict[Node, Made]:
+    origins = origins_of(instance, set(at.values()))
+    made = {}
+    for node, found in at.items():
+        run, began = origins.get(found, (None, None))
+        made[node] = Made(found, began or found, run)
+    return made
+
+
+def _busy(
+    instance: dg.DagsterInstance, repository: dg.RepositoryDefinition, now: float
+) -> Iterator[Node]:
+    """What unfinished runs make, and failed ones that Dagster is about to start again."""
+    unfinished = dg.RunsFilter(statuses=_UNFINISHED)
+    for record in instance.get_run_records(unfinished, limit=_MOST_RUNS):
+        yield from _nodes_of(record.dagster_run, repository)
+    again = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.FAILURE], tags={"dagster/will_retry": "true"}
+    )
+    for record in instance.get_run_records(again, limit=100):
+        started = "dagster/auto_retry_run_id" in record.dagster_run.tags
+        if not started and now - (record.end_time or 0.0) < _RETRY_WITHIN_SECONDS:
+            yield from _nodes_of(record.dagster_run, repository)
+
+
+def _failures(
+    instance: dg.DagsterInstance, repository: dg.RepositoryDefinition
+) -> Iterator[Failure]:
+    for record in instance.get_run_records(
+        dg.RunsFilter(
+            statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
+            tags={TRIGGER_TAG: UPDATE},
+        ),
+        limit=100,
+    ):
+        run = record.dagster_run
+        yield Failure(
+            nodes=frozenset(_nodes_of(run, repository)),
+            upstream=int(run.tags[UPSTREAM_TAG]),
+            attempt=int(run.tags[ATTEMPT_TAG]),
+            ended=record.end_time or record.update_timestamp.timestamp(),
+        )
+
+
+def _nodes_of(run: dg.DagsterRun, repository: dg.RepositoryDefinition) -> Iterator[Node]:
+    """The assets that a run is to make, and their months."""
+    keys: Iterable[dg.AssetKey] = run.asset_selection or ()
+    if run.asset_selection is None and repository.has_job(run.job_name):
+        keys = repository.get_job(run.job_name).asset_layer.asset_graph.materializable_asset_keys
+    one = run.tags.get(PARTITION_TAG)
+    first, last = run.tags.get(FIRST_TAG, one), run.tags.get(LAST_TAG, one)
+    for key in keys:
+        asset = key.to_user_string()
+        yield Node(asset)
+        if first and last:
+            for month in months_between(first, last):
+                yield Node(asset, month)
+
+
+def _unsound(
+    instance: dg.DagsterInstance, repository: dg.RepositoryDefinition, assets: Iterable[str]
+) -> dict[Node, str]:
+    """Assets whose blocking checks failed when they were last evaluated."""
+    graph = repository.asset_graph
+    failing = {}
+    for check in graph.get_check_keys_for_assets({_key(asset) for asset in assets}):
+        if not graph.get(check).blocking:
+            continue
+        newest: Any = instance.event_log_storage.get_asset_check_execution_history(
+            check,
+            limit=1,
+            status={
+                AssetCheckExecutionRecordStatus.SUCCEEDED,
+                AssetCheckExecutionRecordStatus.FAILED,
+            },
+        )
+        if newest and _fails(newest[0].event.dagster_event.asset_check_evaluation_data):
+            failing[Node(check.asset_key.to_user_string())] = check.name
+    return failing
+
+
+def _fails(evaluation: dg.AssetCheckEvaluation) -> bool:
+    return not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR
+
+
+def _key(asset: str) -> dg.AssetKey:
+    return dg.AssetKey.from_user_string(asset)

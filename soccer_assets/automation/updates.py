@@ -1,0 +1,126 @@
+"""Everything behind the warehouse follows what it is made from: nobody has to ask."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import dagster as dg
+
+from soccer_assets.automation.behind import Due, Node, Plan, plan
+from soccer_assets.automation.partitions import monthly
+from soccer_assets.automation.reasons import TRIGGER_TAG
+from soccer_assets.automation.records import (
+    ATTEMPT_TAG,
+    FIRST_TAG,
+    LAST_TAG,
+    UPDATE,
+    UPSTREAM_TAG,
+    Parents,
+    read_records,
+)
+
+#: What is made again as soon as it is behind. A training is not: see ``conditions.RETRAIN``.
+FOLLOWERS = dg.AssetSelection.groups("lake", "features", "registry", "serving", "monitoring")
+#: When that is, in words.
+FOLLOWS = "what it is made from is newer"
+BECAUSE_TAG = "soccer/because"
+
+
+@dg.sensor(
+    asset_selection=FOLLOWERS,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks for what is behind: made before the newest version of what it is made from, "
+    "or by a run that had begun before it. Looks at what is, not at what happened since its last "
+    "tick, so it misses nothing. Waits for unfinished runs and for blocking checks upstream; what "
+    "failed is tried again with growing pauses.",
+)
+def updates(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    assert context.repository_def is not None
+    months, wholes = follow(context.repository_def)
+    records = read_records(context.instance, context.repository_def, {**months, **wholes})
+    lake = plan(months, records)
+    # What is made from the lake waits for all of it.
+    writing = {Node(node.asset) for node in lake.asked}
+    rest = plan(wholes, replace(records, busy=records.busy | writing))
+    requests = [*_months_in_ranges(lake), *_in_runs(rest)]
+    if requests:
+        return dg.SensorResult(run_requests=requests)
+    waiting = {**lake.waiting, **rest.waiting}
+    return dg.SkipReason(
+        "; ".join(f"{node} is behind: {why}" for node, why in waiting.items())
+        or "everything is made from the newest version of what it is made from"
+    )
+
+
+def follow(repository: dg.RepositoryDefinition) -> tuple[Parents, Parents]:
+    """Each month of the lake -> the same month of what it is made from; each other follower ->
+    what it is made from. What comes first is made first."""
+    months: dict[Node, list[Node]] = {}
+    wholes: dict[Node, list[Node]] = {}
+    graph = repository.asset_graph
+    followers = FOLLOWERS.resolve(graph)
+    for key in graph.toposorted_asset_keys:
+        if key not in followers:
+            continue
+        asset, node = key.to_user_string(), graph.get(key)
+        parents = sorted(parent.to_user_string() for parent in node.parent_keys)
+        if node.is_partitioned:
+            for month in monthly.get_partition_keys():
+                months[Node(asset, month)] = [Node(parent, month) for parent in parents]
+        else:
+            wholes[Node(asset)] = [Node(parent) for parent in parents]
+    return months, wholes
+
+
+def _in_runs(found: Plan) -> Iterator[dg.RunRequest]:
+    """One run for all that is asked for the first time, one for what failed as often."""
+    by_attempt: defaultdict[int, dict[Node, Due]] = defaultdict(dict)
+    for node, due in found.asked.items():
+        by_attempt[due.attempt][node] = due
+    for asked in by_attempt.values():
+        yield _request(asked)
+
+
+def _months_in_ranges(found: Plan) -> Iterator[dg.RunRequest]:
+    """A run for every unbroken range of months of the same assets."""
+    months = monthly.get_partition_keys()
+    place = {month: index for index, month in enumerate(months)}
+    by_month: defaultdict[tuple[str, int], dict[Node, Due]] = defaultdict(dict)
+    for node, due in found.asked.items():
+        assert node.partition is not None
+        by_month[node.partition, due.attempt][node] = due
+    open_range: dict[Node, Due] = {}
+    last: tuple[int, int, frozenset[str]] | None = None
+    for (month, attempt), asked in sorted(by_month.items()):
+        here = (place[month], attempt, frozenset(node.asset for node in asked))
+        if last is not None and here != (last[0] + 1, *last[1:]):
+            yield _request(open_range)
+            open_range = {}
+        open_range |= asked
+        last = here
+    if open_range:
+        yield _request(open_range)
+
+
+def _request(asked: Mapping[Node, Due]) -> dg.RunRequest:
+    upstream = max(due.upstream for due in asked.values())
+    attempt = max(due.attempt for due in asked.values())
+    assets = list(dict.fromkeys(node.asset for node in asked))
+    newer = sorted({parent.asset for due in asked.values() if due.upstream for parent in due.why})
+    behind = sorted({node.asset for node, due in asked.items() if due.upstream})
+    months = sorted({node.partition for node in asked if node.partition})
+    scope = {FIRST_TAG: months[0], LAST_TAG: months[-1]} if len(months) > 1 else {}
+    return dg.RunRequest(
+        # The same is asked for once, whatever becomes of the tick.
+        run_key=" ".join([*behind, *months[:1], *months[-1:], f"after {upstream}, try {attempt}"]),
+        asset_selection=[dg.AssetKey.from_user_string(asset) for asset in assets],
+        partition_key=months[0] if len(months) == 1 else None,
+        tags={
+            **scope,
+            TRIGGER_TAG: UPDATE,
+            UPSTREAM_TAG: str(upstream),
+            ATTEMPT_TAG: str(attempt),
+            BECAUSE_TAG: f"{', '.join(newer)} newer than {', '.join(behind)}",
+        },
+    )

@@ -1,0 +1,313 @@
+"""What the real definitions ask for because it is behind, in every order things can happen in."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+from dagster._core.test_utils import freeze_time
+
+from soccer_assets.automation import updates as module
+from soccer_assets.automation.behind import PAUSE
+from soccer_assets.automation.records import FIRST_TAG, LAST_TAG, PARTITION_TAG
+from soccer_assets_tests.automation.loop import (
+    BLOCKING,
+    FEATURES,
+    REGISTRY,
+    REPORTS,
+    SERVING,
+    Loop,
+)
+
+LAKE = ("match_raw_parquet", "match_parquet")
+#: What is made from the lake without a training.
+SCORING = {*FEATURES, *SERVING, *REPORTS}
+
+
+def month(key: str) -> dict[str, str]:
+    return {PARTITION_TAG: key}
+
+
+def test_nothing_is_asked_for_at_rest(loop: Loop) -> None:
+    assert loop.behind() == {}
+    assert "everything is made from the newest" in loop.waiting()
+
+
+# What follows what
+
+
+def test_days_that_changed_ask_for_their_months_old_ones_too(loop: Loop) -> None:
+    for day in ("2025-02-28", "2025-03-01", "1999-05-08", "1999-05-09"):
+        loop.made("match_raw", "match", partition=day)
+    months = {"1999-05-01", "2025-02-01", "2025-03-01"}
+    assert loop.behind() == dict.fromkeys(LAKE, months)
+    assert [request.partition_key for request in loop.requests()] == ["1999-05-01", None]
+    loop.catches_up()
+
+
+def test_a_changed_table_asks_for_its_own_month(loop: Loop) -> None:
+    loop.made("match", partition="2024-11-30")
+    assert loop.behind() == {"match_parquet": {"2024-11-01"}}
+
+
+def test_a_changed_month_asks_for_features_and_what_is_served_but_for_no_training(
+    loop: Loop,
+) -> None:
+    loop.runs(*LAKE, tags=month("1999-05-01"))
+    [request] = loop.requests()
+    assert {key.to_user_string() for key in request.asset_selection or ()} == SCORING
+    assert request.tags["soccer/because"] == "match_parquet newer than finished, fixtures"
+    loop.catches_up()
+
+
+def test_a_new_champion_asks_for_predictions_and_reports_but_for_no_features(loop: Loop) -> None:
+    loop.runs("champion_model")
+    assert set(loop.behind()) == {"predictions", "serving_workers", *REPORTS}
+    loop.catches_up()
+
+
+def test_a_new_training_goes_through_the_gates_and_is_served(loop: Loop) -> None:
+    loop.runs("trained_model")
+    assert set(loop.behind()) == {*REGISTRY, "predictions", "serving_workers", *REPORTS}
+    loop.catches_up()
+
+
+def test_a_run_over_the_whole_graph_leaves_nothing_behind(loop: Loop) -> None:
+    loop.runs(*FEATURES, "trained_model", *REGISTRY, *SERVING, *REPORTS)
+    assert loop.behind() == {}
+
+
+def test_without_a_champion_nothing_is_predicted() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        loop = Loop(instance)
+        loop.runs(*LAKE, tags=month("2025-03-01"))
+        assert set(loop.behind()) == {*FEATURES, "serving_features"}
+        loop.runs(*FEATURES, "serving_features")
+        assert loop.behind() == {}
+
+
+def test_a_gate_that_shut_and_made_nothing_is_not_asked_again(loop: Loop) -> None:
+    """Without a version behind the alias there is nothing to materialize, only a verdict."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        loop = Loop(instance)
+        loop.runs("trained_model")
+        assert set(loop.behind()) == {*REGISTRY}
+        run = loop.begin(*REGISTRY)
+        instance.report_runless_asset_event(dg.AssetObservation("registered_model"))
+        loop.ends(run)
+        assert loop.behind() == {}
+        loop.runs("trained_model")
+        assert "registered_model" in loop.behind()
+
+
+# What used to be lost
+
+
+def test_a_parent_made_while_its_childs_run_runs_is_followed(loop: Loop) -> None:
+    child = loop.begin("predictions", "serving_workers")
+    loop.runs("champion_model")
+    assert not SERVING[1:] & loop.behind().keys()
+    loop.makes(child, "predictions", "serving_workers")
+    assert not SERVING[1:] & loop.behind().keys()  # its run is not over
+    loop.ends(child)
+    assert {"predictions", "serving_workers"} <= loop.behind().keys()
+    loop.catches_up()
+
+
+def test_days_loaded_while_their_month_is_exported_are_exported(loop: Loop) -> None:
+    export = loop.begin(*LAKE, tags=month("2025-03-01"))
+    loop.made("match_raw", "match", partition="2025-03-05")
+    loop.makes(export, *LAKE)
+    loop.ends(export)
+    assert loop.behind() == {key: {"2025-03-01"} for key in LAKE}
+
+
+def test_a_parent_made_shortly_after_its_child_is_followed(loop: Loop) -> None:
+    """In one window between two ticks, child first."""
+    loop.runs("predictions", "serving_workers")
+    loop.runs("champion_model")
+    assert {"predictions", "serving_workers"} <= loop.behind().keys()
+    loop.catches_up()
+
+
+def test_what_was_made_while_nobody_looked_is_followed(loop: Loop) -> None:
+    """The daemon was down while everything was made, children before their parents."""
+    for asset in reversed([*FEATURES, *REGISTRY, *SERVING, *REPORTS]):
+        loop.runs(asset)
+    loop.runs(*LAKE, tags=month("2025-02-01"))
+    loop.made("match_raw", "match", partition="2025-02-01")
+    # What is made from the lake waits for it; the gates do not.
+    assert loop.behind().keys() == {*LAKE, *REGISTRY[1:]}
+    loop.catches_up()
+
+
+def test_a_run_that_failed_is_asked_for_again_with_growing_pauses(loop: Loop) -> None:
+    loop.runs("champion_model")
+    moment, pauses = datetime.now(UTC), []
+    for attempt in range(1, 4):
+        with freeze_time(moment):
+            [request] = loop.requests()
+            assert request.tags["soccer/attempt"] == str(attempt)
+            run = loop.begin(
+                *(key.to_user_string() for key in request.asset_selection or ()), tags=request.tags
+            )
+            loop.fails(run)
+            assert "again in" in loop.waiting()
+        pause = PAUSE * 2 ** (attempt - 1)
+        with freeze_time(moment + timedelta(seconds=pause - 1)):
+            assert loop.requests() == []
+        moment += timedelta(seconds=pause + 1)
+        pauses.append(pause)
+    assert pauses == [60, 120, 240]
+    # For a newer version it does not wait.
+    loop.runs("champion_model")
+    [request] = loop.requests()
+    assert request.tags["soccer/attempt"] == "1"
+
+
+def test_a_canceled_run_is_asked_for_again_too(loop: Loop) -> None:
+    """A deployment ends runs so."""
+    loop.runs("champion_model")
+    [request] = loop.requests()
+    run = loop.begin("predictions", tags=request.tags)
+    loop.instance.report_run_canceled(run)
+    with freeze_time(datetime.now(UTC) + timedelta(seconds=PAUSE + 1)):
+        assert "predictions" in loop.behind()
+
+
+def test_what_fails_does_not_take_others_with_it(loop: Loop) -> None:
+    """Features that cannot be made do not keep a new champion from being served."""
+    loop.runs(*LAKE, tags=month("2025-03-01"))
+    [request] = loop.requests()
+    run = loop.begin(
+        *(key.to_user_string() for key in request.asset_selection or ()), tags=request.tags
+    )
+    loop.fails(run)
+    loop.runs("champion_model")
+    assert set(loop.behind()) == {"predictions", "serving_workers", *REPORTS}
+    with freeze_time(datetime.now(UTC) + timedelta(seconds=PAUSE + 1)):
+        retried, served = sorted(loop.requests(), key=lambda one: -int(one.tags["soccer/attempt"]))
+        assert {k.to_user_string() for k in retried.asset_selection or ()} == {
+            "finished",
+            "fixtures",
+        }
+        assert "soccer/because" in served.tags
+
+
+def test_there_is_no_cursor_to_lose(loop: Loop) -> None:
+    loop.runs("champion_model")
+    assert loop._look().cursor is None
+    assert loop.requests() == loop.requests()
+
+
+def test_other_bounds_of_the_partitions_lose_nothing(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop.made("match_raw", "match", partition="2025-03-05")
+    loop.made("match_raw", "match", partition="1999-05-08")
+    later = dg.MonthlyPartitionsDefinition("2024-07-01", end_offset=2)
+    monkeypatch.setattr(module, "monthly", later)
+    assert loop.behind() == {key: {"2025-03-01"} for key in LAKE}
+    monkeypatch.undo()
+    assert loop.behind() == {key: {"1999-05-01", "2025-03-01"} for key in LAKE}
+
+
+# What it waits for
+
+
+@pytest.mark.parametrize(
+    "status",
+    [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING],
+)
+def test_nothing_is_asked_for_that_an_unfinished_run_makes(
+    loop: Loop, status: dg.DagsterRunStatus
+) -> None:
+    loop.runs("champion_model")
+    loop.begin("predictions", "serving_workers", *REPORTS, status=status)
+    assert "is being made" in loop.waiting()
+
+
+def test_a_run_that_dagster_is_about_to_start_again_is_not_anticipated(loop: Loop) -> None:
+    loop.runs("champion_model")
+    run = loop.begin("predictions", "serving_workers", *REPORTS)
+    loop.fails(run)
+    loop.instance.add_run_tags(run.run_id, {"dagster/will_retry": "true"})
+    assert "is being made" in loop.waiting()
+    # It never came.
+    with freeze_time(datetime.now(UTC) + timedelta(hours=1)):
+        assert "predictions" in loop.behind()
+    # It came.
+    loop.instance.add_run_tags(run.run_id, {"dagster/auto_retry_run_id": "another"})
+    assert "predictions" in loop.behind()
+
+
+def test_a_backfill_holds_up_its_own_months_alone(loop: Loop) -> None:
+    loop.begin("match_raw", "match", tags={FIRST_TAG: "1999-01-01", LAST_TAG: "1999-12-31"})
+    for day in ("1999-05-08", "2025-03-01"):
+        loop.made("match_raw", "match", partition=day)
+    assert loop.behind() == {key: {"2025-03-01"} for key in LAKE}
+
+
+def test_a_named_job_counts_by_the_assets_it_makes(loop: Loop) -> None:
+    loop.runs("champion_model")
+    loop.instance.create_run(
+        **{
+            **_bare_run("refresh"),
+            "status": dg.DagsterRunStatus.STARTED,
+        }
+    )
+    assert "predictions is behind: it is being made" in loop.waiting()
+
+
+def _bare_run(job: str) -> dict[str, object]:
+    return {"job_name": job, "run_id": None, "run_config": {}, "tags": {}} | dict.fromkeys(
+        (
+            "resolved_op_selection",
+            "step_keys_to_execute",
+            "root_run_id",
+            "parent_run_id",
+            "job_snapshot",
+            "execution_plan_snapshot",
+            "parent_job_snapshot",
+            "asset_selection",
+            "asset_check_selection",
+            "op_selection",
+            "remote_job_origin",
+            "job_code_origin",
+            "asset_graph",
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("asset", "check", "downstream"),
+    [
+        ("match_parquet", "parity_with_postgres", {"finished", "fixtures"}),
+        ("match_parquet", "unique_ids", {"finished", "fixtures"}),
+        ("features", "feature_ranges", {"serving_features"}),
+        ("predictions", "probability_simplex", {"serving_workers"}),
+    ],
+)
+def test_what_fails_a_blocking_check_is_not_built_on_until_it_passes(
+    loop: Loop, asset: str, check: str, downstream: set[str]
+) -> None:
+    loop.runs(asset, tags=month("2025-03-01") if asset == "match_parquet" else None)
+    loop.checked(asset, check, False, blocking=True)
+    assert not downstream & loop.behind().keys()
+    loop.checked(asset, check, True, blocking=True)
+    assert downstream <= loop.behind().keys()
+
+
+# Its contracts
+
+
+def test_what_is_asked_for_brings_all_its_checks(loop: Loop) -> None:
+    loop.made("match_raw", "match", partition="2025-03-01")
+    requests = loop.requests()
+    loop.catches_up()
+    loop.runs("trained_model")
+    loop.runs(*LAKE, tags=month("2025-03-01"))
+    requests += loop.requests()
+    checks = {key for request in requests for key in request.asset_check_keys or ()}
+    found = {(key.asset_key.to_user_string(), key.name) for key in checks}
+    blocking = {(asset, check) for asset, names in BLOCKING.items() for check in names}
+    assert found == blocking | set(REPORTS.items()) | {("finished", "newest_result")}
