@@ -19,7 +19,7 @@ from soccer_assets.lake.store import LocalStore, S3Store
 from soccer_assets.livescores.server import FeedServer
 from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.settings import project_folder
-from soccer_assets.warehouse.embedded import start_embedded_postgres
+from soccer_assets.warehouse.embedded import leave_embedded_postgres, start_embedded_postgres
 from soccer_assets.warehouse.migrate import migrate
 
 # How long an example takes says how busy the machine is.
@@ -33,10 +33,10 @@ REAL_DATA = Path(os.environ.get("SOCCER_REAL_DATA") or project_folder() / "../sh
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """URL of a PostgreSQL server that lives as long as the test session."""
-    # Not in pytest's own folder: a second session that starts takes the rights on it away, and with
-    # them a running server's, which is another user when the tests run as root.
     with tempfile.TemporaryDirectory(prefix="soccer-", ignore_cleanup_errors=True) as folder:
-        yield start_embedded_postgres(Path(folder) / "postgres")
+        data_dir = Path(folder) / "postgres"
+        yield start_embedded_postgres(data_dir)
+        leave_embedded_postgres(data_dir)
 
 
 @pytest.fixture

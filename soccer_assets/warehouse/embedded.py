@@ -118,6 +118,8 @@ class _Server:
             # Closed and opened anew: a forked child has the same one.
             os.close(self._membership)
             self._membership = None
+            if not self._users.exists():  # removed, and the server with it
+                return
             with _alone(self._users) as users:
                 if users is not None:
                     self._stop()
@@ -134,6 +136,8 @@ class _Server:
                 return
             _leave_on_sigterm()
             refuse_foreign(self._data_dir)
+            with suppress(OSError):  # what cannot be made cannot be opened
+                self._data_dir.parent.mkdir(parents=True, exist_ok=True)
             users = _open_lock(self._users)
             fcntl.flock(users, fcntl.LOCK_SH)  # while the last one to leave stops the server
             self._membership = users
@@ -253,7 +257,6 @@ def _alone(path: Path) -> Iterator[int | None]:
 
 def _open_lock(path: Path) -> int:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise UnusableDatabase(f"{path}: {error.strerror}") from None
