@@ -55,6 +55,32 @@ def test_every_setting_can_stand_in_the_file(env_file: Callable[[str], None]) ->
     assert params_file().name == "my params.yaml"
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("lakes/one", "{project}/lakes/one"),
+        ("../lake", "{project.parent}/lake"),
+        ("~/lake", "{home}/lake"),
+        ("/lakes/50% #1, 'x'", "/lakes/50% #1, 'x'"),
+        ("file:///lakes/50%25%20%231", "/lakes/50% #1"),
+        ("file://localhost/lakes/one", "/lakes/one"),
+        ("s3://bucket/50% #1/lake", "s3://bucket/50% #1/lake"),
+    ],
+)
+def test_a_lake_is_one_place_for_every_process(project: Path, given: str, meant: str) -> None:
+    os.environ["LAKE_URI"] = given
+    settings = get_settings()
+    assert settings.lake == meant.format(project=project, home=Path.home())
+    assert settings.environment()["LAKE_URI"] == settings.lake
+
+
+@pytest.mark.parametrize("given", ["s3://", "s3://bucket/a?b", "file://elsewhere/lake", "file://a"])
+def test_a_lake_that_is_no_place_is_refused(project: Path, given: str) -> None:
+    os.environ["LAKE_URI"] = given
+    with pytest.raises(SettingsError, match="LAKE_URI must be a path, file:///path or s3://"):
+        get_settings()
+
+
 def test_what_libraries_read_for_themselves_reaches_them(env_file: Callable[[str], None]) -> None:
     env_file("AWS_ACCESS_KEY_ID=key\nAWS_SECRET_ACCESS_KEY=hush\n")
     get_settings()

@@ -34,9 +34,13 @@ def _end_with_parent(pipe: int) -> None:
 
 def _check_remote(meant: str) -> None:
     """DVC's configuration is text that is parsed: what it reads must be what was written."""
-    from dvc.config import Config
+    from configobj import InterpolationError
+    from dvc.config import Config, ConfigError
 
-    found = Config.from_cwd()["remote"].get("store", {}).get("url")
+    try:
+        found = Config.from_cwd()["remote"]["store"]["url"]
+    except (ConfigError, InterpolationError) as error:
+        found = str(error)
     if found != meant:
         sys.exit(f"DVC reads {found!r} as its remote, not {meant!r}: choose another path")
 

@@ -186,6 +186,9 @@ class DvcWorkspace:
 
     def _configuration(self) -> str:
         """For whoever clones a revision, too: with it, ``dvc pull`` finds the outs."""
+        for place in (str(self.root), self._remote):
+            if "{" in place or "}" in place:  # it formats texts that have them in
+                raise DvcError(f"{place}: DVC cannot use a path with braces: choose another")
         remote = {"url": self._remote}
         if self._remote.startswith("s3://"):
             given = {"endpointurl": self._endpoint_url, "region": self._region}
@@ -221,7 +224,8 @@ class DvcWorkspace:
             "DVC_NO_ANALYTICS": "1",
             "DVC_SYSTEM_CONFIG_DIR": str(self._memory / "none"),
             "DVC_GLOBAL_CONFIG_DIR": str(self._memory / "none"),
-            "DVC_SITE_CACHE_DIR": str(self._memory / "site"),
+            # Relative, for what keeps files there expands ``$NAME`` and ``~``.
+            "DVC_SITE_CACHE_DIR": str((self._memory / "site").relative_to(self.root)),
             REMOTE_VARIABLE: self._remote,
             WORKSPACE_VARIABLE: str(self.root),
         }

@@ -16,10 +16,7 @@ from soccer_assets.dvc.command import DvcError
 from soccer_assets.dvc.pipeline import read_stages
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.lake.manifest import Manifest
-from soccer_assets.lake.store import LocalStore, S3Store
-from soccer_assets.params import params_file
-from soccer_assets_tests.conftest import S3Service
-from soccer_assets_tests.dvc.conftest import Reproduced, use_lake
+from soccer_assets_tests.dvc.conftest import Reproduced
 
 OUTS = [
     "data/finished.parquet",
@@ -56,11 +53,11 @@ def git(folder: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
-def pulled(workspace: DvcWorkspace, revision: str, folder: Path) -> dict[str, bytes]:
-    """The outs at a revision, in a fresh clone that has nothing but the remote."""
+def pulled(workspace: DvcWorkspace, revision: str, folder: Path, *outs: str) -> dict[str, bytes]:
+    """The outs at a revision, all or some, in a fresh clone that has nothing but the remote."""
     git(folder.parent, "clone", "--quiet", str(workspace.root), str(folder))
     git(folder, "checkout", "--quiet", revision)
-    subprocess.run([sys.executable, "-m", "dvc", "pull", "--quiet"], cwd=folder, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "pull", "--quiet", *outs], cwd=folder, check=True)
     return {out: (folder / out).read_bytes() for out in OUTS if (folder / out).exists()}
 
 
@@ -185,36 +182,3 @@ def test_a_failed_stage_tells_what_it_printed_and_changes_nothing(
     assert "ObjectNotFound: 'tables/match/lost.parquet'" in message
     assert "failed to reproduce 'finished'" in message
     assert (workspace.root / "dvc.lock").read_bytes() == lock
-
-
-# On S3
-
-
-def test_lake_and_remote_on_s3(
-    reproduced: Reproduced,
-    s3_service: S3Service,
-    s3_store: S3Store,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    on_disk = LocalStore(reproduced.lake)
-    for key in on_disk.list("tables/"):
-        s3_store.put(key, on_disk.get(key))
-    use_lake(monkeypatch, s3_store.uri, tmp_path)
-    monkeypatch.setenv("S3_ENDPOINT_URL", s3_service.url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    remote = f"{s3_store.uri}/dvc"
-    workspace = DvcWorkspace(tmp_path / "workspace", remote, params_file(), s3_service.url)
-    workspace.prepare(reproduced.manifest.to_bytes())
-    assert ran(list(workspace.reproduce(["fixtures"]))) == ["fixtures"]
-    workspace.push()
-    revision = workspace.save_point("on S3")
-
-    path = "data/fixtures.parquet"
-    out = workspace.outs()[path]
-    assert out == reproduced.workspace.outs()[path]
-    assert s3_store.list("dvc/") == [f"dvc/files/md5/{out.md5[:2]}/{out.md5[2:]}"]
-    body = reproduced.workspace.path(path).read_bytes()
-    assert s3_store.get(f"dvc/files/md5/{out.md5[:2]}/{out.md5[2:]}") == body
-    assert "test" not in git(workspace.root, "show", f"{revision}:.dvc/config")

@@ -176,6 +176,21 @@ def test_a_path_opens_a_folder(tmp_path: Path, scheme: str) -> None:
     assert opened.uri == f"{tmp_path}/lake"
 
 
+def test_a_file_uri_is_percent_encoded_and_a_path_is_not(tmp_path: Path) -> None:
+    for uri in (f"file://{tmp_path}/50%25%20%231", f"{tmp_path}/50% #1"):
+        open_store(uri).put("a/key", b"x")
+        assert (tmp_path / "50% #1/a/key").read_bytes() == b"x"
+        (tmp_path / "50% #1/a/key").unlink()
+
+
+def test_every_character_of_a_prefix_counts(s3_service: S3Service) -> None:
+    opened = open_store("s3://odd-bucket/a#1/50%20?b", s3_service.client)
+    opened.put("key", b"x")
+    assert opened.list("") == ["key"]
+    listed = s3_service.client.list_objects_v2(Bucket="odd-bucket")["Contents"]
+    assert [entry["Key"] for entry in listed] == ["a#1/50%20?b/key"]
+
+
 @pytest.mark.parametrize("uri", ["s3://fresh-bucket/soccer/lake", "s3://fresh-bucket/soccer/lake/"])
 def test_an_s3_uri_opens_a_prefix_of_its_bucket(s3_service: S3Service, uri: str) -> None:
     opened = open_store(uri, s3_service.client)
