@@ -7,6 +7,8 @@ from soccer_assets.automation.alerts import SENSORS
 from soccer_assets.automation.catching_up import catch_up
 from soccer_assets.automation.freshness import with_freshness
 from soccer_assets.automation.jobs import JOBS
+from soccer_assets.automation.retries import retry_assets, retry_jobs
+from soccer_assets.automation.retry_policy import with_causes_noted
 from soccer_assets.automation.schedules import SCHEDULES
 from soccer_assets.resources import make_resources
 from soccer_assets.settings import Settings, get_settings
@@ -17,10 +19,10 @@ GROUPS = [ingestion, lake, features, model, registry, serving, monitoring]
 def make_definitions(settings: Settings) -> dg.Definitions:
     """Everything, on the services that the settings name."""
     return dg.Definitions(
-        assets=with_freshness(dg.load_assets_from_modules(GROUPS)),
+        assets=with_causes_noted(with_freshness(dg.load_assets_from_modules(GROUPS))),
         jobs=JOBS,
         schedules=SCHEDULES,
-        sensors=[*SENSORS, catch_up],
+        sensors=[*SENSORS, catch_up, retry_jobs, retry_assets],
         # A step costs milliseconds in process and seconds as a process of its own.
         executor=dg.in_process_executor,
         resources=make_resources(settings),

@@ -4,7 +4,7 @@ One step makes all three assets, so that a range of days costs one pass with bat
 day that fails leaves the other days of its range loaded and marked as such.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from datetime import date, timedelta
 from typing import Any
@@ -16,12 +16,14 @@ from soccer_assets.automation.conditions import FILL_RECENT_GAPS
 from soccer_assets.automation.jobs import REBUILD
 from soccer_assets.automation.partitions import daily
 from soccer_assets.clock import utc_now
+from soccer_assets.livescores.faults import FeedFault
 from soccer_assets.livescores.ingest import IngestReport, LoadedDay, ingest_days
 from soccer_assets.livescores.provenance import OtherSource
 from soccer_assets.livescores.rebuild import rebuild_warehouse
 from soccer_assets.monitoring.expectations import unusual_days
 from soccer_assets.params import load_params
 from soccer_assets.resources import LakeResource, LivescoresResource, WarehouseResource
+from soccer_assets.surroundings import is_of_surroundings
 from soccer_assets.text import markdown_list
 from soccer_assets.warehouse.ingested_days import (
     matches_by_day,
@@ -175,7 +177,7 @@ def ingest(
             + "; ".join(str(fault) for fault in report.faults[:10]),
             metadata={"faults": dg.MetadataValue.md(markdown_list(map(str, report.faults[:200])))},
             allow_retries=False,
-        )
+        ) from _culprit(report.faults)
     for day in report.loaded:
         for key in selected:
             context.add_asset_metadata(_of_day(day), key, day.day.isoformat())
@@ -185,6 +187,11 @@ def ingest(
             metadata=_of_run(key, report),
             check_results=checks.get(key, []),
         )
+
+
+def _culprit(faults: Sequence[FeedFault]) -> FeedFault:
+    """The fault that decides what becomes of the run: one that another try would not mend."""
+    return next((fault for fault in faults if not is_of_surroundings(fault)), faults[0])
 
 
 def _of_day(day: LoadedDay) -> dict[str, Any]:

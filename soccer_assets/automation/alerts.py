@@ -5,6 +5,14 @@ import json
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+from soccer_assets.automation.retry_policy import (
+    RETRY_TAG,
+    WAITS,
+    failed_by_surroundings,
+    has_failed_before,
+    is_tried_again,
+    tries,
+)
 from soccer_assets.automation.updates import updates
 from soccer_assets.resources import SlackAlertResource
 from soccer_assets.settings import get_settings
@@ -12,19 +20,32 @@ from soccer_assets.settings import get_settings
 
 @dg.run_failure_sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Says on Slack which run failed, at which step and why.",
+    description="Says on Slack which run failed, at which step and why; not yet of one that is "
+    "tried again.",
 )
 def run_failure_alert(context: dg.RunFailureSensorContext, slack: SlackAlertResource) -> None:
-    run = context.dagster_run
-    steps = "; ".join(
-        f"{event.step_key}: {_reason(event)}" for event in context.get_step_failure_events()
-    )
+    instance = context.instance
+    run = instance.get_run_by_id(context.dagster_run.run_id) or context.dagster_run
+    steps = context.get_step_failure_events()
+    if has_failed_before(run):
+        return
+    if is_tried_again(run) and failed_by_surroundings(run, context.failure_event, steps):
+        instance.add_run_tags(run.run_id, {RETRY_TAG: WAITS})
+    else:
+        slack.send(failure_text(instance, run))
+
+
+def failure_text(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """What to say of a run that failed."""
+    kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+    found = instance.all_logs(run.run_id, of_type=kinds)
+    events = [entry.dagster_event for entry in found if entry.dagster_event]
+    steps = [f"{event.step_key}: {_reason(event)}" for event in events if event.is_step_failure]
+    why = "; ".join(steps) or "; ".join(event.message or "" for event in events)
     partition = run.tags.get("dagster/partition")
     where = f" ({partition})" if partition else ""
-    slack.send(
-        f":red_circle: {run.job_name}{where} failed. {steps or context.failure_event.message}"
-        f"\n{_link(run)}"
-    )
+    times = f" {tries(run)} times" if tries(run) > 1 else ""
+    return f":red_circle: {run.job_name}{where} failed{times}. {why}\n{_link(run)}"
 
 
 def _link(run: dg.DagsterRun) -> str:

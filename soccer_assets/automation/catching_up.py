@@ -4,6 +4,7 @@ daemon or the source, a deployment on an old database, or a failure."""
 import dagster as dg
 
 from soccer_assets.automation.jobs import ingest_job
+from soccer_assets.automation.retry_policy import RETRY_TAG, WAITS
 from soccer_assets.clock import utc_now
 from soccer_assets.livescores.catching_up import CatchUp
 from soccer_assets.params import load_params
@@ -33,7 +34,8 @@ def catch_up(
     context: dg.SensorEvaluationContext, warehouse: WarehouseResource
 ) -> dg.SensorResult | dg.SkipReason:
     running = dg.RunsFilter(tags={ASKED_BY_TAG: CATCH_UP}, statuses=UNFINISHED)
-    if context.instance.get_run_records(running, limit=1):
+    waiting = dg.RunsFilter(tags={ASKED_BY_TAG: CATCH_UP, RETRY_TAG: WAITS})
+    if any(context.instance.get_run_records(runs, limit=1) for runs in (running, waiting)):
         return dg.SkipReason("the last days that were asked for are still on their way")
     now = utc_now()
     overdue = overdue_days(warehouse.engine, now, _ingestion.first_day)

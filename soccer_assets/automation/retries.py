@@ -1,0 +1,145 @@
+"""Starts runs again that failed by their surroundings, and tells of those that it gives up."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from soccer_assets.automation.alerts import failure_text
+from soccer_assets.automation.catching_up import ASKED_BY_TAG
+from soccer_assets.automation.jobs import JOBS
+from soccer_assets.automation.reasons import TRIGGER_TAG
+from soccer_assets.automation.retry_policy import (
+    FIRST_FAILED_TAG,
+    RETRY_OF_TAG,
+    RETRY_TAG,
+    TRIED_FOR,
+    TRY_TAG,
+    WAITS,
+    first_failed,
+    is_asked_for_again,
+    next_try,
+    tries,
+)
+from soccer_assets.dagster_internals import get_current_timestamp
+from soccer_assets.resources import SlackAlertResource
+
+_NAMED = {job.name for job in JOBS}
+#: Tags that say what a run is to make and who wanted it.
+_KEPT = (
+    TRIGGER_TAG,
+    ASKED_BY_TAG,
+    "dagster/partition",
+    "dagster/asset_partition_range_start",
+    "dagster/asset_partition_range_end",
+    "dagster/from_automation_condition",
+)
+_DESCRIPTION = (
+    "Runs that failed because the feed, a database, the object store, MLflow, a worker or their own "
+    "process went away are started again after 1, 4, 10, 15 and 20 minutes, with what is left to "
+    "make; those that still fail then are told on Slack."
+)
+
+
+def _sensor(name: str, *, of_named_jobs: bool, **target: Any) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=name,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=_DESCRIPTION,
+        **target,
+    )
+    def retries(context: dg.SensorEvaluationContext, slack: SlackAlertResource) -> Any:
+        waiting = context.instance.get_run_records(
+            dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={RETRY_TAG: WAITS}),
+            limit=100,
+            ascending=True,
+        )
+        for record in waiting:
+            if (record.dagster_run.job_name in _NAMED) == of_named_jobs:
+                yield from _look_at(record, context, slack)
+
+    return retries
+
+
+# A sensor asks either for jobs or for assets.
+retry_jobs = _sensor("retry_jobs", of_named_jobs=True, jobs=JOBS)
+retry_assets = _sensor("retry_assets", of_named_jobs=False, asset_selection=dg.AssetSelection.all())
+
+
+def _look_at(
+    record: dg.RunRecord, context: dg.SensorEvaluationContext, slack: SlackAlertResource
+) -> Iterator[dg.RunRequest]:
+    """Start the run again if it is time, or end its wait."""
+    instance, run = context.instance, record.dagster_run
+    now = datetime.fromtimestamp(get_current_timestamp(), UTC)
+    further = dg.RunsFilter(tags={RETRY_OF_TAG: run.run_id})
+    left = _left_to_make(record, context)
+    if instance.get_run_records(further, limit=1):
+        _settle(instance, run, "tried again")
+    elif not left:
+        _settle(instance, run, "made since")
+    elif is_asked_for_again(run):
+        if now >= first_failed(record) + TRIED_FOR:
+            _give_up(instance, run, slack)
+    elif (at := next_try(record)) is None:
+        _give_up(instance, run, slack)
+    elif now >= at:
+        yield _further_try(record, left)
+
+
+def _left_to_make(record: dg.RunRecord, context: dg.SensorEvaluationContext) -> list[dg.AssetKey]:
+    """The assets of a run that neither it nor any other made since it began; all of those of a run
+    over a range."""
+    run = record.dagster_run
+    keys = _assets_of(run, context)
+    if any(tag.startswith("dagster/asset_partition_range") for tag in run.tags):
+        return keys
+    partition = run.tags.get("dagster/partition")
+    began = record.start_time or record.create_timestamp.timestamp()
+
+    def is_left(key: dg.AssetKey) -> bool:
+        since = dg.AssetRecordsFilter(
+            asset_key=key,
+            asset_partitions=[partition] if partition else None,
+            after_timestamp=began - 0.001,  # at that moment counts
+        )
+        return not context.instance.fetch_materializations(since, limit=1).records
+
+    left = [key for key in keys if is_left(key)]
+    # Config of a step that is left out would be refused.
+    return keys if left and run.run_config.get("ops") else left
+
+
+def _assets_of(run: dg.DagsterRun, context: dg.SensorEvaluationContext) -> list[dg.AssetKey]:
+    if run.asset_selection:
+        return sorted(run.asset_selection)
+    assert context.repository_def is not None
+    graph = context.repository_def.get_job(run.job_name).asset_layer.asset_graph
+    return sorted(graph.materializable_asset_keys)
+
+
+def _further_try(record: dg.RunRecord, left: list[dg.AssetKey]) -> dg.RunRequest:
+    run = record.dagster_run
+    return dg.RunRequest(
+        run_key=run.run_id,  # it is done once
+        job_name=run.job_name if run.job_name in _NAMED else None,
+        asset_selection=left,
+        run_config=run.run_config,
+        tags={
+            **{tag: run.tags[tag] for tag in _KEPT if tag in run.tags},
+            TRY_TAG: str(tries(run) + 1),
+            RETRY_OF_TAG: run.run_id,
+            FIRST_FAILED_TAG: first_failed(record).isoformat(),
+        },
+    )
+
+
+def _give_up(instance: dg.DagsterInstance, run: dg.DagsterRun, slack: SlackAlertResource) -> None:
+    if slack.send(failure_text(instance, run)):  # else the next tick tries again
+        _settle(instance, run, "given up")
+
+
+def _settle(instance: dg.DagsterInstance, run: dg.DagsterRun, how: str) -> None:
+    instance.add_run_tags(run.run_id, {RETRY_TAG: how})
