@@ -1,6 +1,7 @@
 """Failures of real services that are away, and failures that another try would not mend."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -91,7 +92,7 @@ def test_a_statement_that_is_wrong_is_not(postgres_server: str) -> None:
     server = sa.create_engine(postgres_server, poolclass=sa.NullPool)
     with server.connect() as connection:
         for wrong in ("SELECT nothing", "SELECT 1 / 0"):
-            assert not is_of_surroundings(error_of(lambda w=wrong: connection.execute(sa.text(w))))
+            assert not is_of_surroundings(error_of(partial(connection.execute, sa.text(wrong))))
             connection.rollback()
 
 
