@@ -1,10 +1,13 @@
 """``soccer``: the demo, replays, backfills, the feed server and the prediction service."""
 
+import errno
 import os
 import shutil
 import socket
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -60,9 +63,11 @@ def _reason(error: Exception) -> str | None:
 
     from soccer_assets.lake.store import StoreUnavailable
     from soccer_assets.livescores.provenance import OtherSource
+    from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable
     from soccer_assets.runner import JobFailed
 
-    if isinstance(error, WrongUse | SettingsError | JobFailed | StoreUnavailable | OtherSource):
+    outside = SettingsError | StoreUnavailable | MlflowUnavailable
+    if isinstance(error, outside | WrongUse | JobFailed | OtherSource | Unusable):
         return str(error)
     if isinstance(error, OperationalError):
         answer = str(error.orig).strip().splitlines()[0]
@@ -242,8 +247,8 @@ def serve(host: str = "127.0.0.1", port: Annotated[int, _Port] = DEFAULT_PORT) -
     from soccer_assets.serving.server import run
     from soccer_assets.warehouse.connection import database_url, get_engine
 
-    with _bound(host, port) as listener:
-        token = get_settings().reload_token
+    token = get_settings().reload_token
+    with _bound(host, port, lambda: _serves_there(host, port, token)) as listener:
         get_engine()
         console.print(
             f"Predictions at http://{host}:{port}/predictions, API at /docs", highlight=False
@@ -253,16 +258,21 @@ def serve(host: str = "127.0.0.1", port: Annotated[int, _Port] = DEFAULT_PORT) -
 
 def _run(since: date) -> None:
     from soccer_assets.clock import utc_now
-    from soccer_assets.demo import print_coming_matches, print_scorecard, run_loop
+    from soccer_assets.demo import print_what_there_is, run_loop
+    from soccer_assets.runner import JobFailed
 
     if utc_now() > datetime.now(UTC):
         raise WrongUse(f"{utc_now():%Y-%m-%d} is not yet past: the clock cannot be put forward")
     _check_surroundings()
     _check_source()
     _check_training()
-    run_loop(since, console)
-    print_scorecard(console)
-    print_coming_matches(console)
+    try:
+        run_loop(since, console)
+    except JobFailed:  # of a worker that refuses to reload, say: the predictions are there
+        with suppress(Exception):
+            print_what_there_is(console)
+        raise
+    print_what_there_is(console)
 
 
 def _check_days(first: date, last: date, first_name: str, last_name: str) -> None:
@@ -344,8 +354,8 @@ def _replayed(file: Path) -> "ReplayBackend":
     return backend
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket that is bound, and does not listen yet."""
+def _bound(host: str, port: int, taken_by: Callable[[], str] = lambda: "") -> socket.socket:
+    """A socket that is bound, and does not listen yet; ``taken_by`` says who holds the port."""
     if not host:
         raise WrongUse("--host is empty: 127.0.0.1 is this machine alone, 0.0.0.0 every network")
     try:
@@ -360,10 +370,24 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.bind(address)
     except OSError as error:
         listener.close()
+        holder = taken_by() if error.errno == errno.EADDRINUSE else ""
         raise WrongUse(
-            f"port {port} of {host} cannot be had: {error.strerror}; --port takes another"
+            f"port {port} of {host} cannot be had: {error.strerror}{holder}; --port takes another"
         ) from None
     return listener
+
+
+def _serves_there(host: str, port: int, token: str) -> str:
+    """What worker, if it is one, answers on a port."""
+    from soccer_assets.serving.client import WorkerClient, WorkerError, stranger
+
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    with WorkerClient(url, token, timeout=5) as client:
+        try:
+            client.ready()
+        except WorkerError:
+            return ""
+        return " by another home's worker" if stranger(client) else " by this home's worker"
 
 
 def _progress(line: str) -> None:

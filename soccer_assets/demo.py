@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import Console
@@ -12,12 +13,16 @@ from rich.text import Text
 
 from soccer_assets.clock import utc_now
 from soccer_assets.livescores.ingest import days_between
+from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable
 from soccer_assets.params import load_params
-from soccer_assets.runner import JobFailed, run_job
+from soccer_assets.runner import JobFailed, Progress, run_job
 from soccer_assets.text import one_line, terminal
 from soccer_assets.warehouse.connection import get_engine
 from soccer_assets.warehouse.ingested_days import settled_days
 from soccer_assets.warehouse.serving_tables import upcoming_table
+
+if TYPE_CHECKING:
+    from soccer_assets.modelling.registry import ModelRegistry
 
 #: Systems of the scorecard, in the order they are shown.
 SYSTEMS = {
@@ -41,6 +46,7 @@ def run_loop(since: date, console: Console) -> None:
 
     Raises:
         JobFailed: a step failed.
+        MlflowUnavailable: nobody knows whether there is a champion.
     """
 
     def progress(line: str) -> None:
@@ -59,39 +65,47 @@ def run_loop(since: date, console: Console) -> None:
         )
     with _phase(console, "PostgreSQL -> lake"):
         run_job("export", progress, partitions=(f"{open_days[0]:%Y-%m}-01", f"{last:%Y-%m}-01"))
-    if _champion_version() is None:
+    if not _has_champion(progress):
         with _phase(console, "Lake -> features -> model -> gates -> predictions -> workers"):
             run_job("retrain", progress)
-        if _champion_version() is None:
+        if not _has_champion(progress):
             raise JobFailed(f"no model has earned its place yet: {_last_verdict()}")
     else:
         with _phase(console, "Lake -> features -> predictions -> workers (champion kept)"):
             run_job("refresh", progress)
 
 
-def _champion_version() -> int | None:
-    from soccer_assets.modelling.registry import CHAMPION
-    from soccer_assets.resources import ModelRegistryResource
-
-    version = ModelRegistryResource().registry.by_alias(CHAMPION)
-    return version.number if version else None
+def _has_champion(progress: Progress) -> bool:
+    """Whether there is one that can be used; one that cannot is told, and to be replaced."""
+    registry = _registry()
+    version = registry.champion()
+    if version is None:
+        return False
+    try:
+        registry.load(version)
+    except Unusable as fault:
+        progress(f"the champion cannot be used: {fault}")
+        return False
+    return True
 
 
 def _last_verdict() -> str:
     """The unmet criteria of the newest version's last gate."""
     from soccer_assets.modelling.registry import CANDIDATE, SMOKE
-    from soccer_assets.resources import ModelRegistryResource
 
-    registry = ModelRegistryResource().registry
+    registry = _registry()
     version = registry.by_alias(CANDIDATE) or registry.by_alias(SMOKE)
     verdicts = (version.verdict(gate) for gate in ("champion", "candidate")) if version else ()
     for verdict in filter(None, verdicts):
-        unmet = [reason for reason in verdict["reasons"] if not reason["passed"]]
-        if unmet:
-            return "; ".join(
-                f"{r['name']} {r['observed']:.4g} (required {r['required']})" for r in unmet
-            )
+        if not verdict.passed:
+            return verdict.summary()
     return "the smoke gate did not let it in"
+
+
+def _registry() -> "ModelRegistry":
+    from soccer_assets.resources import ModelRegistryResource
+
+    return ModelRegistryResource().registry
 
 
 @contextmanager
@@ -102,18 +116,29 @@ def _phase(console: Console, title: str) -> Iterator[None]:
     console.print(f"done in {time.monotonic() - started:.1f} s\n", style="green", highlight=False)
 
 
+def print_what_there_is(console: Console) -> None:
+    """The champion's scorecard and the coming matches, as far as the loop has come, if not now then
+    the last time."""
+    try:
+        print_scorecard(console)
+    except (MlflowUnavailable, Unusable) as error:
+        console.print(f"There is no scorecard: {error}", highlight=False, markup=False)
+    print_coming_matches(console)
+
+
 def print_scorecard(console: Console) -> None:
     """The champion's holdout, beside the baselines on the same matches."""
-    from soccer_assets.resources import ModelRegistryResource
-    from soccer_assets.resources.mlflow import champion_training
-
-    version, training = champion_training(ModelRegistryResource())
+    registry = _registry()
+    version = registry.champion()
+    if version is None:
+        return
+    training = registry.training(version)
     table = Table(title=f"Holdout of champion version {version.number} (identical matches)")
     table.add_column("system")
     for score in SCORES:
         table.add_column(score, justify="right")
     for system, title in SYSTEMS.items():
-        values = [training.metrics[f"{system}_{score}"] for score in SCORES]
+        values = [training.metric(f"{system}_{score}") for score in SCORES]
         table.add_row(title, f"{values[0]:,.0f}", *(f"{value:.4f}" for value in values[1:]))
     console.print(table)
 
@@ -121,6 +146,8 @@ def print_scorecard(console: Console) -> None:
 def print_coming_matches(console: Console, limit: int = 15) -> None:
     """The next matches with their probabilities, and how old the data is."""
     coming = upcoming_table(get_engine(), utc_now(), limit)
+    if coming.empty:
+        return
     table = Table(title="Coming matches (kick-off UTC)")
     for column in ("kick-off", "league", "match"):
         table.add_column(column)

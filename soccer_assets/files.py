@@ -33,7 +33,7 @@ def create_once(path: Path, data: str, mode: int | None = None) -> str:
 
     Of several processes that do this at once, all get the text of one.
     """
-    with _alone_in(path.parent):
+    with alone_in(path.parent):
         with suppress(FileNotFoundError):
             if present := path.read_text():
                 return present
@@ -64,7 +64,7 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path) -> Iterator[None]:
     """The folder's lock, which ends with the process that holds it."""
     import fcntl
 

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.cli import app
+from soccer_assets.serving.server import ServiceProcess
 from soccer_assets.settings import Settings, project_folder
 from soccer_assets_tests.platform import forget_environment
 from soccer_assets_tests.test_settings import AWS
@@ -115,6 +116,24 @@ def test_arguments_that_cannot_be(
     folder: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], line: str
 ) -> None:
     assert re.match(line, told(arguments, capfd))
+
+
+def test_a_port_that_a_worker_holds_is_told_with_whose_it_is(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with ServiceProcess(f"postgresql+psycopg2://{NOWHERE}/none", "hush, hush") as worker:
+        serve = ["serve", f"--port={worker.port}"]
+        line = told(serve, capfd)
+        assert line == (
+            f"soccer: port {worker.port} of 127.0.0.1 cannot be had: Address already in use "
+            "by another home's worker; --port takes another"
+        )
+        os.environ["SERVING_TOKEN"] = "hush, hush"
+        forget_environment()
+        assert "in use by this home's worker; --port" in told(serve, capfd)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        assert "in use; --port" in told(["serve", f"--port={port}"], capfd)
 
 
 COMMANDS = {

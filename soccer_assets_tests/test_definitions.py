@@ -57,6 +57,7 @@ CHECKS = {
     "match_parquet:unique_ids": True,
     "finished:newest_result": False,
     "features:feature_ranges": True,
+    "candidate_model:champion_loads": False,
     "predictions:probability_simplex": True,
     "feature_drift:drift": False,
     "prediction_scorecard:quality": False,

@@ -39,15 +39,18 @@ def _trigger(passed: bool, **metadata: object) -> dg.AssetCheckResult:
     "Live features look like those the champion was trained on.",
 )
 def feature_drift(
-    warehouse: WarehouseResource, registry: ModelRegistryResource
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    registry: ModelRegistryResource,
 ) -> dg.MaterializeResult:
     """Live features against the champion's training data: PSI, Wasserstein distance, gaps."""
     from soccer_assets.monitoring.drift import DriftThresholds, drift_report
 
     params = load_params().monitoring
-    _, training = champion_training(registry)
+    with registry.opened(context) as models:
+        reference = champion_training(models)[1].reference()
     report = drift_report(
-        training.reference(),
+        reference,
         read_serving_features(warehouse.engine),
         DriftThresholds(psi=params.psi_threshold, max_share_drifted=params.drifted_share),
     )
@@ -74,12 +77,16 @@ def feature_drift(
     "Settled predictions score as the holdout promised.",
 )
 def prediction_scorecard(
-    warehouse: WarehouseResource, registry: ModelRegistryResource
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    registry: ModelRegistryResource,
 ) -> dg.MaterializeResult:
     """Proper scores of the champion's settled predictions, on matches it was not trained on."""
     from soccer_assets.monitoring.scorecard import quality_holds, score_settled
 
-    version, training = champion_training(registry)
+    with registry.opened(context) as models:
+        version, training = champion_training(models)
+        promised = training.metric("model_log_loss")
     predictions, results = read_settled(
         warehouse.engine, version.number, training.trained_until.to_pydatetime()
     )
@@ -87,7 +94,6 @@ def prediction_scorecard(
     # Features are as of kick-off whenever they are computed, so what was predicted afterwards is
     # as fair; the two are told apart all the same.
     score = score_settled(predictions.drop(columns="predicted_at"), results)
-    promised = training.metrics["model_log_loss"]
     overall = score.overall.as_dict() if score.overall else {}
     holds = quality_holds(score.overall, promised, load_params().monitoring.scorecard_min_matches)
     return dg.MaterializeResult(
@@ -110,12 +116,15 @@ def prediction_scorecard(
     "volume",
     "Few finished matches have come in since the champion was trained.",
 )
-def data_volume(dvc: DvcResource, registry: ModelRegistryResource) -> dg.MaterializeResult:
+def data_volume(
+    context: dg.AssetExecutionContext, dvc: DvcResource, registry: ModelRegistryResource
+) -> dg.MaterializeResult:
     """Finished matches gained since the champion's training."""
     from soccer_assets.monitoring.volume import volume_gain
 
     params = load_params().monitoring
-    _, training = champion_training(registry)
+    with registry.opened(context) as models:
+        _, training = champion_training(models)
     path = dvc.workspace.path("data/finished.parquet")
     now = len(pd.read_parquet(path, columns=["match_id"]))
     gain = volume_gain(

@@ -16,14 +16,15 @@ from soccer_assets.resources import DvcResource, ModelRegistryResource
 
 if TYPE_CHECKING:
     from soccer_assets.modelling.gates import Verdict
-    from soccer_assets.modelling.registry import Version
+    from soccer_assets.modelling.registry import ModelRegistry, Version
 
 REGISTERED, CANDIDATE, CHAMPION = (
     dg.AssetKey(name) for name in ("registered_model", "candidate_model", "champion_model")
 )
+CHAMPION_LOADS = "champion_loads"
 
 
-def _registry_asset(key: dg.AssetKey, deps: list[dg.AssetKey]) -> Any:
+def _registry_asset(key: dg.AssetKey, deps: list[dg.AssetKey], **more: Any) -> Any:
     return dg.asset(
         key=key,
         deps=deps,
@@ -34,6 +35,7 @@ def _registry_asset(key: dg.AssetKey, deps: list[dg.AssetKey]) -> Any:
         # Without a version behind its alias there is nothing to materialize, and nothing
         # downstream to do.
         output_required=False,
+        **more,
     )
 
 
@@ -45,45 +47,68 @@ def registered_model(
     from soccer_assets.modelling.gates import GateParams, smoke_gate
     from soccer_assets.modelling.registry import SMOKE
 
-    models = registry.registry
-    run = models.latest_training()
-    if run is None:
-        raise dg.Failure("there is no finished training in MLflow: materialize trained_model")
-    version = models.register(run)
-    features = pd.read_parquet(dvc.workspace.path("data/features.parquet")).tail(2000)
-    verdict = smoke_gate(
-        models.load(version), features, GateParams.model_validate(load_params().gates)
-    )
-    models.record(version, verdict)
-    if verdict.passed:
-        models.point(SMOKE, version)
-    yield from _conclude(context, version, verdict, models.by_alias(SMOKE))
+    with registry.opened(context) as models:
+        run = models.latest_training()
+        if run is None:
+            raise dg.Failure("there is no finished training in MLflow: materialize trained_model")
+        version = models.register(run)
+        features = pd.read_parquet(dvc.workspace.path("data/features.parquet")).tail(2000)
+        verdict = smoke_gate(
+            models.load(version), features, GateParams.model_validate(load_params().gates)
+        )
+        models.record(version, verdict)
+        if verdict.passed:
+            models.point(SMOKE, version)
+        holder = models.by_alias(SMOKE)
+    yield from _conclude(context, version, verdict, holder)
 
 
-@_registry_asset(CANDIDATE, [REGISTERED])
+@_registry_asset(
+    CANDIDATE,
+    [REGISTERED],
+    check_specs=[
+        dg.AssetCheckSpec(
+            CHAMPION_LOADS,
+            asset=CANDIDATE,
+            description="The champion can be used: its files are there and it is one of ours.",
+        )
+    ],
+)
 def candidate_model(
     context: dg.AssetExecutionContext, registry: ModelRegistryResource, dvc: DvcResource
-) -> Iterator[dg.MaterializeResult]:
-    """Alias `candidate`: not worse than the champion beyond noise, on the same matches."""
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """Alias `candidate`: not worse than the champion beyond noise, on the same matches. A champion
+    that cannot be used does not bar its replacement: the baselines stand in for it."""
     from soccer_assets.modelling.gates import GateParams, candidate_gate
     from soccer_assets.modelling.registry import CANDIDATE as ALIAS
     from soccer_assets.modelling.registry import SMOKE
 
-    models = registry.registry
-    version = models.by_alias(SMOKE)
-    if version is None:
-        raise dg.Failure("no version has passed the smoke gate yet")
-    comparison = _against_champion(models, version, dvc)
-    verdict = candidate_gate(
-        comparison.losses,
-        comparison.champion_losses,
-        GateParams.model_validate(load_params().gates),
-        comparison.weeks,
+    with registry.opened(context) as models:
+        version = models.by_alias(SMOKE)
+        if version is None:
+            raise dg.Failure("no version has passed the smoke gate yet")
+        comparison = _against_champion(models, version, dvc)
+        verdict = candidate_gate(
+            comparison.losses,
+            comparison.champion_losses,
+            GateParams.model_validate(load_params().gates),
+            comparison.weeks,
+            baseline_losses=comparison.baseline_losses,
+            champion_fault=comparison.champion_fault,
+        )
+        models.record(version, verdict)
+        if verdict.passed:
+            models.point(ALIAS, version)
+        holder = models.by_alias(ALIAS)
+    fault = comparison.champion_fault
+    yield from _conclude(context, version, verdict, holder)
+    yield dg.AssetCheckResult(
+        asset_key=CANDIDATE,
+        check_name=CHAMPION_LOADS,
+        passed=fault is None,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"fault": fault} if fault else {},
     )
-    models.record(version, verdict)
-    if verdict.passed:
-        models.point(ALIAS, version)
-    yield from _conclude(context, version, verdict, models.by_alias(ALIAS))
 
 
 @_registry_asset(CHAMPION, [CANDIDATE])
@@ -94,35 +119,36 @@ def champion_model(
     slice. The version it replaces keeps the alias `previous_champion`."""
     from soccer_assets.modelling.gates import GateParams, champion_gate
     from soccer_assets.modelling.registry import CANDIDATE as CANDIDATE_ALIAS
-    from soccer_assets.modelling.registry import CHAMPION as CHAMPION_ALIAS
     from soccer_assets.modelling.slices import standard_slices
 
-    models = registry.registry
-    version = models.by_alias(CANDIDATE_ALIAS)
-    if version is None:
-        raise dg.Failure("no version has passed the candidate gate yet")
-    champion = models.by_alias(CHAMPION_ALIAS)
-    if champion and champion.number == version.number:
-        context.log.info(f"version {version.number} is the champion already")
-        yield dg.MaterializeResult(metadata={"version": version.number, "promoted": False})
-        return
-    comparison = _against_champion(models, version, dvc)
-    verdict = champion_gate(
-        comparison.probabilities,
-        comparison.outcomes,
-        comparison.baseline_losses,
-        comparison.champion_losses,
-        standard_slices(comparison.matches),
-        GateParams.model_validate(load_params().gates),
-        comparison.weeks,
-    )
-    models.record(version, verdict)
-    if verdict.passed:
-        models.promote(version)
-    yield from _conclude(context, version, verdict, models.by_alias(CHAMPION_ALIAS))
+    with registry.opened(context) as models:
+        version = models.by_alias(CANDIDATE_ALIAS)
+        if version is None:
+            raise dg.Failure("no version has passed the candidate gate yet")
+        champion = models.champion()
+        if champion and champion.number == version.number:
+            context.log.info(f"{version} is the champion already")
+            yield dg.MaterializeResult(metadata={"version": version.number, "promoted": False})
+            return
+        comparison = _against_champion(models, version, dvc)
+        verdict = champion_gate(
+            comparison.probabilities,
+            comparison.outcomes,
+            comparison.baseline_losses,
+            comparison.champion_losses,
+            standard_slices(comparison.matches),
+            GateParams.model_validate(load_params().gates),
+            comparison.weeks,
+            champion_fault=comparison.champion_fault,
+        )
+        models.record(version, verdict)
+        if verdict.passed:
+            models.promote(version)
+        holder = models.champion()
+    yield from _conclude(context, version, verdict, holder)
 
 
-def _against_champion(models: Any, version: "Version", dvc: DvcResource) -> Any:
+def _against_champion(models: "ModelRegistry", version: "Version", dvc: DvcResource) -> Any:
     from soccer_assets.modelling.comparison import compare_with_champion
 
     return compare_with_champion(

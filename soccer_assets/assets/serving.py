@@ -19,6 +19,7 @@ from soccer_assets.resources import (
     WarehouseResource,
     WorkersResource,
 )
+from soccer_assets.resources.mlflow import champion_training
 from soccer_assets.serving.client import reload_workers
 from soccer_assets.warehouse.schema import prediction, serving_feature
 from soccer_assets.warehouse.serving_tables import (
@@ -26,6 +27,7 @@ from soccer_assets.warehouse.serving_tables import (
     publish_predictions,
     read_serving_features,
     replace_serving_features,
+    served_model,
     simplex_violations,
     upcoming_table,
 )
@@ -87,27 +89,26 @@ def serving_features(
     ],
 )
 def predictions(
-    warehouse: WarehouseResource, lake: LakeResource, registry: ModelRegistryResource
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    lake: LakeResource,
+    registry: ModelRegistryResource,
 ) -> dg.MaterializeResult:
     """1X2 probabilities of the champion for every coming and recent match. What was predicted for
     a match stays as it was once the match has begun."""
     from soccer_assets.modelling.holdout import PROBABILITY_COLUMNS
-    from soccer_assets.modelling.registry import CHAMPION as ALIAS
     from soccer_assets.modelling.registry import MODEL_NAME
 
-    models = registry.registry
-    champion = models.by_alias(ALIAS)
-    if champion is None:
-        raise dg.Failure("there is no champion yet: no version has passed every gate")
-    rows = read_serving_features(warehouse.engine)
-    if rows.empty:
-        raise dg.Failure("serving_features is empty: nothing to predict")
-    rows[PROBABILITY_COLUMNS] = models.load(champion).predict_proba(rows)
-    run = models.training(champion)
+    with registry.opened(context) as models:
+        champion, run = champion_training(models)
+        rows = read_serving_features(warehouse.engine)
+        if rows.empty:
+            raise dg.Failure("serving_features is empty: nothing to predict")
+        rows[PROBABILITY_COLUMNS] = models.predict(champion, rows)
     served = ServedModel(
         name=MODEL_NAME,
         version=champion.number,
-        run_id=champion.run_id,
+        run_id=run.run_id,
         data_revision=run.data_revision,
         promoted_at=champion.promoted_at,
         metrics={k: v for k, v in run.metrics.items() if k.startswith("model_")},
@@ -138,29 +139,30 @@ def predictions(
     kinds={"fastapi"},
 )
 def serving_workers(
-    context: dg.AssetExecutionContext, workers: WorkersResource, registry: ModelRegistryResource
+    context: dg.AssetExecutionContext, workers: WorkersResource, warehouse: WarehouseResource
 ) -> dg.MaterializeResult:
-    """The prediction workers, reloaded one at a time and verified to serve the champion."""
-    from soccer_assets.modelling.registry import CHAMPION as ALIAS
-
-    champion = registry.registry.by_alias(ALIAS)
+    """The prediction workers, reloaded one at a time and verified to serve the champion whose
+    predictions were published last."""
+    champion = served_model(warehouse.engine)
     if champion is None:
-        raise dg.Failure("there is no champion to serve")
-    with workers.clients() as clients:
-        reports = reload_workers(clients, champion.number, workers.timeout_seconds)
+        raise dg.Failure("nothing was published yet: materialize predictions")
+    with workers.clients(champion.run_id, context.log.warning) as (clients, started):
+        reports = reload_workers(
+            clients, champion.version, workers.timeout_seconds, expected_run=champion.run_id
+        )
         urls = [client.url for client in clients]
     told = pd.DataFrame([{k: getattr(r, k) for k in r.__slots__} for r in reports])
     if len(reports) < len(urls) or not all(report.ok for report in reports):
         raise dg.Failure(
             f"{len(urls) - sum(r.ok for r in reports)} of {len(urls)} workers do not serve version "
-            f"{champion.number}: {reports[-1].error}",
+            f"{champion.version}: {reports[-1].error}",
             metadata={"workers": table(told)},
         )
     return dg.MaterializeResult(
         metadata={
-            "champion_version": champion.number,
+            "champion_version": champion.version,
             "dagster/row_count": len(reports),
-            "embedded": not workers.urls,
+            "embedded": started,
             "workers": table(told),
         }
     )

@@ -114,6 +114,11 @@ class Verdict:
         """The criteria that are not met."""
         return tuple(criterion for criterion in self.reasons if not criterion.passed)
 
+    @classmethod
+    def from_dict(cls, recorded: Any) -> "Verdict":
+        """What ``as_dict`` gave. Raises ``LookupError`` or ``TypeError`` on anything else."""
+        return cls(recorded["gate"], tuple(Criterion(**one) for one in recorded["reasons"]))
+
     def as_dict(self) -> dict[str, Any]:
         """JSON-safe."""
         return {
@@ -188,17 +193,32 @@ def candidate_gate(
     champion_losses: ArrayLike | None,
     params: GateParams | None = None,
     blocks: ArrayLike | None = None,
+    *,
+    baseline_losses: Mapping[str, ArrayLike] | None = None,
+    champion_fault: str | None = None,
 ) -> Verdict:
     """May the model become a candidate: is it not worse than the champion beyond chance?
 
-    Both losses are per-match log-losses (n,) on the same matches; ``champion_losses`` is None when
-    nothing is served, and then the gate passes. ``blocks`` as in
+    All losses are per-match log-losses (n,) on the same matches; ``champion_losses`` is None when
+    nothing is served, and then the gate passes, or when the champion cannot be used, which
+    ``champion_fault`` tells, and then the baselines stand in for it. ``blocks`` as in
     :func:`~soccer_assets.modelling.bootstrap.paired_bootstrap`. Raises ``ValueError`` on unequal
     shapes or losses that are not finite.
     """
     limits = params or GateParams()
     if champion_losses is None:
-        return Verdict("candidate", (_no_champion("not_worse_than_champion"),))
+        reasons = [_no_champion("not_worse_than_champion", champion_fault)]
+        if champion_fault is not None and baseline_losses is not None:
+            losses = np.asarray(candidate_losses, dtype=np.float64)
+            prior, elo = (
+                np.asarray(baseline_losses[name], dtype=np.float64)
+                for name in (CLASS_PRIOR, ELO_LOGIT)
+            )
+            reasons += [
+                _better_than_prior(losses, prior, limits, blocks),
+                _not_worse_than_elo(losses, elo, limits, blocks),
+            ]
+        return Verdict("candidate", tuple(reasons))
     compared = _compare(candidate_losses, champion_losses, limits, blocks)
     return Verdict(
         "candidate",
@@ -222,13 +242,15 @@ def champion_gate(
     slices: Mapping[str, NDArray[np.bool_]] | None = None,
     params: GateParams | None = None,
     blocks: ArrayLike | None = None,
+    *,
+    champion_fault: str | None = None,
 ) -> Verdict:
     """May the model serve?
 
     ``probabilities`` (n, 3) are its own on held-out matches with ``outcomes`` (n,);
     ``baseline_losses`` holds the per-match log-losses (n,) of 'class_prior' and
-    'elo_ordered_logit', ``champion_losses`` the current champion's (None when there is none), all
-    on the same matches. ``slices`` is name -> mask (n,), such as
+    'elo_ordered_logit', ``champion_losses`` the current champion's (None when there is none, or
+    none that can be used, which ``champion_fault`` tells), all on the same matches. ``slices`` is name -> mask (n,), such as
     :func:`~soccer_assets.modelling.slices.standard_slices` gives. A champion trained later than the
     challenger may have seen these matches, which favours it.
 
@@ -245,7 +267,7 @@ def champion_gate(
     reasons = [
         _better_than_prior(losses, prior, limits, blocks),
         _not_worse_than_elo(losses, elo, limits, blocks),
-        _better_than_champion(losses, champion_losses, limits, blocks),
+        _better_than_champion(losses, champion_losses, champion_fault, limits, blocks),
         _calibrated(p, y, limits),
         *_slices_hold(losses, prior, slices or {}, limits, blocks),
     ]
@@ -343,11 +365,12 @@ def _not_worse_than_elo(
 def _better_than_champion(
     losses: FloatArray,
     champion_losses: ArrayLike | None,
+    champion_fault: str | None,
     limits: GateParams,
     blocks: ArrayLike | None,
 ) -> Criterion:
     if champion_losses is None:
-        return _no_champion("better_than_champion")
+        return _no_champion("better_than_champion", champion_fault)
     compared = _compare(losses, champion_losses, limits, blocks)
     return Criterion(
         "better_than_champion",
@@ -407,8 +430,9 @@ def _compare(
     return paired_bootstrap(a, b, limits.draws, limits.seed, blocks, limits.confidence)
 
 
-def _no_champion(name: str) -> Criterion:
-    return Criterion(name, True, None, "a champion to compare with", "there is no champion yet")
+def _no_champion(name: str, fault: str | None) -> Criterion:
+    why = f"the champion cannot be used: {fault}" if fault else "there is no champion yet"
+    return Criterion(name, True, None, "a champion to compare with", why)
 
 
 def _interval(compared: PairedComparison) -> str:

@@ -1,75 +1,159 @@
 """The model registry: versions, aliases and the verdicts that moved them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from soccer_assets.modelling.gates import Verdict
-from soccer_assets.modelling.model import OutcomeModel
+from soccer_assets.modelling.mlflow_service import Unusable, connect, explained, is_gone
+from soccer_assets.modelling.mlflow_sqlite import artifact_root
+from soccer_assets.modelling.model import MissingFeatures, OutcomeModel
 from soccer_assets.modelling.tracking import (
+    DAGSTER_RUN_TAG,
     KIND_TAG,
     KIND_TRAINING,
+    MODEL_URI_TAG,
     TrainingRun,
 )
 
 MODEL_NAME = "soccer_1x2"
 SMOKE, CANDIDATE, CHAMPION, PREVIOUS = "smoke", "candidate", "champion", "previous_champion"
 _PROMOTED_AT = "promoted_at"
+#: On a version whose promotion has begun: the number of the champion before, until all is done.
+_REPLACES = "replaces"
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Version:
-    """One registered version."""
+    """One registered version, whoever made it."""
 
     number: int
-    run_id: str
+    run_id: str | None
     tags: dict[str, str]
+    created_at: datetime
 
-    def verdict(self, gate: str) -> dict[str, Any] | None:
-        """The recorded verdict of a gate, as ``Verdict.as_dict`` gave it."""
-        text = self.tags.get(f"verdict.{gate}")
-        return json.loads(text) if text else None
+    def __str__(self) -> str:
+        return f"version {self.number} of {MODEL_NAME}"
+
+    def verdict(self, gate: str) -> Verdict | None:
+        """The recorded verdict of a gate; None without a legible one."""
+        try:
+            return Verdict.from_dict(json.loads(self.tags[f"verdict.{gate}"]))
+        except (LookupError, TypeError, ValueError):
+            return None
 
     @property
     def promoted_at(self) -> datetime:
-        return datetime.fromisoformat(self.tags[_PROMOTED_AT])
+        """When it passed the last gate; when it was made if an alias was moved to it by hand."""
+        try:
+            promoted = datetime.fromisoformat(self.tags[_PROMOTED_AT])
+        except (KeyError, ValueError):
+            return self.created_at
+        return promoted if promoted.tzinfo else promoted.replace(tzinfo=UTC)
+
+
+def _asked(
+    method: Callable[Concatenate["ModelRegistry", P], T],
+) -> Callable[Concatenate["ModelRegistry", P], T]:
+    """A method that speaks to MLflow: what keeps it from doing so is MlflowUnavailable."""
+
+    @wraps(method)
+    def asked(self: "ModelRegistry", *args: P.args, **kwargs: P.kwargs) -> T:
+        with explained(self._uri):
+            connect(self._uri, self._experiment)
+            return method(self, *args, **kwargs)
+
+    return asked
 
 
 class ModelRegistry:
-    """``MODEL_NAME`` in the MLflow registry at ``tracking_uri``."""
+    """``MODEL_NAME`` in the MLflow registry at ``tracking_uri``.
+
+    Methods raise MlflowUnavailable when MLflow does not answer, and Unusable, naming the version,
+    when what it keeps is not all there or was not made here.
+    """
 
     def __init__(self, tracking_uri: str, experiment: str) -> None:
         self._uri = tracking_uri
         self._experiment = experiment
-        prepare_local_store(tracking_uri)
 
     @cached_property
     def _client(self) -> Any:
         import mlflow
 
-        mlflow.set_tracking_uri(self._uri)
-        return mlflow.MlflowClient(self._uri)
+        return mlflow.MlflowClient()
 
+    @_asked
+    def begin_training(self, dagster_run_id: str, name: str) -> str:
+        """A new MLflow run that knows its Dagster run from its first moment; returns its id."""
+        run = self._client.create_run(
+            self._made_experiment(), tags={DAGSTER_RUN_TAG: dagster_run_id}, run_name=name
+        )
+        return run.info.run_id
+
+    def _made_experiment(self) -> str:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._client.create_experiment(self._experiment, artifact_root(self._uri))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        found = self._client.get_experiment_by_name(self._experiment)
+        if found.lifecycle_stage != "active":
+            raise Unusable(f"the MLflow experiment {self._experiment} was deleted: restore it")
+        return found.experiment_id
+
+    @_asked
     def latest_training(self) -> TrainingRun | None:
         """The newest finished training."""
-        experiment = self._client.get_experiment_by_name(self._experiment)
-        if experiment is None:
-            return None
-        runs = self._client.search_runs(
-            [experiment.experiment_id],
-            f"tags.`{KIND_TAG}` = '{KIND_TRAINING}' and attributes.status = 'FINISHED'",
-            order_by=["attributes.end_time DESC"],
-            max_results=1,
+        runs = self._runs(
+            "attributes.status = 'FINISHED'"
+            f" and tags.`{KIND_TAG}` = '{KIND_TRAINING}'"
+            # The model is the last that a training logs.
+            f" and tags.`{MODEL_URI_TAG}` LIKE 'models:/%'",
+            limit=1,
         )
         return TrainingRun.from_mlflow(runs[0]) if runs else None
 
+    def _runs(self, condition: str, limit: int = 1000) -> list[Any]:
+        """Of the experiment, the newest first."""
+        experiment = self._client.get_experiment_by_name(self._experiment)
+        if experiment is None:
+            return []
+        return self._client.search_runs(
+            [experiment.experiment_id],
+            condition,
+            order_by=["attributes.end_time DESC"],
+            max_results=limit,
+        )
+
+    @_asked
     def training(self, version: Version) -> TrainingRun:
         """The training that made a version."""
-        return TrainingRun.from_mlflow(self._client.get_run(version.run_id))
+        if not version.run_id:
+            raise Unusable(f"{version} was not made by a training here: it has no run")
+        try:
+            found = self._client.get_run(version.run_id)
+        except Exception as error:
+            if is_gone(error):
+                raise Unusable(f"{version}: its training run {version.run_id} is gone") from None
+            raise
+        return TrainingRun.from_mlflow(found, str(version))
 
+    @_asked
     def register(self, run: TrainingRun) -> Version:
         """The version made from a run, registered now unless it was before."""
         from mlflow.exceptions import MlflowException
@@ -79,10 +163,11 @@ class ModelRegistry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        known = self._client.search_model_versions(f"name = '{MODEL_NAME}'")
-        for version in known:
-            if version.run_id == run.run_id:
-                return _version(version)
+        known = self._client.search_model_versions(
+            f"name = '{MODEL_NAME}' and run_id = '{run.run_id}'"
+        )
+        if known:
+            return _version(known[0])
         made = self._client.create_model_version(
             MODEL_NAME,
             run.model_uri,
@@ -91,51 +176,130 @@ class ModelRegistry:
         )
         return _version(made)
 
+    @_asked
     def by_alias(self, alias: str) -> Version | None:
         """The version an alias points to; None when it points nowhere."""
-        from mlflow.exceptions import MlflowException
-
         try:
-            return _version(self._client.get_model_version_by_alias(MODEL_NAME, alias))
-        except MlflowException as error:
-            # A missing alias is INVALID_PARAMETER_VALUE, a missing model RESOURCE_DOES_NOT_EXIST.
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            aliases = self._client.get_registered_model(MODEL_NAME).aliases
+            if alias not in aliases:
+                return None
+            return _version(self._client.get_model_version(MODEL_NAME, aliases[alias]))
+        except Exception as error:
+            # Of a model that was never registered, or a version that was deleted.
+            if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
                 return None
             raise
 
+    def champion(self) -> Version | None:
+        """The version that serves; a promotion that was broken off after it began to is finished."""
+        version = self.by_alias(CHAMPION)
+        if version and _REPLACES in version.tags:
+            self._finish_promotion(version)
+        return version
+
+    @_asked
     def record(self, version: Version, verdict: Verdict) -> None:
         """Write a gate's verdict on the version, passed or not."""
         self._tag(version, f"verdict.{verdict.gate}", json.dumps(verdict.as_dict()))
 
+    @_asked
     def point(self, alias: str, version: Version) -> None:
         """Move an alias."""
         self._client.set_registered_model_alias(MODEL_NAME, alias, str(version.number))
 
+    @_asked
     def promote(self, version: Version) -> None:
-        """Make a version the champion; the one before stays reachable for a rollback."""
-        current = self.by_alias(CHAMPION)
-        if current and current.number != version.number:
-            self.point(PREVIOUS, current)
-        self._tag(version, _PROMOTED_AT, datetime.now(UTC).isoformat())
-        self.point(CHAMPION, version)
+        """Make a version the champion; the one before stays reachable for a rollback.
 
+        The champion's alias moves in one step. What is to follow is written on the version before,
+        so that whoever is killed in between leaves the old state or one that ``champion`` completes.
+        """
+        current = self.champion()
+        self._tag(version, _PROMOTED_AT, datetime.now(UTC).isoformat())
+        if current and current.number != version.number:
+            self._tag(version, _REPLACES, str(current.number))
+        self.point(CHAMPION, version)
+        self.champion()
+
+    @_asked
+    def _finish_promotion(self, version: Version) -> None:
+        before = version.tags[_REPLACES]
+        try:
+            self._client.set_registered_model_alias(MODEL_NAME, PREVIOUS, before)
+        except Exception as error:
+            if not is_gone(error):  # it may have been deleted since
+                raise
+        self._client.delete_model_version_tag(MODEL_NAME, str(version.number), _REPLACES)
+
+    @_asked
     def load(self, version: Version) -> OutcomeModel:
         """The version's model."""
         import mlflow
 
-        mlflow.set_tracking_uri(self._uri)
-        loaded = mlflow.pyfunc.load_model(f"models:/{MODEL_NAME}/{version.number}")
-        return loaded.unwrap_python_model().model
+        with TemporaryDirectory() as folder:
+            uri = f"models:/{MODEL_NAME}/{version.number}"
+            try:
+                files = mlflow.artifacts.download_artifacts(uri, dst_path=folder)
+                gone = not list(Path(files).iterdir())  # a folder that is not there looks empty
+            except Exception as error:
+                gone = is_gone(error)
+                if not gone:
+                    raise
+            if gone:
+                raise Unusable(f"{version}: the files of its model are gone")
+            try:
+                model = mlflow.pyfunc.load_model(files).unwrap_python_model().model
+            except Exception as error:  # whatever may be wrong with a model that anybody made
+                if isinstance(error, MemoryError | OSError) and not is_gone(error):
+                    raise
+                raise Unusable(f"{version} cannot be loaded: {_first_line(error)}") from error
+        if not isinstance(model, OutcomeModel):
+            raise Unusable(f"{version} was not made by a training here: it is no OutcomeModel")
+        return model
+
+    def predict(self, version: Version, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """What ``OutcomeModel.predict_proba`` of the version's model gives."""
+        model = self.load(version)
+        try:
+            return model.predict_proba(frame)
+        except MissingFeatures as error:
+            absent = ", ".join(error.columns)
+            raise Unusable(f"{version} needs features that are not there: {absent}") from None
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise Unusable(f"{version} cannot predict: {_first_line(error)}") from error
+
+    @_asked
+    def end_broken_off(self, is_over: Callable[[str], bool]) -> list[str]:
+        """End the runs of trainings that were killed; returns their ids.
+
+        Args:
+            is_over: whether the Dagster run of this id has ended. One that it does not know has
+                another Dagster instance.
+        """
+        killed = [
+            run.info
+            for run in self._runs("attributes.status = 'RUNNING'")
+            if is_over(run.data.tags.get(DAGSTER_RUN_TAG, ""))
+        ]
+        for run in killed:
+            for model in self._client.search_logged_models(
+                [run.experiment_id], f"source_run_id = '{run.run_id}'"
+            ):
+                if model.status == "PENDING":
+                    self._client.finalize_logged_model(model.model_id, "FAILED")
+            self._client.set_terminated(run.run_id, "KILLED")
+        return [run.run_id for run in killed]
 
     def _tag(self, version: Version, key: str, value: str) -> None:
         self._client.set_model_version_tag(MODEL_NAME, str(version.number), key, value)
 
 
 def _version(found: Any) -> Version:
-    return Version(int(found.version), found.run_id, dict(found.tags or {}))
+    created = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
+    return Version(int(found.version), found.run_id or None, dict(found.tags or {}), created)
 
 
-def prepare_local_store(tracking_uri: str) -> None:
-    """Make the folder of an SQLite store, which MLflow does not."""
-    if tracking_uri.startswith("sqlite:///"):
-        Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

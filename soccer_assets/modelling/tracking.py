@@ -2,13 +2,16 @@
 
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
+from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable, explained, is_gone
 from soccer_assets.modelling.params import TrainingParams
 from soccer_assets.modelling.train import MODEL, TrainingResult
 from soccer_assets.monitoring.drift import ReferenceProfile
@@ -18,6 +21,10 @@ DATA_REVISION_TAG = "soccer.data_revision"
 TRAINED_UNTIL_TAG = "soccer.trained_until"
 ROWS_TAG = "soccer.finished_matches"
 MODEL_URI_TAG = "soccer.model_uri"
+DAGSTER_RUN_TAG = "dagster_run_id"  # dagster-mlflow's name for it
+#: How long a training that is done waits for MLflow to take it.
+PATIENCE_SECONDS = 300
+T = TypeVar("T")
 _HOLDOUT, _REFERENCE, _REPORT = "holdout.parquet", "reference_profile.json", "scorecard.json"
 
 
@@ -31,13 +38,38 @@ def log_training(
 ) -> str:
     """Log everything about a training to the active MLflow run; returns the run's id.
 
-    Metrics are ``<system>_<score>`` on the holdout; ``model_*`` are the trained model's.
+    Metrics are ``<system>_<score>`` on the holdout; ``model_*`` are the trained model's. The work
+    of an hour is not lost to a server that is away for minutes: it is waited for.
+
+    Raises:
+        MlflowUnavailable: it was away for longer, or went away meanwhile.
     """
+    import mlflow
+    import tenacity
+
+    with explained(mlflow.get_tracking_uri()):
+        for attempt in tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(MlflowUnavailable),
+            stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
+            wait=tenacity.wait_exponential(max=30),
+            reraise=True,
+        ):
+            with attempt, explained(mlflow.get_tracking_uri()):
+                mlflow.set_tags({KIND_TAG: KIND_TRAINING})
+        return _log_training(result, params, data_revision, finished_matches, tags)
+
+
+def _log_training(
+    result: TrainingResult,
+    params: TrainingParams,
+    data_revision: str,
+    finished_matches: int,
+    tags: dict[str, str],
+) -> str:
     import mlflow
 
     mlflow.set_tags(
         {
-            KIND_TAG: KIND_TRAINING,
             DATA_REVISION_TAG: data_revision,
             TRAINED_UNTIL_TAG: result.model.trained_until.isoformat(),
             ROWS_TAG: str(finished_matches),
@@ -125,9 +157,15 @@ def reliability_plot(result: TrainingResult) -> bytes:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A finished training as MLflow remembers it."""
+    """A finished training as MLflow remembers it.
+
+    What is missing of it is told as Unusable, and an MLflow that does not answer as
+    MlflowUnavailable.
+    """
 
     run_id: str
+    known_as: str
+    """In messages: the version that was made of it, or the training itself."""
     data_revision: str
     trained_until: pd.Timestamp
     finished_matches: int
@@ -135,29 +173,63 @@ class TrainingRun:
     metrics: dict[str, float]
 
     @classmethod
-    def from_mlflow(cls, run: Any) -> "TrainingRun":
-        tags = run.data.tags
+    def from_mlflow(cls, run: Any, version: str | None = None) -> "TrainingRun":
+        tags, run_id = run.data.tags, run.info.run_id
+        known_as = f"{version}, trained by run {run_id}," if version else f"training {run_id}"
+        required = (DATA_REVISION_TAG, TRAINED_UNTIL_TAG, ROWS_TAG, MODEL_URI_TAG)
+        if absent := [tag for tag in required if not tags.get(tag)]:
+            raise Unusable(f"{known_as} lacks the tags {', '.join(absent)}")
+        try:
+            trained_until, rows = pd.Timestamp(tags[TRAINED_UNTIL_TAG]), int(tags[ROWS_TAG])
+        except ValueError as error:
+            raise Unusable(f"{known_as} has a tag that is not legible: {error}") from None
         return cls(
-            run_id=run.info.run_id,
+            run_id=run_id,
+            known_as=known_as,
             data_revision=tags[DATA_REVISION_TAG],
-            trained_until=pd.Timestamp(tags[TRAINED_UNTIL_TAG]),
-            finished_matches=int(tags[ROWS_TAG]),
+            trained_until=trained_until,
+            finished_matches=rows,
             model_uri=tags[MODEL_URI_TAG],
             metrics=dict(run.data.metrics),
         )
 
+    def metric(self, name: str) -> float:
+        try:
+            return self.metrics[name]
+        except KeyError:
+            raise Unusable(f"{self.known_as} lacks the metric {name}") from None
+
     def holdout(self) -> pd.DataFrame:
         """Every system's predictions on the held-out matches."""
-        return pd.read_parquet(self._artifact(_HOLDOUT))
+        return self._read(_HOLDOUT, lambda body: pd.read_parquet(BytesIO(body)))
 
     def reference(self) -> ReferenceProfile:
         """What the features looked like in training."""
-        return ReferenceProfile.from_json(Path(self._artifact(_REFERENCE)).read_text())
+        return self._read(_REFERENCE, lambda body: ReferenceProfile.from_json(body.decode()))
 
     def reliability_png(self) -> bytes:
-        return Path(self._artifact("reliability.png")).read_bytes()
+        return self._read("reliability.png", bytes)
 
-    def _artifact(self, name: str) -> str:
-        from mlflow.artifacts import download_artifacts
+    def _read(self, name: str, parse: Callable[[bytes], T]) -> T:
+        body = self._artifact(name)
+        try:
+            return parse(body)
+        except Exception as error:  # whatever a file that was changed since may hold
+            raise Unusable(f"{self.known_as} has an illegible {name}: {error!r}") from error
 
-        return download_artifacts(run_id=self.run_id, artifact_path=name)
+    def _artifact(self, name: str) -> bytes:
+        import mlflow
+
+        with (
+            explained(mlflow.get_tracking_uri()),
+            tempfile.TemporaryDirectory() as folder,
+        ):
+            try:
+                path = mlflow.artifacts.download_artifacts(
+                    run_id=self.run_id, artifact_path=name, dst_path=folder
+                )
+            except Exception as error:
+                if is_gone(error):
+                    raise Unusable(f"{self.known_as} lacks the file {name}") from None
+                raise
+            return Path(path).read_bytes()

@@ -2,11 +2,12 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable, explained
 from soccer_assets.settings import get_settings
 
 if TYPE_CHECKING:  # importing these at run time costs seconds that most processes need not pay
@@ -20,57 +21,22 @@ def _tracking_uri() -> str:
     return get_settings().tracking_uri
 
 
-class MlflowTrackingResource(dg.ConfigurableResource):
-    """Opens the MLflow run of a training through ``dagster_mlflow.mlflow_tracking``.
-
-    The URI may hold credentials, so it is read from the environment and never configured.
-    """
-
-    experiment: str = EXPERIMENT
-
-    @contextmanager
-    def run(self, context: dg.AssetExecutionContext) -> Iterator[None]:
-        """An active MLflow run tagged with the Dagster run, ended when the block is left."""
-        # Imported here: it takes seconds, and only a training needs it.
-        warnings.simplefilter("ignore", dg.BetaWarning)  # dagster-mlflow is beta, knowingly used
-        import mlflow
-        from dagster_mlflow import mlflow_tracking
-
-        from soccer_assets.modelling.registry import prepare_local_store
-
-        prepare_local_store(_tracking_uri())
-        mlflow.set_tracking_uri(_tracking_uri())
-        _ensure_experiment(self.experiment)
-        configured = mlflow_tracking.configured(
-            {"experiment_name": self.experiment, "env": {}, "extra_tags": {}}
-        )
-        with dg.build_resources(
-            {"mlflow": configured},
-            instance=context.instance,
-            dagster_run=context.run,
-            log_manager=context.log,
-        ) as resources:
-            try:
-                yield
-            except BaseException:
-                resources.mlflow.end_run("FAILED")
-                raise
-            resources.mlflow.end_run("FINISHED")
-
-
-def _ensure_experiment(name: str) -> None:
-    """With a local database, artifacts go beside it and not into the current folder."""
-    import mlflow
-
-    settings = get_settings()
-    if mlflow.get_experiment_by_name(name) is None:
-        local = settings.mlflow_tracking_uri is None
-        location = (settings.home / "mlflow" / "artifacts").as_uri() if local else None
-        mlflow.create_experiment(name, artifact_location=location)
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """What MLflow does not give fails a step in one line; only an outage is worth a retry."""
+    try:
+        yield
+    except MlflowUnavailable as error:
+        raise dg.Failure(str(error)) from None
+    except Unusable as error:
+        raise dg.Failure(str(error), allow_retries=False) from error.__cause__
 
 
 class ModelRegistryResource(dg.ConfigurableResource):
-    """Versions, aliases and verdicts of the served model."""
+    """Versions, aliases and verdicts of the served model.
+
+    The URI may hold credentials, so it is read from the environment and never configured.
+    """
 
     experiment: str = EXPERIMENT
 
@@ -80,13 +46,73 @@ class ModelRegistryResource(dg.ConfigurableResource):
 
         return ModelRegistry(_tracking_uri(), self.experiment)
 
+    @contextmanager
+    def opened(self, context: dg.AssetExecutionContext) -> Iterator["ModelRegistry"]:
+        """The registry for a step, after the runs of trainings that were killed are ended."""
+        with _failures_told():
+            models = self.registry
+            end_broken_off(models, context)
+            yield models
 
-def champion_training(registry: ModelRegistryResource) -> "tuple[Version, TrainingRun]":
+
+class MlflowTrackingResource(dg.ConfigurableResource):
+    """Opens the MLflow run of a training through ``dagster_mlflow.mlflow_tracking``."""
+
+    experiment: str = EXPERIMENT
+
+    @contextmanager
+    def run(self, context: dg.AssetExecutionContext) -> Iterator[None]:
+        """An active MLflow run tagged with the Dagster run, ended when the block is left."""
+        # Imported here: it takes seconds, and only a training needs it.
+        warnings.simplefilter("ignore", dg.BetaWarning)  # dagster-mlflow is beta, knowingly used
+        from dagster_mlflow import mlflow_tracking
+
+        from soccer_assets.modelling.registry import ModelRegistry
+
+        uri = _tracking_uri()
+        models = ModelRegistry(uri, self.experiment)
+        with _failures_told():
+            end_broken_off(models, context)
+            run_id = models.begin_training(context.run.run_id, context.run.job_name)
+            configured = mlflow_tracking.configured(
+                {
+                    "experiment_name": self.experiment,
+                    "mlflow_run_id": run_id,
+                    "env": {},
+                    "extra_tags": {},
+                }
+            )
+            with dg.build_resources(
+                {"mlflow": configured},
+                instance=context.instance,
+                dagster_run=context.run,
+                log_manager=context.log,
+            ) as resources:
+                try:
+                    yield
+                except BaseException as error:
+                    with suppress(Exception):  # MLflow may be what failed; the next run ends it
+                        ended = "FAILED" if isinstance(error, Exception) else "KILLED"
+                        resources.mlflow.end_run(ended)
+                    raise
+                with explained(uri):
+                    resources.mlflow.end_run("FINISHED")
+
+
+def end_broken_off(models: "ModelRegistry", context: dg.AssetExecutionContext) -> None:
+    """End the MLflow runs whose Dagster run is over: they were killed, or lost MLflow."""
+
+    def is_over(dagster_run_id: str) -> bool:
+        run = context.instance.get_run_by_id(dagster_run_id)
+        return run is not None and run.is_finished
+
+    for run_id in models.end_broken_off(is_over):
+        context.log.warning(f"MLflow run {run_id} was left running by a training that is over")
+
+
+def champion_training(models: "ModelRegistry") -> "tuple[Version, TrainingRun]":
     """The champion and the training that made it. Raises Failure when there is none."""
-    from soccer_assets.modelling.registry import CHAMPION
-
-    models = registry.registry
-    version = models.by_alias(CHAMPION)
+    version = models.champion()
     if version is None:
         raise dg.Failure("there is no champion yet: no version has passed every gate")
     return version, models.training(version)

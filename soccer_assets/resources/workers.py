@@ -1,12 +1,12 @@
 """The prediction workers: those of ``SERVING_WORKERS``, the local one, or one for the occasion."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import dagster as dg
 import httpx
 
-from soccer_assets.serving.client import WorkerClient
+from soccer_assets.serving.client import WorkerClient, stranger
 from soccer_assets.settings import DEFAULT_PORT, get_settings
 from soccer_assets.warehouse.connection import database_url
 
@@ -27,17 +27,35 @@ class WorkersResource(dg.ConfigurableResource):
     timeout_seconds: float = 60.0
 
     @contextmanager
-    def clients(self) -> Iterator[list[WorkerClient]]:
-        """One client a worker. With none configured it is the one that ``soccer serve`` runs on its
-        default port; with none running either, one is started for as long as this is open, so that
-        what was published is proven to load and serve."""
+    def clients(
+        self, run_id: str, tell: Callable[[str], None]
+    ) -> Iterator[tuple[list[WorkerClient], bool]]:
+        """One client a worker, and whether the worker was started for the occasion.
+
+        With none configured it is the one that ``soccer serve`` runs on its default port. With none
+        there either, or only another home's, one is started for as long as this is open, so that
+        what was published is proven to load and serve.
+
+        Args:
+            run_id: the training whose model was published.
+            tell: is told of a worker that is passed over.
+        """
         token = get_settings().reload_token
         with ExitStack() as stack:
             urls = self.urls
             if not urls and _is_alive(DEFAULT_WORKER):
-                urls = [DEFAULT_WORKER]
-            elif not urls:
+                with WorkerClient(DEFAULT_WORKER, token) as client:
+                    why = stranger(client, run_id)
+                if why is None:
+                    urls = [DEFAULT_WORKER]
+                else:
+                    tell(
+                        f"{DEFAULT_WORKER} is not this home's worker, for {why}: "
+                        "the proof is made with one of its own"
+                    )
+            started = not urls
+            if started:
                 from soccer_assets.serving.server import ServiceProcess
 
                 urls = [stack.enter_context(ServiceProcess(database_url(), token)).base_url]
-            yield [stack.enter_context(WorkerClient(url, token)) for url in urls]
+            yield [stack.enter_context(WorkerClient(url, token)) for url in urls], started

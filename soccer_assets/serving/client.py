@@ -140,15 +140,20 @@ def reload_workers(
     timeout: float = 60.0,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
+    *,
+    expected_run: str | None = None,
 ) -> list[WorkerReport]:
-    """Reload one worker after the other, each given ``timeout`` seconds to serve the version.
+    """Reload one worker after the other, each given ``timeout`` seconds to serve the version, and
+    the one of ``expected_run`` if that is given: versions are counted anew in every registry.
 
     Stops at the first that fails, so the last report may be a failure and the workers after it
     have no report and were not touched.
     """
     reports: list[WorkerReport] = []
     for client in clients:
-        reports.append(_reload_worker(client, expected_version, timeout, sleep, clock))
+        reports.append(
+            _reload_worker(client, expected_version, expected_run, timeout, sleep, clock)
+        )
         if not reports[-1].ok:
             break
     return reports
@@ -157,6 +162,7 @@ def reload_workers(
 def _reload_worker(
     client: WorkerClient,
     expected_version: int,
+    expected_run: str | None,
     timeout: float,
     sleep: Callable[[float], None],
     clock: Callable[[], float],
@@ -182,6 +188,9 @@ def _reload_worker(
     if result.version_after != expected_version:  # waiting would not change it
         problem = f"loaded version {result.version_after}, not {expected_version}"
         return report(result, error=f"{client.url}: {problem}")
+    if serves_another(result, expected_run):
+        problem = f"loaded the model of run {result.run_id}, not of {expected_run}"
+        return report(result, error=f"{client.url}: {problem}")
     while True:
         problem_now = _unmet(client, expected_version)
         if problem_now is None:
@@ -189,6 +198,30 @@ def _reload_worker(
         if clock() - started >= timeout:
             return report(result, error=f"{problem_now} (after {timeout:g} s)")
         sleep(POLL_SECONDS)
+
+
+def serves_another(result: ReloadResult, run_id: str | None) -> bool:
+    """Whether a reload has brought in the model of another training, so of another database."""
+    return None not in (run_id, result.run_id) and result.run_id != run_id
+
+
+def stranger(client: WorkerClient, run_id: str | None = None) -> str | None:
+    """Why the worker that answers a client is not one of this home's; None if it is, as far as it
+    says. It is reloaded on the way.
+
+    Args:
+        client: with this home's token.
+        run_id: the training whose model this home serves.
+    """
+    try:
+        result = client.reload()
+    except WorkerRefused as error:
+        return "it does not know the reload token" if error.status_code in (401, 403) else None
+    except WorkerUnreachable:
+        return None
+    if serves_another(result, run_id):
+        return f"it serves the model of run {result.run_id}"
+    return None
 
 
 def _unmet(client: WorkerClient, expected_version: int) -> str | None:

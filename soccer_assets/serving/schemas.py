@@ -72,6 +72,7 @@ class Readiness(BaseModel):
 class ReloadResult(BaseModel):
     version_before: int | None = Field(description="Null when nothing was loaded before.")
     version_after: int
+    run_id: str | None = Field(default=None, description="Tracking run that trained it.")
     n_predictions: int
     loaded_at: datetime
 

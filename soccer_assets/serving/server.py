@@ -2,10 +2,12 @@
 
 import argparse
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -46,7 +48,8 @@ class ServiceProcess:
     """A worker as a child process; secrets reach it through its environment only.
 
     The parent binds the port and the child inherits it: ``port=0`` means any free one, and no
-    other process can take it between the choice and the start.
+    other process can take it between the choice and the start. The child ends with its parent,
+    however that ends: its input is a pipe that nobody else holds.
     """
 
     def __init__(
@@ -87,7 +90,7 @@ class ServiceProcess:
                     self._command(listener.fileno()),
                     env=self._environment(),
                     pass_fds=[listener.fileno()],
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=output,
                 )
@@ -113,6 +116,9 @@ class ServiceProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        finally:
+            if process.stdin:
+                process.stdin.close()
 
     def __enter__(self) -> "ServiceProcess":
         return self.start()
@@ -170,16 +176,28 @@ class ServiceProcess:
         return text.strip()
 
 
+def _end_with_parent() -> None:
+    """Wait for the other end of the input to be closed."""
+    # Not through sys.stdin, whose lock would be held at the end.
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m soccer_assets.serving.server")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--fd", type=int, help="descriptor of a bound socket to serve on instead")
+    parser.add_argument(
+        "--fd", type=int, help="descriptor of a bound socket to serve on, until the input ends"
+    )
     parser.add_argument("--max-age-hours", type=float, default=MAX_AGE.total_seconds() / 3600)
     options = parser.parse_args()
     url = os.environ.get(DATABASE_URL_VARIABLE)
     if not url:
         parser.error(f"{DATABASE_URL_VARIABLE} is not set")
+    if options.fd is not None:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     run(
         url,
         options.host,

@@ -12,6 +12,7 @@ import orjson
 import sqlalchemy as sa
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi_offline import FastAPIOffline
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -58,16 +59,21 @@ def create_app(
     recent_days: int = RECENT_DAYS,
     retry_seconds: float = 3.0,
     startup_seconds: float = 10.0,
+    load_seconds: float = 60.0,
 ) -> FastAPI:
     """The service over one database.
 
     :param token: what POST /reload must present; ``None`` or empty switches reloading off.
-    :param max_age: predictions written longer ago than this make the worker not ready.
+    :param max_age: predictions written longer ago than this make the worker not ready, and so do
+        those that a clock dated as far ahead.
     :param retry_seconds: pause between attempts to load the first snapshot.
     :param startup_seconds: how long start-up waits for the first attempt before it goes on.
+    :param load_seconds: how long an attempt may take; a database may accept and never answer.
     """
     engine = serving_engine(engine_or_url) if isinstance(engine_or_url, str) else engine_or_url
-    store = SnapshotStore(lambda: load_snapshot(engine, clock(), recent_days=recent_days))
+    store = SnapshotStore(
+        lambda: load_snapshot(engine, clock(), recent_days=recent_days), load_seconds
+    )
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -80,12 +86,13 @@ def create_app(
         with contextlib.suppress(asyncio.CancelledError):
             await loading
 
-    app = FastAPI(
+    app = FastAPIOffline(  # its pages bring their scripts along
         title="Soccer 1X2 predictions",
         description="Home, draw and away probabilities of coming matches from the champion model. "
         f"Every response names the model version it was answered from in `{VERSION_HEADER}`.",
         version="1",
         lifespan=lifespan,
+        swagger_ui_parameters={"validatorUrl": "none"},  # by default a public server
     )
     app.add_middleware(_PinSnapshot, store=store)
     _add_prediction_routes(app, clock)
@@ -226,6 +233,7 @@ def _add_worker_routes(
         return ReloadResult(
             version_before=before.model.version if before else None,
             version_after=after.model.version,
+            run_id=after.model.run_id,
             n_predictions=len(after.entries),
             loaded_at=after.loaded_at,
         )
@@ -282,9 +290,10 @@ def _readiness(
         return Readiness(ready=False, reason=last_error or "still loading", last_error=last_error)
     age = snapshot.age(now)
     reason = None
-    if age > max_age:
-        hours, limit = (delta.total_seconds() / 3600 for delta in (age, max_age))
-        reason = f"the predictions are {hours:.1f} h old; {limit:.1f} h is the limit"
+    if abs(age) > max_age:  # dated ahead of now they would look fresh for as long
+        hours, limit = (delta.total_seconds() / 3600 for delta in (abs(age), max_age))
+        how = "old" if age > max_age else "ahead of now"
+        reason = f"the predictions are {hours:.1f} h {how}; {limit:.1f} h is the limit"
     return Readiness(
         ready=reason is None,
         version=snapshot.model.version,

@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
+import threading
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from soccer_assets.serving.snapshot import NoChampion, Snapshot
 
@@ -18,8 +21,9 @@ class LoadFailed(RuntimeError):
 class SnapshotStore:
     """Loads one snapshot at a time, off the event loop, and swaps it in with one assignment."""
 
-    def __init__(self, load: Callable[[], Snapshot]) -> None:
+    def __init__(self, load: Callable[[], Snapshot], load_seconds: float = 60.0) -> None:
         self._load = load
+        self._load_seconds = load_seconds
         self._lock = asyncio.Lock()
         self.snapshot: Snapshot | None = None
         self.last_error: str | None = None
@@ -32,11 +36,11 @@ class SnapshotStore:
         async with self._lock:
             before = self.snapshot
             try:
-                after = await asyncio.to_thread(self._load)
+                after = await asyncio.wait_for(_in_thread(self._load), self._load_seconds)
             except Exception as error:
                 reason = _public_reason(error)
                 if reason != self.last_error:  # a retry every few seconds need not repeat itself
-                    log.warning("snapshot not loaded: %s", reason, exc_info=_details(error))
+                    log.warning("snapshot not loaded: %s%s", reason, _details(error))
                 self.last_error = reason
                 raise LoadFailed(reason) from error
             self.snapshot, self.last_error = after, None
@@ -53,14 +57,47 @@ class SnapshotStore:
         tried.set()
 
 
+async def _in_thread(load: Callable[[], Snapshot]) -> Snapshot:
+    """Not ``asyncio.to_thread``: nobody waits for the thread at the end, should it hang."""
+    loop = asyncio.get_running_loop()
+    loaded: asyncio.Future[Snapshot] = loop.create_future()
+
+    def settle(snapshot: Snapshot | None, error: Exception | None) -> None:
+        if loaded.done():  # too late
+            return
+        if error is not None:
+            loaded.set_exception(error)
+        elif snapshot is not None:
+            loaded.set_result(snapshot)
+
+    def run() -> None:
+        snapshot = error = None
+        try:
+            snapshot = load()
+        except Exception as failure:
+            error = failure
+        with suppress(RuntimeError):  # the loop may be closed by now
+            loop.call_soon_threadsafe(settle, snapshot, error)
+
+    threading.Thread(target=run, name="load", daemon=True).start()
+    return await loaded
+
+
 def _public_reason(error: Exception) -> str:
     """Readiness needs no password: no host, user or SQL may show in it."""
     if isinstance(error, NoChampion):
         return str(error)
+    if isinstance(error, TimeoutError):
+        return "the database does not answer in time"
     if isinstance(error, SQLAlchemyError):
         return f"the database could not be read ({type(error).__name__})"
     return f"the predictions could not be loaded ({type(error).__name__})"
 
 
-def _details(error: Exception) -> Exception | None:
-    return None if isinstance(error, NoChampion) else error
+def _details(error: Exception) -> str:
+    """For the log: what the database said, or where a bug is."""
+    if isinstance(error, NoChampion | TimeoutError):
+        return ""
+    if isinstance(error, DBAPIError):
+        return f": {str(error.orig).strip().splitlines()[0]}"
+    return "\n" + "".join(traceback.format_exception(error))

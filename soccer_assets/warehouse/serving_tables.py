@@ -114,6 +114,17 @@ def publish_predictions(
     return changed
 
 
+def served_model(engine: sa.Engine) -> ServedModel | None:
+    """The champion whose predictions were published last; None before the first."""
+    query = sa.text(
+        f"SELECT model_name AS name, version, run_id, data_revision, promoted_at, metrics"
+        f" FROM {SCHEMA}.served_model"
+    )
+    with engine.connect() as connection:
+        row = connection.execute(query).mappings().one_or_none()
+    return ServedModel(**row) if row else None
+
+
 def read_settled(engine: sa.Engine, version: int, after: datetime) -> tuple[Any, Any]:
     """Predictions of a version for matches after a moment, and the results there are for them.
 

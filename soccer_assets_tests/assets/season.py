@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +155,9 @@ def begin_season(postgres_server: str, home: Path, world: LeagueSimulator) -> It
         migrate(engine)
         engine.dispose()
         with (
-            ServiceProcess(url, TOKEN) as process,
+            ServiceProcess(
+                url, TOKEN, max_age=timedelta(days=30)
+            ) as process,  # its clock stands still
             WorkerClient(process.base_url) as worker,
             platform(
                 home,

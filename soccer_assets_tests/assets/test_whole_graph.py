@@ -3,6 +3,8 @@
 import base64
 import itertools
 import json
+import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,13 +17,17 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from soccer_assets.cli import app
 from soccer_assets.definitions import make_definitions
 from soccer_assets.lake.frames import get_frame
 from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.modelling.holdout import PROBABILITY_COLUMNS
 from soccer_assets.modelling.registry import MODEL_NAME
 from soccer_assets.resources import workers
+from soccer_assets.runner import JobFailed
+from soccer_assets.serving.server import ServiceProcess
 from soccer_assets.settings import get_settings
+from soccer_assets.warehouse.connection import database_url
 from soccer_assets.warehouse.serving_tables import read_serving_features
 from soccer_assets_tests.assets.season import (
     LENIENT,
@@ -152,7 +158,8 @@ def test_every_asset_of_the_run_is_made_and_every_check_passes(
     made = set(season.platform.recorded(promoted.result))
     assert made == FEATURES | MODEL | {"serving_features"} | NEED_A_CHAMPION
     found = checks_of(promoted.result)
-    assert set(found) == {"newest_result", "feature_ranges", "probability_simplex"} | TRIGGERS
+    others = {"newest_result", "feature_ranges", "champion_loads", "probability_simplex"}
+    assert set(found) == others | TRIGGERS
     assert all(check.passed for check in found.values())
 
 
@@ -184,7 +191,7 @@ def test_the_holdout_compares_the_model_with_every_baseline_on_the_same_matches(
     assert metrics["model_log_loss"] < metrics["elo_ordered_logit_log_loss"]
     assert metrics["elo_ordered_logit_log_loss"] < metrics["class_prior_log_loss"]
     for system in SYSTEMS:
-        assert f"| {system} " in told["holdout"]
+        assert f"| {system} " in plain(told["holdout"])
         assert {f"{system}_{score}" for score in ("brier", "rps", "ece", "accuracy")} <= set(
             metrics
         )
@@ -232,12 +239,12 @@ def test_a_model_that_passes_every_gate_becomes_the_champion(
     for asset, name in gates:
         verdict = champion.verdict(name.removesuffix("_model"))
         assert verdict is not None
-        assert verdict["passed"]
+        assert verdict.passed
         told = metadata_of(promoted.result, asset)
         assert (told["version"], told["promoted"], told["alias_version"]) == (2, True, 2)
         assert told["mlflow_run_id"] == champion.run_id
-        for reason in verdict["reasons"]:
-            assert f"| {reason['name']} " in told["criteria"]
+        for reason in verdict.reasons:
+            assert f"| {reason.name} " in plain(told["criteria"])
 
 
 def test_a_refused_challenger_leaves_the_champion_in_office(
@@ -251,7 +258,7 @@ def test_a_refused_challenger_leaves_the_champion_in_office(
     assert challenger is not None
     verdict = challenger.verdict("champion")
     assert verdict is not None
-    failed = {one["name"] for one in verdict["reasons"] if not one["passed"]}
+    failed = {one.name for one in verdict.failures}
     # A twin of the champion is no better than it.
     assert failed == {"better_than_champion", "calibrated"}
     assert all(name in told["verdict"] for name in failed)
@@ -319,7 +326,7 @@ def test_the_worker_that_was_verified_serves_the_champion(season: Season, promot
     told = metadata_of(promoted.result, "serving_workers")
     assert (told["champion_version"], told["dagster/row_count"]) == (2, 1)
     assert told["embedded"] is False
-    assert season.worker.url in told["workers"]
+    assert season.worker.url in plain(told["workers"])
     assert promoted.worker is not None
     assert promoted.worker.version == 2
     assert promoted.worker.run_id == metadata_of(promoted.result, "trained_model")["mlflow_run_id"]
@@ -354,6 +361,171 @@ def test_without_a_worker_one_is_started_for_the_proof(
     told = metadata_of(here.run("serving_workers"), "serving_workers")
     assert told["embedded"] is True
     assert (told["champion_version"], told["dagster/row_count"]) == (2, 1)
+
+
+def test_another_homes_worker_on_the_default_port_is_passed_over(
+    season: Season, refreshed: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses the reload token of this home, and stays as it was."""
+    before = season.worker.model()
+    with ServiceProcess(database_url(), "another home's token") as stranger:
+        monkeypatch.setattr(workers, "DEFAULT_WORKER", stranger.base_url)
+        settings = get_settings().model_copy(update={"serving_workers": ""})
+        here = replace(season.platform, definitions=make_definitions(settings))
+        result = here.run("serving_workers")
+    told = metadata_of(result, "serving_workers")
+    assert told["embedded"] is True
+    assert (told["champion_version"], told["dagster/row_count"]) == (2, 1)
+    warnings = [
+        entry.user_message
+        for entry in here.instance.all_logs(result.run_id)
+        if entry.level == logging.WARNING
+    ]
+    assert [line for line in warnings if stranger.base_url in line and "reload token" in line]
+    assert season.worker.model() == before
+
+
+def test_a_loop_that_fails_at_its_workers_shows_scorecard_and_predictions_before_it_says_so(
+    season: Season,
+    refreshed: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def loop(*_: object) -> None:
+        raise JobFailed("refresh: serving_workers: 1 of 1 workers do not serve version 2")
+
+    monkeypatch.setattr("soccer_assets.demo.run_loop", loop)
+    with pytest.raises(SystemExit) as ended:
+        app(["demo", "--days", "90"])
+    assert ended.value.code == 1
+    shown, told = capsys.readouterr()
+    assert "Holdout of champion version 2" in shown
+    assert "Coming matches" in shown
+    assert shown.count("v2") == 15
+    assert told == "soccer: refresh: serving_workers: 1 of 1 workers do not serve version 2\n"
+
+
+# A champion that is not what it should be
+
+
+@contextmanager
+def champion(season: Season, version: str) -> Iterator[None]:
+    """Somebody moves the alias by hand, and back."""
+    client = mlflow_client()
+    before = client.get_model_version_by_alias(MODEL_NAME, "champion").version
+    client.set_registered_model_alias(MODEL_NAME, "champion", version)
+    try:
+        yield
+    finally:
+        client.set_registered_model_alias(MODEL_NAME, "champion", before)
+
+
+def served(season: Season) -> dict[str, object]:
+    with season.platform.engine.connect() as connection:
+        rows = connection.execute(sa.text("SELECT * FROM soccer.served_model"))
+        return dict(rows.mappings().one())
+
+
+def plain(markdown: str) -> str:
+    """Without the escapes that keep text from being read as markup."""
+    return re.sub(r"\\(.)", r"\1", markdown.replace("\u2060", ""))
+
+
+def test_a_champion_by_hand_without_a_date_of_promotion_is_served(
+    season: Season, refreshed: Stage
+) -> None:
+    with restored(season, "prediction"), restored(season, "served_model"):
+        with champion(season, "3"):  # it was refused
+            result = season.platform.run("predictions")
+        assert metadata_of(result, "predictions")["champion_version"] == 3
+        assert served(season)["version"] == 3
+
+
+def test_a_champion_that_was_not_made_here_is_refused_by_name(
+    season: Season, refreshed: Stage
+) -> None:
+    client = mlflow_client()
+    run = client.create_run(client.search_experiments()[0].experiment_id)
+    source = client.get_model_version(MODEL_NAME, "3").source
+    made = client.create_model_version(MODEL_NAME, source, run.info.run_id)
+    before = served(season)
+    names = ("predictions", "feature_drift", "prediction_scorecard", "data_volume")
+    with champion(season, made.version):
+        found = {name: season.platform.run(name, raise_on_error=False) for name in names}
+    for result in found.values():
+        [told] = faults_of(result)
+        assert told.startswith(f"version {made.version} of {MODEL_NAME}, trained by run ")
+        assert "lacks the tags soccer.data_revision" in told
+    assert served(season) == before
+    client.delete_model_version(MODEL_NAME, made.version)
+
+
+def test_a_champion_whose_files_are_gone_is_named_and_does_not_bar_its_replacement(
+    season: Season, refreshed: Stage
+) -> None:
+    here = season.platform
+    before, champion = served(season), here.registry.champion()
+    assert champion is not None
+    model = Path(here.home / "mlflow" / "artifacts" / "models")
+    lost = model / here.registry.training(champion).model_uri.removeprefix("models:/")
+    aside = lost.rename(here.home / "aside")
+    season.set_gates(LENIENT)
+    try:
+        [told] = faults_of(here.run("predictions", raise_on_error=False))
+        assert told == f"version 2 of {MODEL_NAME}: the files of its model are gone"
+        assert served(season) == before
+        result = here.run("candidate_model")
+    finally:
+        aside.rename(lost)
+        season.set_gates(STRICT)
+    found = checks_of(result)["champion_loads"]
+    assert not found.passed
+    assert found.severity is dg.AssetCheckSeverity.WARN
+    assert found.metadata["fault"].value == told
+    criteria = metadata_of(result, "candidate_model")["criteria"]
+    assert "files of its model are gone" in plain(criteria)
+    assert here.registry.by_alias("candidate").number == 3  # type: ignore[union-attr]
+
+
+def test_an_mlflow_that_is_away_is_named_and_the_last_predictions_stay(
+    season: Season, refreshed: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = served(season)
+    away = get_settings().model_copy(
+        update={"mlflow_tracking_uri": "http://somebody:hunter2@127.0.0.1:9"}
+    )
+    monkeypatch.setattr("soccer_assets.resources.mlflow.get_settings", lambda: away)
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "")
+    for asset in ("predictions", "trained_model", "candidate_model"):
+        result = season.platform.run(asset, raise_on_error=False)
+        [told] = faults_of(result)
+        assert told.startswith("MLflow at http://127.0.0.1:9 does not answer (")
+        everything = "".join(
+            str(entry) for entry in season.platform.instance.all_logs(result.run_id)
+        )
+        assert "hunter2" not in everything
+    assert served(season) == before
+
+
+def test_the_run_of_a_training_that_was_killed_is_ended_by_whoever_comes_next(
+    season: Season, refreshed: Stage
+) -> None:
+    here = season.platform
+    alive = here.instance.create_run_for_job(
+        here.definitions.resolve_job_def("refresh"), status=dg.DagsterRunStatus.STARTED
+    )
+    registry = here.registry
+    left = {
+        name: registry.begin_training(name, "retrain")
+        for name in (refreshed.result.run_id, alive.run_id, "of another Dagster")
+    }
+    here.run("data_volume")
+    statuses = [mlflow_client().get_run(run).info.status for run in left.values()]
+    assert statuses == ["KILLED", "RUNNING", "RUNNING"]
+    for run in left.values():
+        mlflow_client().delete_run(run)
+    here.instance.delete_run(alive.run_id)
 
 
 # The scoring loop

@@ -136,3 +136,35 @@ def test_a_day_later_the_new_results_are_in_the_features_and_the_champion_is_kep
     assert next_day.newest_result > second.newest_result
     assert "Running stage 'features'" in next_day.printed
     assert (next_day.mlflow_runs, next_day.champion) == (1, "1")
+
+
+def test_a_worker_that_refuses_does_not_keep_the_predictions_from_being_shown(
+    home: Path, next_day: Demo
+) -> None:
+    shell = Shell(
+        home,
+        {"SOCCER_AS_OF": TOMORROW.isoformat(), "SERVING_WORKERS": "http://127.0.0.1:9"},
+    )
+    printed = shell.fails("soccer", "demo")
+    assert "Holdout of champion version 1" in printed
+    assert printed.index("Coming matches (kick-off UTC)") < printed.index("workers do not serve")
+
+
+def test_a_home_that_was_moved_serves_its_champion_and_trains_another(
+    home: Path, next_day: Demo
+) -> None:
+    """Last, for the home is elsewhere afterwards."""
+    moved = home.with_name(f"{home.name} moved #1")
+    home.rename(moved)
+    try:
+        demo = run_demo(moved, TOMORROW)
+        assert (demo.mlflow_runs, demo.champion) == (1, "1")
+        assert len(demo.coming_matches) == 15
+        shell = Shell(moved, {"SOCCER_AS_OF": TOMORROW.isoformat()})
+        gates = shell.run("dagster", "job", "execute", "-j", "retrain")
+        assert "candidate gate" in gates
+        again = run_demo(moved, TOMORROW)
+        assert again.mlflow_runs == 2
+        assert not home.exists()
+    finally:
+        moved.rename(home)

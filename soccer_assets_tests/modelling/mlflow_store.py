@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from soccer_assets.modelling.mlflow_service import connect
 from soccer_assets.modelling.params import TrainingParams
 from soccer_assets.modelling.registry import ModelRegistry
 from soccer_assets.modelling.tracking import log_training
@@ -31,17 +32,17 @@ class Store:
         """An active MLflow run; yields its id."""
         import mlflow
 
-        self.registry()  # makes the folder
-        mlflow.set_tracking_uri(self.uri)
-        known = mlflow.get_experiment_by_name(EXPERIMENT)
-        experiment_id = known.experiment_id if known else self._create_experiment()
-        with mlflow.start_run(experiment_id=experiment_id) as run:
+        connect(self.uri, EXPERIMENT)
+        with mlflow.start_run(experiment_id=self.experiment_id) as run:
             yield run.info.run_id
 
-    def _create_experiment(self) -> str:
+    @property
+    def experiment_id(self) -> str:
         import mlflow
 
-        return mlflow.create_experiment(EXPERIMENT, (self.root / "artifacts").as_uri())
+        found = mlflow.get_experiment_by_name(EXPERIMENT)
+        assert found is not None
+        return found.experiment_id
 
     def close(self) -> None:
         """Leave no trace in the environment, where MLflow keeps the address of its store."""

@@ -5,7 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from soccer_assets.modelling.gates import GateParams, candidate_gate, champion_gate, smoke_gate
+from soccer_assets.modelling.gates import (
+    GateParams,
+    Verdict,
+    candidate_gate,
+    champion_gate,
+    smoke_gate,
+)
 from soccer_assets.modelling.metrics import per_match_log_loss
 
 FAST = GateParams(draws=300, ece_draws=50)
@@ -157,6 +163,35 @@ def test_champion_passes_a_better_calibrated_model(judged):
     ]
     assert judged.gate(champion_losses=None).passed
     json.dumps(verdict.as_dict(), allow_nan=False)
+
+
+FAULT = "version 1 of soccer_1x2: the files of its model are gone"
+
+
+def test_in_place_of_a_champion_that_cannot_be_used_a_candidate_meets_the_baselines(judged):
+    def gate(losses):
+        baselines = {"class_prior": judged.prior, "elo_ordered_logit": judged.elo}
+        return candidate_gate(losses, None, FAST, baseline_losses=baselines, champion_fault=FAULT)
+
+    verdict = gate(per_match_log_loss(judged.p, judged.y))
+    assert verdict.passed, verdict.summary()
+    told = {criterion.name: criterion for criterion in verdict.reasons}
+    assert set(told) == {"not_worse_than_champion", "better_than_class_prior", "not_worse_than_elo"}
+    assert FAULT in told["not_worse_than_champion"].explanation
+    assert told["not_worse_than_champion"].observed is None
+    assert failed(gate(judged.prior)) == ["better_than_class_prior", "not_worse_than_elo"]
+
+
+def test_a_champion_that_cannot_be_used_is_named_in_the_verdict_on_its_successor(judged):
+    verdict = judged.gate(champion_losses=None, champion_fault=FAULT)
+    assert verdict.passed
+    [told] = [one for one in verdict.reasons if one.name == "better_than_champion"]
+    assert FAULT in told.explanation
+
+
+def test_a_verdict_is_read_back_as_it_was(judged):
+    verdict = judged.gate()
+    assert Verdict.from_dict(json.loads(json.dumps(verdict.as_dict()))) == verdict
 
 
 def test_champion_fails_the_prior_itself(judged):

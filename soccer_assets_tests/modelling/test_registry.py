@@ -1,9 +1,14 @@
 """The registry: one version a training, aliases that move, verdicts that stay."""
 
-from collections.abc import Iterator
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +17,7 @@ from soccer_assets.modelling.comparison import compare_with_champion
 from soccer_assets.modelling.gates import GateParams, smoke_gate
 from soccer_assets.modelling.holdout import losses_of
 from soccer_assets.modelling.metrics import per_match_log_loss
+from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable
 from soccer_assets.modelling.registry import (
     CANDIDATE,
     CHAMPION,
@@ -23,6 +29,11 @@ from soccer_assets.modelling.registry import (
 from soccer_assets.modelling.train import TrainingParams, TrainingResult, train
 from soccer_assets_tests.modelling.mlflow_store import Store
 from soccer_assets_tests.modelling.synthetic import FEATURES, simulate_matches
+
+
+class Killed(BaseException):
+    """Stands for a kill between two requests to MLflow, which are whole each."""
+
 
 ALIASES = (SMOKE, CANDIDATE, CHAMPION, PREVIOUS)
 #: The old model knows less than the new one.
@@ -46,8 +57,10 @@ def new(dataset: pd.DataFrame) -> TrainingResult:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    store = Store(tmp_path_factory.mktemp("registry"))
+def store(
+    new_store: Callable[[Path], Store], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    store = new_store(tmp_path_factory.mktemp("registry") / "home")
     yield store
     store.close()
 
@@ -79,8 +92,10 @@ def number(registry: ModelRegistry, alias: str) -> int | None:
     return version.number if version else None
 
 
-def test_an_alias_of_a_model_that_was_never_registered_is_none(tmp_path: Path) -> None:
-    assert Store(tmp_path).registry().by_alias(CHAMPION) is None
+def test_an_alias_of_a_model_that_was_never_registered_is_none(
+    new_store: Callable[[Path], Store], tmp_path: Path
+) -> None:
+    assert new_store(tmp_path / "home").registry().by_alias(CHAMPION) is None
 
 
 def test_an_alias_that_points_nowhere_is_none(registry: ModelRegistry) -> None:
@@ -142,7 +157,7 @@ def test_verdicts_are_recorded_passed_or_not(
         registry.record(version, verdict)
         recorded = registry.by_alias(SMOKE)
         assert recorded is not None
-        assert recorded.verdict("smoke") == verdict.as_dict()
+        assert recorded.verdict("smoke") == verdict
         assert recorded.verdict("champion") is None
 
 
@@ -166,6 +181,292 @@ def test_another_process_of_the_registry_sees_the_same(
 ) -> None:
     registry.promote(versions[1])
     assert number(store.registry(), CHAMPION) == 2
+
+
+# Kills
+
+
+def die_before(registry: ModelRegistry, write: int, patch: pytest.MonkeyPatch) -> None:
+    """Have the n-th write from now on be the end of this process."""
+    client, written = registry._client, itertools.count(1)
+
+    def counted(method: Callable[..., Any]) -> Callable[..., Any]:
+        def ask(*arguments: Any, **more: Any) -> Any:
+            if next(written) == write:
+                raise Killed
+            return method(*arguments, **more)
+
+        return ask
+
+    for name in dir(client):
+        if name.startswith(("set_", "create_", "delete_")):
+            patch.setattr(client, name, counted(getattr(client, name)), raising=True)
+
+
+@pytest.mark.parametrize("write", range(1, 7))
+def test_a_promotion_that_was_killed_is_as_if_it_had_not_begun_or_is_completed(
+    write: int, registry: ModelRegistry, versions: list[Version], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = versions
+    registry.promote(two)
+    registry.promote(one)
+    assert (number(registry, CHAMPION), number(registry, PREVIOUS)) == (1, 2)
+    with monkeypatch.context() as patch:
+        die_before(registry, write, patch)
+        killed = False
+        try:
+            registry.promote(two)
+        except Killed:
+            killed = True
+    assert killed is (write <= 5)
+    after = number(registry, CHAMPION)
+    assert after in (1, 2)
+    assert registry.champion() is not None
+    assert (after, number(registry, PREVIOUS)) in ((1, 2), (2, 1))
+    # The command that was killed, once more.
+    registry.promote(two)
+    assert (number(registry, CHAMPION), number(registry, PREVIOUS)) == (2, 1)
+    champion = registry.champion()
+    assert champion is not None
+    assert set(champion.tags) == {"promoted_at"} | {
+        tag for tag in champion.tags if tag.startswith("verdict.")
+    }
+
+
+def test_a_champion_whose_predecessor_was_deleted_meanwhile_stays_in_office(
+    registry: ModelRegistry, versions: list[Version]
+) -> None:
+    registry.point(CHAMPION, versions[0])
+    registry._tag(versions[0], "replaces", "99")
+    champion = registry.champion()
+    assert champion is not None
+    assert number(registry, PREVIOUS) is None
+    assert "replaces" not in registry.by_alias(CHAMPION).tags  # type: ignore[union-attr]
+
+
+def test_runs_of_trainings_that_were_killed_are_ended(registry: ModelRegistry) -> None:
+    mine = {name: registry.begin_training(name, "retrain") for name in ("over", "alive", "else")}
+    client = mlflow.MlflowClient()
+    client.create_logged_model(
+        client.get_run(mine["over"]).info.experiment_id, "half", source_run_id=mine["over"]
+    )
+    assert registry.end_broken_off(lambda run: run == "over") == [mine["over"]]
+    statuses = {name: client.get_run(run_id).info.status for name, run_id in mine.items()}
+    assert statuses == {"over": "KILLED", "alive": "RUNNING", "else": "RUNNING"}
+    assert registry.end_broken_off(lambda run: run == "over") == []
+    [model] = client.search_logged_models(
+        [client.get_run(mine["over"]).info.experiment_id], "name = 'half'"
+    )
+    assert model.status.value == "FAILED"
+    for name in ("alive", "else"):
+        client.set_terminated(mine[name], "FAILED")
+
+
+# Versions that anybody may have made
+
+
+@dataclass
+class Foreign(mlflow.pyfunc.PythonModel):
+    """Somebody's model, which this project has not made."""
+
+    model: object = None
+
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+        return [0.0] * len(model_input)
+
+
+def make_version(
+    registry: ModelRegistry, run_id: str | None, model: object = None, *, source: str = ""
+) -> Version:
+    """What a person registers by hand."""
+    if not source:
+        logged = mlflow.pyfunc.log_model(
+            name="model", python_model=Foreign(model), pip_requirements=["mlflow"]
+        )
+        source = logged.model_uri
+    made = registry._client.create_model_version("soccer_1x2", source, run_id)
+    registry._client.set_registered_model_alias("soccer_1x2", CHAMPION, made.version)
+    champion = registry.champion()
+    assert champion is not None
+    return champion
+
+
+def test_a_version_without_our_tags_is_served_all_the_same(
+    registry: ModelRegistry, versions: list[Version], dataset: pd.DataFrame, new: TrainingResult
+) -> None:
+    ours = versions[1]
+    uri = registry.training(ours).model_uri
+    champion = make_version(registry, ours.run_id, source=uri)
+    assert champion.tags == {}
+    assert champion.promoted_at == champion.created_at
+    assert timedelta(0) <= datetime.now(UTC) - champion.promoted_at < timedelta(minutes=10)
+    assert registry.training(champion).run_id == ours.run_id
+    np.testing.assert_array_equal(
+        registry.predict(champion, dataset), new.model.predict_proba(dataset)
+    )
+
+
+@pytest.mark.parametrize("text", ["", "last week", "[]", '{"gate": "smoke"}', '{"reasons": [1]}'])
+def test_tags_that_are_not_legible_are_taken_for_absent(text: str) -> None:
+    made = datetime(2025, 3, 1, tzinfo=UTC)
+    version = Version(1, "r", {"promoted_at": text, "verdict.smoke": text}, made)
+    assert version.promoted_at == made
+    assert version.verdict("smoke") is None
+    naive = Version(1, "r", {"promoted_at": "2025-03-02"}, made)
+    assert naive.promoted_at == datetime(2025, 3, 2, tzinfo=UTC)
+
+
+def test_a_version_that_cannot_be_served_is_refused_by_name_and_with_what_it_lacks(
+    store: Store,
+    registry: ModelRegistry,
+    versions: list[Version],
+    dataset: pd.DataFrame,
+    old: TrainingResult,
+) -> None:
+    with store.run() as bare:
+        foreign = make_version(registry, bare)
+    with pytest.raises(Unusable, match=rf"version {foreign.number} of .* no OutcomeModel"):
+        registry.predict(foreign, dataset)
+    with pytest.raises(
+        Unusable, match=rf"version {foreign.number} .* {bare}, lacks the tags soccer"
+    ):
+        registry.training(foreign)
+
+    with store.run():
+        ours = make_version(registry, None, old.model)
+    with pytest.raises(Unusable, match=rf"version {ours.number} of .* has no run"):
+        registry.training(replace(ours, run_id=None))
+    with pytest.raises(Unusable, match=rf"version {ours.number} .* not there: noise"):
+        registry.predict(ours, dataset.drop(columns="noise"))
+
+    orphan = Version(7, "f" * 32, {}, datetime.now(UTC))
+    with pytest.raises(Unusable, match=r"version 7 .* its training run f+ is gone"):
+        registry.training(orphan)
+    with pytest.raises(Unusable, match=r"version 99 .* files of its model are gone"):
+        registry.load(Version(99, "r", {}, datetime.now(UTC)))
+
+
+def test_an_alias_of_a_deleted_version_points_nowhere(
+    store: Store, registry: ModelRegistry, versions: list[Version]
+) -> None:
+    version = make_version(
+        registry, versions[0].run_id, source=registry.training(versions[0]).model_uri
+    )
+    registry._client.delete_model_version("soccer_1x2", str(version.number))
+    assert registry.champion() is None
+
+
+# A home that was moved, and files that are gone
+
+
+@pytest.fixture
+def moved(
+    store: Store, registry: ModelRegistry, versions: list[Version], tmp_path: Path
+) -> Iterator[Store]:
+    """A home with champion 1, copied to where it is now; the old place is out of reach."""
+    registry.promote(versions[0])
+    here = Store(tmp_path / "My #1 home")
+    shutil.copytree(store.root, here.root)
+    away = store.root.with_name("away")
+    store.root.rename(away)
+    yield here
+    away.rename(store.root)
+
+
+def test_a_home_that_was_moved_serves_and_trains_as_before(
+    moved: Store, old: TrainingResult, new: TrainingResult, dataset: pd.DataFrame
+) -> None:
+    registry = moved.registry()
+    champion = registry.champion()
+    assert champion is not None
+    expected = old.model.predict_proba(dataset)
+    np.testing.assert_array_equal(registry.predict(champion, dataset), expected)
+    run = registry.training(champion)
+    pd.testing.assert_frame_equal(run.holdout(), old.holdout_predictions)
+    run.reference()
+    run_id = moved.log(new, NEW)
+    assert [path for path in (moved.root / "mlflow" / "artifacts").iterdir() if run_id in path.name]
+    made = registry.latest_training()
+    assert made is not None
+    assert made.run_id == run_id
+    candidate = registry.register(made)
+    assert compare_with_champion(registry, candidate, dataset).champion_losses is not None
+
+
+def lose(store: Store, pattern: str) -> None:
+    found = list((store.root / "mlflow" / "artifacts").glob(pattern))
+    assert found
+    for path in found:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        ("models/*", "version 1 of soccer_1x2: the files of its model are gone"),
+        ("models/*/artifacts/python_model.pkl", "version 1 of soccer_1x2 cannot be loaded: "),
+    ],
+)
+def test_a_champion_whose_files_are_gone_does_not_bar_its_replacement(
+    lost: str, told: str, moved: Store, new: TrainingResult, dataset: pd.DataFrame
+) -> None:
+    lose(moved, lost)
+    registry = moved.registry()
+    champion = registry.champion()
+    assert champion is not None
+    with pytest.raises(Unusable, match=told):
+        registry.predict(champion, dataset)
+    moved.log(new, NEW)
+    made = registry.latest_training()
+    assert made is not None
+    comparison = compare_with_champion(registry, registry.register(made), dataset)
+    assert comparison.champion_losses is None
+    assert comparison.champion_fault is not None
+    assert comparison.champion_fault.startswith(told)
+
+
+def test_a_champion_that_needs_features_of_the_past_does_not_bar_its_replacement(
+    registry: ModelRegistry, versions: list[Version], dataset: pd.DataFrame
+) -> None:
+    registry.promote(versions[0])
+    comparison = compare_with_champion(registry, versions[1], dataset.drop(columns="noise"))
+    assert comparison.champion_fault is not None
+    assert comparison.champion_fault.endswith("not there: noise")
+
+
+def test_a_training_that_has_lost_a_file_is_told_with_its_version(
+    moved: Store,
+) -> None:
+    registry = moved.registry()
+    champion = registry.champion()
+    assert champion is not None
+    lose(moved, "*/artifacts/holdout.parquet")
+    (moved.root / "mlflow" / "artifacts" / str(champion.run_id)).joinpath(
+        "artifacts", "reference_profile.json"
+    ).write_text("{")
+    run = registry.training(champion)
+    with pytest.raises(Unusable, match=r"version 1 .* lacks the file holdout.parquet"):
+        run.holdout()
+    with pytest.raises(Unusable, match=r"version 1 .* illegible reference_profile.json"):
+        run.reference()
+    with pytest.raises(Unusable, match=r"version 1 .* lacks the metric nonsense"):
+        run.metric("nonsense")
+
+
+def test_files_that_cannot_be_read_now_are_no_files_that_are_gone(
+    moved: Store, dataset: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or an outage would let a model into office that the champion would have kept out."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    registry = moved.registry()
+    champion = registry.champion()
+    assert champion is not None
+    monkeypatch.setattr("mlflow.artifacts.download_artifacts", full)
+    with pytest.raises(MlflowUnavailable, match="No space left"):
+        registry.predict(champion, dataset)
 
 
 # Comparison with the champion

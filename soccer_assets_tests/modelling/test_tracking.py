@@ -1,7 +1,7 @@
 """What a training leaves in MLflow can be read back."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mlflow
@@ -31,8 +31,10 @@ def result(dataset: pd.DataFrame) -> TrainingResult:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    store = Store(tmp_path_factory.mktemp("tracking"))
+def store(
+    new_store: Callable[[Path], Store], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    store = new_store(tmp_path_factory.mktemp("tracking") / "home")
     yield store
     store.close()
 
@@ -52,8 +54,8 @@ def logged(store: Store, result: TrainingResult) -> TrainingRun:
     return found
 
 
-def test_no_training_before_the_first(tmp_path: Path) -> None:
-    assert Store(tmp_path).registry().latest_training() is None
+def test_no_training_before_the_first(new_store: Callable[[Path], Store], tmp_path: Path) -> None:
+    assert new_store(tmp_path / "home").registry().latest_training() is None
 
 
 def test_a_training_knows_its_data_and_its_scores(run: TrainingRun, result: TrainingResult) -> None:

@@ -9,6 +9,7 @@ from soccer_assets.serving.client import (
     WorkerRefused,
     WorkerUnreachable,
     reload_workers,
+    stranger,
 )
 
 TOKEN = "very-secret-token"
@@ -35,6 +36,7 @@ class FakeWorker:
                 json={
                     "version_before": before,
                     "version_after": self.loaded,
+                    "run_id": "r",
                     "n_predictions": 0,
                     "loaded_at": "2025-03-01T12:00:00Z",
                 },
@@ -116,6 +118,29 @@ def test_another_version_than_expected_fails_at_once() -> None:
     (report,) = reload_workers([client_of(worker)], 2)
     assert "loaded version 3, not 2" in str(report.error)
     assert worker.asked == ["/reload"]
+
+
+def test_the_same_version_of_another_registry_fails_at_once() -> None:
+    worker = FakeWorker()
+    (report,) = reload_workers([client_of(worker)], 2, expected_run="another")
+    assert "loaded the model of run r, not of another" in str(report.error)
+    assert worker.asked == ["/reload"]
+    (report,) = reload_workers([client_of(FakeWorker())], 2, expected_run="r")
+    assert report.ok
+
+
+def test_a_stranger_is_known_by_its_token_or_by_its_model() -> None:
+    def refusing(status: int) -> Callable[[httpx.Request], httpx.Response]:
+        return lambda _: httpx.Response(status, json={"detail": "no"})
+
+    for status in (401, 403):
+        assert stranger(client_of(refusing(status)), "r") == "it does not know the reload token"
+    assert stranger(client_of(FakeWorker()), "another") == "it serves the model of run r"
+    # These are its own, in trouble or not: that is for the reload to tell.
+    assert stranger(client_of(FakeWorker()), "r") is None
+    assert stranger(client_of(FakeWorker())) is None
+    assert stranger(client_of(refusing(503)), "r") is None
+    assert stranger(client_of(FakeWorker(dead=True)), "r") is None
 
 
 def test_no_workers() -> None:

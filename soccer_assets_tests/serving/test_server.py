@@ -1,5 +1,7 @@
 """Real workers over real HTTP."""
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -8,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
+import sqlalchemy as sa
 
 from soccer_assets.serving.client import (
     WorkerClient,
@@ -79,6 +83,41 @@ def test_a_dead_worker_leaves_the_rest_on_the_old_model(database: Database) -> N
         with dead:  # the same object and port again
             reports = reload_workers(clients, 2, timeout=5)
         assert [report.ok for report in reports] == [True] * 3
+
+
+def test_a_worker_whose_reload_hangs_still_ends_when_it_is_told_to(database: Database) -> None:
+    """The thread of the reload waits for a database that is silent: nobody waits for it."""
+    database.serve(1, at=datetime.now(UTC))
+    with (
+        ServiceProcess(database.url, TOKEN) as process,
+        WorkerClient(process.base_url, TOKEN, timeout=1.0) as client,
+    ):
+        wait_for_version(client, 1)
+        with database.engine.begin() as holder:
+            holder.execute(sa.text("LOCK TABLE soccer.served_model"))
+            with pytest.raises(WorkerUnreachable):
+                client.reload()
+            assert client.ready().version == 1
+            assert process.pid is not None
+            os.kill(process.pid, signal.SIGTERM)
+            gone, _ = psutil.wait_procs([psutil.Process(process.pid)], timeout=25)
+            assert gone  # a statement's own limit is 30 s
+
+
+def test_a_worker_ends_with_a_parent_that_is_killed() -> None:
+    code = (
+        "from soccer_assets.serving.server import ServiceProcess;"
+        "process = ServiceProcess('postgresql+psycopg2://127.0.0.1:1/none', None).start();"
+        "print(process.pid, flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        worker = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    gone, _ = psutil.wait_procs([worker], timeout=60)
+    assert gone
 
 
 def test_a_worker_that_cannot_start_says_why_without_secrets() -> None:

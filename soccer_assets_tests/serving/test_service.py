@@ -1,3 +1,4 @@
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -233,6 +234,43 @@ def test_old_predictions_make_it_not_ready(
     assert client.get("/readyz").status_code == 200
 
 
+def test_predictions_of_a_clock_that_ran_ahead_do_not_look_fresh(
+    database: Database, start: Callable[..., TestClient], clock: Clock
+) -> None:
+    """Else they would for as long as it ran ahead."""
+    database.serve(1, at=NOW + HOUR)  # clocks of machines differ a little
+    client = start()
+    assert client.get("/readyz").status_code == 200
+    database.serve(1, at=NOW + timedelta(days=365))
+    client.post("/reload", headers=AUTH)
+    ready = client.get("/readyz")
+    assert ready.status_code == 503
+    assert (
+        ready.json()["reason"] == "the predictions are 8760.0 h ahead of now; 36.0 h is the limit"
+    )
+
+
+def test_a_database_that_stops_answering_ends_no_more_than_the_reload(
+    database: Database, start: Callable[..., TestClient]
+) -> None:
+    """It accepts, and then a query waits: for a lock, say, or for ever."""
+    database.add_match(1, NOW + HOUR)
+    database.serve(1)
+    client = start(load_seconds=1.0)
+    with database.engine.begin() as holder:
+        holder.execute(sa.text("LOCK TABLE soccer.served_model"))
+        response = client.post("/reload", headers=AUTH)
+        assert response.status_code == 503
+        assert response.json()["detail"].endswith("the database does not answer in time")
+        assert ids(client.get("/predictions")) == [1]
+        ready = client.get("/readyz").json()
+        assert (ready["ready"], ready["version"]) == (True, 1)
+        assert ready["last_error"] == "the database does not answer in time"
+    database.serve(2)
+    assert client.post("/reload", headers=AUTH).json()["version_after"] == 2
+    assert client.get("/readyz").json()["last_error"] is None
+
+
 def test_reload(database: Database, start: Callable[..., TestClient]) -> None:
     database.add_match(1, NOW + HOUR)
     database.serve(1)
@@ -349,3 +387,19 @@ def test_the_documentation_describes_the_answers(
         document["paths"]["/predictions/{match_id}"]["get"]["responses"]
     )
     assert document["paths"]["/reload"]["post"]["security"]
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_the_pages_for_people_need_nothing_from_elsewhere(
+    page: str, start: Callable[..., TestClient]
+) -> None:
+    client = start(engine="postgresql+psycopg2://127.0.0.1:1/none")
+    answer = client.get(page)
+    assert answer.status_code == 200
+    needed = re.findall(r"""(?:src|href)=["']([^"']+)""", answer.text)
+    assert len([name for name in needed if name.endswith(".js")]) == 1
+    assert not [name for name in needed if "//" in name]
+    for name in needed:
+        file = client.get(name)
+        assert file.status_code == 200
+        assert len(file.content) > 1000
