@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -32,10 +33,12 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True)
 class Shell:
-    """A shell in the checkout with a ``SOCCER_HOME`` of its own, and ``variables`` exported."""
+    """A shell in the checkout, or another ``folder``, with a ``SOCCER_HOME`` of its own, and
+    ``variables`` exported."""
 
     home: Path
     variables: Mapping[str, str] = field(default_factory=dict)
+    folder: Path = field(default_factory=project_folder)
 
     def run(self, command: str, *arguments: str | Path) -> str:
         """Run a command of this environment to its end; returns all that it printed.
@@ -56,7 +59,7 @@ class Shell:
     def _run(self, command: str, *arguments: str | Path) -> tuple[int, str]:
         done = subprocess.run(
             [BIN / command, *arguments],
-            cwd=project_folder(),
+            cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -67,13 +70,17 @@ class Shell:
         return done.returncode, _COLOURS.sub("", done.stdout)
 
     @contextmanager
-    def running(self, command: str, *arguments: str, answers_at: str) -> Iterator[None]:
-        """A command that runs from when it answers GET ``answers_at`` with 200 until Ctrl-C."""
+    def running(
+        self, command: str, *arguments: str, answers_at: str | Callable[[], bool]
+    ) -> Iterator[None]:
+        """A command that runs until Ctrl-C, from when it answers GET ``answers_at`` with 200, or
+        says so in another way."""
+        is_up = answers_at if callable(answers_at) else partial(_answers, answers_at)
         output = self.home / f"{command}.log"
         with output.open("wb") as log:
             process = subprocess.Popen(
                 [BIN / command, *arguments],
-                cwd=project_folder(),
+                cwd=self.folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -81,7 +88,7 @@ class Shell:
                 start_new_session=True,
             )
         try:
-            wait_until(lambda: process.poll() is not None or _answers(answers_at))
+            wait_until(lambda: process.poll() is not None or is_up())
             assert process.poll() is None, f"`{command}` ended:\n{output.read_text()[-8000:]}"
             yield
         finally:

@@ -1,0 +1,158 @@
+"""Every command that the README and the Dockerfile name works as they name it.
+
+In an environment like the image's: a folder with what the Dockerfile copies, and its variables.
+"""
+
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from soccer_assets.settings import project_folder
+from soccer_assets_tests.end_to_end.shell import Shell, free_port, open_shell
+
+README = (project_folder() / "README.md").read_text()
+DOCKERFILE = (project_folder() / "Dockerfile").read_text().replace("\\\n", " ")
+PROGRAM = r"(?:\.venv/bin/)?(?:make|soccer|dagster(?:-\w+)?)"
+
+#: Stay up: command -> the path that answers when they are; the daemon's heart beats instead.
+SERVERS = {
+    "dagster dev": "/server_info",
+    "dagster-webserver": "/server_info",
+    "dagster-daemon run": None,
+    "soccer serve": "/healthz",
+    "soccer feed": "/livescores/data?d=20250301",
+}
+#: End by themselves, in this order on one home: command -> what stands for the words in capitals.
+FINISHING = {
+    "dagster asset list": {},
+    "dagster definitions validate": {},
+    "dagster asset materialize": {},
+    "dagster job execute": {},
+    "soccer backfill": {"--since DAY": "--since 2025-06-01", "--until DAY": "--until 2025-07-05"},
+    "soccer rebuild": {},
+}
+#: Run by other tests, which say so by these words.
+ELSEWHERE = {
+    "soccer demo": ("end_to_end/test_demo.py", '"soccer", "demo"'),
+    "soccer replay": ("end_to_end/test_real_matches.py", '"replay"'),
+    "make bench": ("benchmarks", "benchmarks"),
+}
+#: Install, build, lint or test, this test among them; `make demo` is `soccer demo` after that.
+OF_THE_CHECKOUT = re.compile(r"make (demo|test|test-all|lint|docs|lock|clean)$|docker build ")
+
+
+def readme_commands() -> Iterator[str]:
+    for block in re.findall(r"^```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE):
+        yield from (line.partition("  #")[0].strip() for line in block.splitlines())
+    yield from re.findall(rf"`({PROGRAM} [^`]+|dagster-[^`]+)`", README)
+
+
+def image_commands() -> Iterator[str]:
+    """What starts in a container, by its command or by those that its comments show."""
+    for line in re.findall(r"^# +(docker .*?)(?: +#.*)?$", DOCKERFILE, re.MULTILINE):
+        found = re.search(
+            r"docker exec (?:-\S+ )*\S+ (.+)|docker run .*? soccer_assets ?(.*)", line
+        )
+        yield (found[1] or found[2] or DEFAULT) if found else line
+    yield DEFAULT
+
+
+DEFAULT = shlex.join(json.loads(re.findall(r"^CMD (\[.*\])", DOCKERFILE, re.MULTILINE)[-1]))
+COMMANDS = sorted(
+    {
+        command.replace(".venv/bin/", "")
+        for command in (*readme_commands(), *image_commands())
+        if command
+    }
+)
+
+
+def kind(command: str, known: dict[str, object]) -> str | None:
+    """The entry that tells how to start a command."""
+    return next((entry for entry in known if f"{command} ".startswith(f"{entry} ")), None)
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A container, as far as files and variables go."""
+    app = tmp_path_factory.mktemp("image") / "app"
+    app.mkdir()
+    for line in re.findall(r"^COPY (.*)$", DOCKERFILE, re.MULTILINE):
+        *sources, _ = line.split()
+        for source in sources:
+            path = project_folder() / source
+            if path.is_dir():
+                shutil.copytree(path, app / source, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(path, app / source)
+    workdir = re.findall(r"^WORKDIR (.*)$", DOCKERFILE, re.MULTILINE)[-1]
+    lines = re.findall(r"^ENV (.*)$", DOCKERFILE, re.MULTILINE)
+    variables = dict(re.findall(r"(\w+)=(\S+)", " ".join(lines)))
+    assert variables.pop("SOCCER_HOME") in re.findall(r"^VOLUME (.*)$", DOCKERFILE, re.MULTILINE)
+    for name, value in variables.items():
+        variables[name] = re.sub(rf"^{workdir}\b", str(app), value)
+    # The image installs the package from where it is copied to.
+    with open_shell({**variables, "PYTHONPATH": str(app)}) as shell:
+        yield replace(shell, folder=app)
+
+
+def test_every_command_that_is_named_is_known_here() -> None:
+    assert {"dagster dev", "dagster-daemon run", "soccer serve --host 0.0.0.0"} <= set(COMMANDS)
+    known = {**SERVERS, **FINISHING, **ELSEWHERE}
+    unknown = [c for c in COMMANDS if not kind(c, known) and not OF_THE_CHECKOUT.match(c)]
+    assert unknown == []
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if kind(c, ELSEWHERE)])
+def test_a_command_that_is_not_started_here_is_started_elsewhere(command: str) -> None:
+    place, words = ELSEWHERE[kind(command, ELSEWHERE) or ""]
+    found = project_folder() / "soccer_assets_tests" / place
+    files = found.rglob("*.py") if found.is_dir() else [found]
+    assert any(words in file.read_text() for file in files)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(c, marks=[] if c == "dagster-daemon run" else pytest.mark.slow)
+        for c in COMMANDS
+        if kind(c, SERVERS)
+    ],
+)
+def test_a_server_comes_up(image: Shell, command: str) -> None:
+    path = SERVERS[kind(command, SERVERS) or ""]
+    program, *arguments = shlex.split(re.sub(r"\[.*?\]", "", command))
+    if path is None:
+        with image.warehouse() as engine:
+            is_up = partial(heart_beats, engine)
+            with image.running(program, *arguments, answers_at=is_up):
+                assert is_up()
+        return
+    port = free_port()
+    url = f"http://127.0.0.1:{port}{path}"
+    with image.running(program, *arguments, "--port", str(port), answers_at=url):
+        assert httpx.get(url, trust_env=False).status_code == 200
+
+
+def heart_beats(engine: sa.Engine) -> bool:
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table("daemon_heartbeats"):
+            return False
+        return bool(connection.scalar(sa.text("SELECT count(*) FROM daemon_heartbeats")))
+
+
+@pytest.mark.slow
+def test_the_other_commands_do_what_they_say_one_after_the_other(image: Shell) -> None:
+    for entry, words in FINISHING.items():
+        for command in (c for c in COMMANDS if kind(c, {entry: None})):
+            for word, stands_for in words.items():
+                command = command.replace(word, stands_for)
+            image.run(*shlex.split(command.replace("[", "").replace("]", "")))
