@@ -71,14 +71,14 @@ class Repository:
             with suppress(DvcError):
                 self.make()
             yield ".git/config was unreadable"
+        self._remake_index()
         if self._is_sound():
             return
-        (self._folder / "index").unlink(missing_ok=True)
         commit = self._newest_whole_commit()
         if commit:
             (self._folder / BRANCH).unlink(missing_ok=True)
             self._works("update-ref", BRANCH, commit)
-            self._works("reset", "--quiet")
+            self._remake_index()
         if self._is_sound():
             yield f"the repository was damaged, and goes on from {commit or 'no commit'}"
         else:
@@ -109,6 +109,11 @@ class Repository:
         for lock in sorted(self._folder.rglob("*.lock")):
             lock.unlink(missing_ok=True)
             yield f"{lock.relative_to(self._root)} was left over"
+
+    def _remake_index(self) -> None:
+        """It says nothing that the branch does not, and git notices late that it is torn."""
+        (self._folder / "index").unlink(missing_ok=True)
+        self._works("read-tree", BRANCH)
 
     def _is_sound(self) -> bool:
         """Whether its state can be read, and its branch leads somewhere if it ever did."""

@@ -106,10 +106,10 @@ def reproduce(
         workspace.push()
         revision = workspace.save_point(f"Dagster run {context.run.run_id}: {', '.join(stages)}")
         after = workspace.outs()
-        described = {path: _describe(workspace, out) for path, out in after.items()}
+        paths = [spec.metadata["dvc/out"] for spec in selected]
+        described = {path: _describe(workspace, after[path]) for path in paths}
         checked = {spec.key: list(check(spec.key)) for spec in selected}
-    for spec in selected:
-        path = spec.metadata["dvc/out"]
+    for spec, path in zip(selected, paths, strict=True):
         yield dg.MaterializeResult(
             asset_key=spec.key,
             data_version=dg.DataVersion(after[path].md5),

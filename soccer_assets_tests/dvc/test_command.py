@@ -19,10 +19,12 @@ from soccer_assets_tests.dvc.test_leftovers import assert_as_ever, cut_cached, r
 from soccer_assets_tests.end_to_end.shell import wait_until
 
 RUN = """
+import signal
 import sys
 from pathlib import Path
 from soccer_assets.dvc.workspace import DvcWorkspace
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, too
 root, remote, params = sys.argv[1:]
 workspace = DvcWorkspace(Path(root), remote, Path(params))
 with workspace.alone():

@@ -1,11 +1,16 @@
 """DVC outs as Dagster assets, materialized for real."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import md5
 from pathlib import Path
 
 import dagster as dg
 import pandas as pd
+import psutil
 import pytest
 
 from soccer_assets.dvc.command import DvcError
@@ -15,6 +20,7 @@ from soccer_assets.integrations.dvc import DvcTranslator, dvc_assets, reproduce
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.lake.store import LocalStore
 from soccer_assets.params import params_file
+from soccer_assets_tests.end_to_end.shell import wait_until
 from soccer_assets_tests.small_lake import make_lake
 
 SOURCE = dg.AssetKey("match_parquet")
@@ -190,3 +196,57 @@ def test_a_failed_stage_fails_the_run_with_what_it_printed(
     workspace = DvcWorkspace(tmp_path / "workspace", str(tmp_path / "remote"), params_file())
     with pytest.raises(DvcError, match="ObjectNotFound: 'tables/match/"):
         materialize(assets_of(workspace, lake, DvcTranslator), [dg.AssetKey("finished")])
+
+
+CANCELED = """
+import signal
+import sys
+from pathlib import Path
+
+import dagster as dg
+
+from soccer_assets.dvc.workspace import DvcWorkspace
+from soccer_assets.integrations.dvc import DvcTranslator
+from soccer_assets.params import params_file
+from soccer_assets_tests.integrations.test_dvc import assets_of
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, too
+root, lake = map(Path, sys.argv[1:])
+workspace = DvcWorkspace(root / "workspace", str(root / "remote"), params_file())
+assets = assets_of(workspace, lake, DvcTranslator)
+dg.materialize([assets], instance=dg.DagsterInstance.ephemeral())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_canceled_in_the_middle_of_a_stage_ends_and_takes_the_stage_along(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
+) -> None:
+    monkeypatch.setenv("LAKE_URI", str(lake))
+    monkeypatch.setenv("SOCCER_HOME", str(tmp_path / "home"))
+    run = subprocess.Popen(
+        [sys.executable, "-c", CANCELED, tmp_path, lake],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert run.stdout is not None
+    assert any("dvc.stages.f" in line for line in run.stdout)
+    wait_until(lambda: bool(stages_of(run.pid)))
+    children = psutil.Process(run.pid).children(recursive=True)
+    stages_of(run.pid)[0].suspend()  # one that would never end by itself
+    run.send_signal(how)
+    printed, _ = run.communicate()
+    assert run.returncode
+    assert "Interrupt" in printed
+    wait_until(lambda: not any(child.is_running() for child in children))
+
+
+def stages_of(pid: int) -> list[psutil.Process]:
+    found = []
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if "dvc.stages" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
