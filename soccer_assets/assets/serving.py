@@ -151,13 +151,13 @@ def serving_workers(
             clients, champion.version, workers.timeout_seconds, expected_run=champion.run_id
         )
         urls = [client.url for client in clients]
-    told = pd.DataFrame([{k: getattr(r, k) for k in r.__slots__} for r in reports])
+    told = pd.DataFrame([{k: getattr(r, k) for k in r.__slots__ if k != "cause"} for r in reports])
     if len(reports) < len(urls) or not all(report.ok for report in reports):
         raise dg.Failure(
             f"{len(urls) - sum(r.ok for r in reports)} of {len(urls)} workers do not serve version "
             f"{champion.version}: {reports[-1].error}",
             metadata={"workers": table(told)},
-        )
+        ) from reports[-1].cause
     return dg.MaterializeResult(
         metadata={
             "champion_version": champion.version,

@@ -27,9 +27,9 @@ def _failures_told() -> Iterator[None]:
     try:
         yield
     except MlflowUnavailable as error:
-        raise dg.Failure(str(error)) from None
+        raise dg.Failure(str(error)) from error
     except Unusable as error:
-        raise dg.Failure(str(error), allow_retries=False) from error.__cause__
+        raise dg.Failure(str(error), allow_retries=False) from error
 
 
 class ModelRegistryResource(dg.ConfigurableResource):

@@ -128,6 +128,8 @@ class WorkerReport:
     ready: bool
     seconds: float
     error: str | None
+    cause: WorkerError | None = None
+    """What the worker did when it was told to reload."""
 
     @property
     def ok(self) -> bool:
@@ -170,7 +172,10 @@ def _reload_worker(
     started = clock()
 
     def report(
-        result: ReloadResult | None, ready: bool = False, error: str | None = None
+        result: ReloadResult | None,
+        ready: bool = False,
+        error: str | None = None,
+        cause: WorkerError | None = None,
     ) -> WorkerReport:
         return WorkerReport(
             url=client.url,
@@ -179,12 +184,13 @@ def _reload_worker(
             ready=ready,
             seconds=clock() - started,
             error=error,
+            cause=cause,
         )
 
     try:
         result = client.reload()
     except WorkerError as error:
-        return report(None, error=str(error))
+        return report(None, error=str(error), cause=error)
     if result.version_after != expected_version:  # waiting would not change it
         problem = f"loaded version {result.version_after}, not {expected_version}"
         return report(result, error=f"{client.url}: {problem}")

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from soccer_assets.automation.retry_policy import CONTENT, FAILED_BY_TAG, SURROUNDINGS
 from soccer_assets.cli import app
 from soccer_assets.definitions import make_definitions
 from soccer_assets.lake.frames import get_frame
@@ -39,7 +40,7 @@ from soccer_assets_tests.assets.season import (
     mlflow_client,
 )
 from soccer_assets_tests.conftest import MIDSEASON
-from soccer_assets_tests.platform import checks_of, faults_of, metadata_of
+from soccer_assets_tests.platform import Platform, checks_of, faults_of, metadata_of
 
 FEATURES = {"finished", "fixtures", "features", "features_meta", "dataset"}
 MODEL = {"trained_model", "registered_model", "candidate_model", "champion_model"}
@@ -350,6 +351,7 @@ def test_a_worker_that_does_not_answer_fails_the_run_and_is_named(
     [told] = faults_of(result)
     assert told.startswith("1 of 2 workers do not serve version 2: ")
     assert dead in told
+    assert failed_by(here, result) == SURROUNDINGS
 
 
 def test_without_a_worker_one_is_started_for_the_proof(
@@ -426,6 +428,12 @@ def served(season: Season) -> dict[str, object]:
         return dict(rows.mappings().one())
 
 
+def failed_by(here: Platform, result: dg.ExecuteInProcessResult) -> str | None:
+    run = here.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    return run.tags.get(FAILED_BY_TAG)
+
+
 def plain(markdown: str) -> str:
     """Without the escapes that keep text from being read as markup."""
     return re.sub(r"\\(.)", r"\1", markdown.replace("\u2060", ""))
@@ -456,6 +464,7 @@ def test_a_champion_that_was_not_made_here_is_refused_by_name(
         [told] = faults_of(result)
         assert told.startswith(f"version {made.version} of {MODEL_NAME}, trained by run ")
         assert "lacks the tags soccer.data_revision" in told
+        assert failed_by(season.platform, result) == CONTENT
     assert served(season) == before
     client.delete_model_version(MODEL_NAME, made.version)
 
@@ -501,6 +510,7 @@ def test_an_mlflow_that_is_away_is_named_and_the_last_predictions_stay(
         result = season.platform.run(asset, raise_on_error=False)
         [told] = faults_of(result)
         assert told.startswith("MLflow at http://127.0.0.1:9 does not answer (")
+        assert failed_by(season.platform, result) == SURROUNDINGS
         everything = "".join(
             str(entry) for entry in season.platform.instance.all_logs(result.run_id)
         )
