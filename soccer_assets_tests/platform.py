@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
+from soccer_assets.lake.connection import open_lake
 from soccer_assets.lake.store import ObjectStore
 from soccer_assets.livescores.server import FeedServer
 from soccer_assets.modelling.registry import ModelRegistry
@@ -174,7 +175,7 @@ def platform(
 
 def forget_environment() -> None:
     """Have the next use of the settings, and of what hangs on them, read the environment anew."""
-    for cached in (get_settings, load_params, configured_database_url, get_engine):
+    for cached in (get_settings, load_params, configured_database_url, get_engine, open_lake):
         cached.cache_clear()
 
 
