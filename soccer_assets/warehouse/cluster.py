@@ -155,12 +155,13 @@ def _system_user() -> pwd.struct_passwd:
     for _ in range(50):  # processes that make the user at once get in each other's way
         with suppress(KeyError):
             return pwd.getpwnam(SYSTEM_USER)
-        subprocess.run(
-            ["useradd", "--system", "--no-create-home", SYSTEM_USER],
-            check=False,
-            capture_output=True,
-            timeout=60,
-        )
+        with suppress(FileNotFoundError):
+            subprocess.run(
+                ["useradd", "--system", "--no-create-home", SYSTEM_USER],
+                check=False,
+                capture_output=True,
+                timeout=60,
+            )
     raise UnusableDatabase(
         f"PostgreSQL does not run as root, and there is no user {SYSTEM_USER}: run as another user,"
         " or create it"
@@ -218,13 +219,16 @@ def _open_to_others(folder: Path) -> None:
     """Another user runs these programs: let him, where root's ``umask`` or home would not."""
     for path in (folder, *folder.rglob("*")):
         mode = stat.S_IMODE(path.stat().st_mode)
-        wanted = mode | (0o055 if path.is_dir() or mode & stat.S_IXUSR else 0o044)
-        if mode != wanted:
-            path.chmod(wanted)
+        _allow(path, 0o055 if mode & stat.S_IXUSR else 0o044)
     for path in folder.parents:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if not mode & stat.S_IXOTH:
-            path.chmod(mode | stat.S_IXOTH)
+        _allow(path, stat.S_IXOTH)
+
+
+def _allow(path: Path, more: int) -> None:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode | more != mode:
+        with suppress(OSError):  # then what is run there says that it may not
+            path.chmod(mode | more)
 
 
 def _run(
@@ -235,18 +239,22 @@ def _run(
     lock: int,
     output: Any = subprocess.PIPE,
 ) -> None:
-    subprocess.run(
-        [*command, *arguments],
-        check=True,
-        cwd=cwd,
-        # Nothing of the user's: neither settings (PG*, LC_*) nor secrets.
-        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        # Ctrl-C is for who starts the server.
-        start_new_session=True,
-        pass_fds=[lock],
-        umask=0o077,
-        **owner,
-    )
+    try:
+        subprocess.run(
+            [*command, *arguments],
+            check=True,
+            cwd=cwd,
+            # Nothing of the user's: neither settings (PG*, LC_*) nor secrets.
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C is for who starts the server.
+            start_new_session=True,
+            pass_fds=[lock],
+            umask=0o077,
+            **owner,
+        )
+    except OSError as error:  # root of a container that has no other users, say
+        user = f" as user {owner['user']}" if owner else ""
+        raise UnusableDatabase(f"{command[0]} cannot be run{user}: {error.strerror}") from None

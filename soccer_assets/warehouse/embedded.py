@@ -219,7 +219,8 @@ class _Server:
     def _stop(self) -> None:
         """Ask by way of its own shell, for only there its process id means something."""
         try:
-            with closing(self._open(dbname="postgres", user=SUPERUSER)) as connection:
+            asked = self._open(dbname="postgres", user=SUPERUSER, connect_timeout=30)
+            with closing(asked) as connection:
                 connection.autocommit = True
                 with connection.cursor() as cursor, suppress(psycopg2.OperationalError):
                     cursor.execute(f"COPY (SELECT WHERE false) TO PROGRAM $${_STOP}$$")

@@ -3,6 +3,7 @@
 A part of the URL (``session_url``), so that engines which others make of it, Dagster's, have it too.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,14 +46,28 @@ def session_url(url: str, application: str = "soccer_assets") -> str:
     """``url`` with what is missing in it; ``application`` is the name of those without one.
 
     Rows are read and written as UTF-8, whatever ``PGCLIENTENCODING`` says.
+
+    Raises:
+        UnusableDatabase: it is no URL.
     """
-    parsed = sa.make_url(url)
+    parsed = _parse(url)
     query = {**_CONNECTION, **parsed.query, "client_encoding": "utf8"}
     query["fallback_application_name"] = application
     plugin = query.get("plugin", ())
     present = (plugin,) if isinstance(plugin, str) else plugin
     query["plugin"] = tuple(dict.fromkeys((*present, _PLUGIN)))
     return parsed.set(query=query).render_as_string(hide_password=False)
+
+
+def _parse(url: str) -> sa.URL:
+    with suppress(sa.exc.ArgumentError, ValueError):  # their text may have the password in it
+        parsed = sa.make_url(url)
+        if "@" not in (parsed.host or ""):  # it is of the password, and would be told as a host
+            return parsed
+    raise UnusableDatabase(
+        "POSTGRES_URL: not like postgresql://user:password@host:5432/database; in user and password,"
+        " characters other than letters and digits are written as in %40 for @"
+    )
 
 
 def open_engine(url: str, application: str = "soccer_assets", **options: Any) -> sa.Engine:

@@ -15,7 +15,7 @@ from soccer_assets.serving.service import serving_engine
 from soccer_assets.settings import Settings
 from soccer_assets.warehouse.connection import database_url as configured_database_url
 from soccer_assets.warehouse.connection import get_engine
-from soccer_assets.warehouse.session import open_engine, session_url
+from soccer_assets.warehouse.session import UnusableDatabase, open_engine, session_url
 from soccer_assets_tests.platform import forget_environment
 
 SETTINGS = ("TimeZone", "client_connection_check_interval", "client_encoding")
@@ -99,6 +99,13 @@ def test_a_transaction_is_not_bound_by_limits_that_others_left_in_its_session(
         connection.commit()
         assert show(connection, "statement_timeout") == ["50s"]
     engine.dispose()
+
+
+@pytest.mark.parametrize("rest", ["hunter2@home@host/db", "secret@host:hunter2/db"])
+def test_a_url_that_cannot_be_is_refused_without_being_repeated(rest: str) -> None:
+    with pytest.raises(UnusableDatabase, match=r"POSTGRES_URL: .*%40 for @") as refused:
+        session_url(f"postgresql+psycopg2://user:{rest}")
+    assert "hunter2" not in f"{refused.value} {refused.value.__context__}"
 
 
 def test_a_password_stays_out_of_what_a_refused_connection_says() -> None:
