@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import signal
 import socket
 import sys
 import threading
@@ -42,6 +43,11 @@ class Commands(typer.core.TyperGroup):
             path = error.ctx.command_path if error.ctx else "soccer"
             _complain(f"{path}: {error.format_message()} ({path} --help says what it takes)")
             sys.exit(2)
+        except typer.Abort:
+            _complain(
+                "soccer: ended early; what was loaded is kept, the same command goes on there"
+            )
+            sys.exit(128 + signal.SIGINT)
         except Exception as error:
             reason = _reason(error)
             if reason is None:
@@ -165,8 +171,10 @@ def backfill(
     end and does not keep the others out.
     """
     from soccer_assets.clock import utc_now
+    from soccer_assets.process import end_soon_when_asked
     from soccer_assets.runner import JobFailed, run_job
 
+    end_soon_when_asked()
     first, last = since.date(), until.date() if until else utc_now().date()
     _check_days(first, last, "--since", "--until")
     _check_surroundings()
@@ -191,8 +199,10 @@ def backfill(
 def rebuild() -> None:
     """Make the warehouse again from the archive alone, without asking the source."""
     from soccer_assets.automation.partitions import daily
+    from soccer_assets.process import end_soon_when_asked
     from soccer_assets.runner import run_job
 
+    end_soon_when_asked()
     _check_surroundings()
     any_day = daily.get_partition_keys()[-1]  # all days are rebuilt
     run_job(
@@ -259,8 +269,10 @@ def serve(host: str = "127.0.0.1", port: Annotated[int, _Port] = DEFAULT_PORT) -
 def _run(since: date) -> None:
     from soccer_assets.clock import utc_now
     from soccer_assets.demo import print_what_there_is, run_loop
+    from soccer_assets.process import end_soon_when_asked
     from soccer_assets.runner import JobFailed
 
+    end_soon_when_asked()
     if utc_now() > datetime.now(UTC):
         raise WrongUse(f"{utc_now():%Y-%m-%d} is not yet past: the clock cannot be put forward")
     _check_surroundings()

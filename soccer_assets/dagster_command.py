@@ -10,9 +10,12 @@ import sys
 import warnings
 from pathlib import Path
 
+from soccer_assets.process import end_soon_when_asked
 from soccer_assets.settings import project_folder
 
 DEFINITIONS = "soccer_assets.definitions"
+#: Commands that execute a run in their own process.
+EXECUTE = {("asset", "materialize"), ("job", "execute")}
 #: Commands that take a module and look for it nowhere else.
 NEED_MODULE = {
     ("asset", "list"),
@@ -30,6 +33,8 @@ def main() -> None:
         arguments = sys.argv[1:]
         if tuple(arguments[:2]) in NEED_MODULE and not set(arguments) & set(_CODE_OPTIONS):
             os.environ.setdefault("DAGSTER_MODULE_NAME", DEFINITIONS)
+    if tuple(sys.argv[1:3]) in EXECUTE:
+        end_soon_when_asked()
     from dagster._cli import main as dagster
     from dagster._utils.warnings import BetaWarning, SupersessionWarning
 

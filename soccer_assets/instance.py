@@ -1,27 +1,232 @@
-"""Where Dagster itself keeps things: named in ``dagster.yaml``, so that every ``dagster`` command
-works without configuration.
+"""Where Dagster itself keeps things, and what it knows of the processes that execute its runs: named
+in ``dagster.yaml``, so that every ``dagster`` command works without configuration.
 
 Its runs and events are in the warehouse's PostgreSQL, its logs and scratch files below
 ``SOCCER_HOME``.
 """
 
+import logging
 import os
+import signal
+import threading
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
-from dagster._core.storage.root import LocalArtifactStorage
-from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage
+import dagster as dg
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
+from soccer_assets.dagster_internals import (
+    SINGLETON_REPOSITORY_NAME,
+    ConcurrencyClaimStatus,
+    ConfigurableClassData,
+    DagsterExecutionInterruptedError,
+    EngineEventData,
+    InstanceRef,
+    LocalArtifactStorage,
+    LocalComputeLogManager,
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+    RunFailureReason,
+    check_captured_interrupt,
+    make_new_run_id,
+)
+from soccer_assets.dagster_tables import complete_data, complete_tables
+from soccer_assets.process import before_the_end, no_longer
+from soccer_assets.runs import end_dead_runs, holders, leases, take
 from soccer_assets.settings import get_settings
 from soccer_assets.warehouse.connection import database_url
 
+log = logging.getLogger(__name__)
+
 Config = Mapping[str, Any]
+#: Its name in ``workspace.yaml``.
+CODE_LOCATION = "soccer_assets"
+
+
+class SoccerInstance(dg.DagsterInstance):
+    """Knows which runs this process executes.
+
+    The runs of a command (``soccer``, ``dagster asset materialize``, ``dagster job execute``) are
+    the code location's like any other, on the timeline and for alerts, and end as canceled when the
+    command is interrupted.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._runs_of_command: dict[str, _RunOfCommand] = {}
+
+    @classmethod
+    def config_schema(cls) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def config_defaults(cls, base_dir: str) -> Mapping[str, ConfigurableClassData | None]:
+        return InstanceRef.config_defaults(base_dir)
+
+    def create_run_for_job(  # type: ignore[override]
+        self,
+        job_def: dg.JobDefinition,
+        *,
+        run_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        **named: Any,
+    ) -> dg.DagsterRun:
+        """A run that this process is about to execute: others are created otherwise."""
+        end_dead_runs(self)
+        run_id = run_id or make_new_run_id()
+        run = self._runs_of_command[run_id] = _RunOfCommand(self, run_id)
+        location = RegisteredCodeLocationOrigin(CODE_LOCATION)
+        repository = RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME)
+        named["remote_job_origin"] = RemoteJobOrigin(repository, job_def.name)
+        # Whoever started it starts it again.
+        tags = {**(tags or {}), **take(run_id), "dagster/max_retries": "0"}
+        try:
+            created = super().create_run_for_job(job_def, run_id=run_id, tags=tags, **named)
+        except BaseException:
+            run.cancel()
+            raise
+        run.watch()
+        return created
+
+    def report_engine_event(
+        self,
+        message: str,
+        dagster_run: dg.DagsterRun | None = None,
+        engine_event_data: EngineEventData | None = None,
+        *arguments: Any,
+        **named: Any,
+    ) -> dg.DagsterEvent:
+        """The first that is heard of a process which another one started to execute a run."""
+        pid = engine_event_data.metadata.get("pid") if engine_event_data else None
+        if (
+            dagster_run
+            and dagster_run.status is dg.DagsterRunStatus.STARTING
+            and pid == dg.MetadataValue.text(str(os.getpid()))
+        ):
+            self.add_run_tags(dagster_run.run_id, take(dagster_run.run_id))
+        return super().report_engine_event(
+            message, dagster_run, engine_event_data, *arguments, **named
+        )
+
+    def handle_new_event(self, event: dg.EventLogEntry, **named: Any) -> None:
+        happened = event.dagster_event
+        run = self._runs_of_command.get(event.run_id)
+        if run and happened and happened.is_run_failure:
+            data = happened.job_failure_data
+            if data and data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION:
+                run.cancel()
+                return
+        super().handle_new_event(event, **named)
+        if happened and happened.is_job_event and happened.event_type in _ENDS:
+            leases().give_back(event.run_id)
+            if run:
+                run.done.set()
+
+
+_ENDS = (
+    dg.DagsterEventType.RUN_SUCCESS,
+    dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.RUN_CANCELED,
+)
+
+
+class _RunOfCommand:
+    """A run that a command executes: canceled with the command, and the command with it."""
+
+    LOOK_SECONDS = 5.0
+
+    def __init__(self, instance: SoccerInstance, run_id: str) -> None:
+        self._instance = instance
+        self._run_id = run_id
+        self.done = threading.Event()
+
+    def watch(self) -> None:
+        before_the_end(self.cancel)
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def cancel(self) -> None:
+        run = self._instance.get_run_by_id(self._run_id)
+        if run and not run.is_finished:
+            self._instance.report_run_canceled(run, "The command that executed it was ended.")
+            self._instance.event_log_storage.free_concurrency_slots_for_run(self._run_id)
+
+    def _watch(self) -> None:
+        """Interrupt the command when its run is ended by others: in the UI, or by its limit."""
+        while not self.done.wait(self.LOOK_SECONDS):
+            with suppress(Exception):
+                run = self._instance.get_run_by_id(self._run_id)
+                if run is None or run.is_finished or run.status is dg.DagsterRunStatus.CANCELING:
+                    main = threading.main_thread().ident
+                    if main and not self.done.is_set():
+                        signal.pthread_kill(main, signal.SIGINT)
+                        break
+        self.done.wait()
+        no_longer(self.cancel)
+
+
+class SoccerEventLogStorage(PostgresEventLogStorage):
+    """Looks, while a step waits for a slot of its pool, whether those who hold it live."""
+
+    LOOK_SECONDS = 5.0
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._looked = -self.LOOK_SECONDS
+        self._told: dict[str, str] = {}
+        self._interrupted = False
+
+    def claim_concurrency_slot(
+        self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None
+    ) -> ConcurrencyClaimStatus:
+        wanted = (concurrency_key, run_id, step_key)
+        claim = super().claim_concurrency_slot(*wanted, priority)
+        if not claim.is_claimed and time.monotonic() - self._looked >= self.LOOK_SECONDS:
+            self._looked = time.monotonic()
+            self._tell(*wanted)
+            if end_dead_runs(self._instance):
+                claim = super().claim_concurrency_slot(*wanted, priority)
+        if claim.is_claimed:
+            return claim
+        self._pause()
+        # It has been waited here, where a signal is noticed: a run in process only spins.
+        return claim.with_sleep_interval(0.0)
+
+    def _tell(self, pool: str, run_id: str, step: str) -> None:
+        message = f"{step} waits for pool {pool}, held by {holders(self._instance, pool)}"
+        if self._told.get(run_id) != message:
+            self._told[run_id] = message
+            log.warning(message)
+            run = self._instance.get_run_by_id(run_id)
+            if run:
+                self._instance.report_engine_event(message, run, step_key=step)
+
+    def _pause(self) -> None:
+        for _ in range(10):
+            if check_captured_interrupt():
+                break
+            time.sleep(0.1)
+        else:
+            self._interrupted = False
+            return
+        # An executor that looks for interrupts takes them; that of runs in process does not look.
+        if self._interrupted:
+            raise DagsterExecutionInterruptedError
+        self._interrupted = True
 
 
 class SoccerPostgresStorage(DagsterPostgresStorage):
     """``DagsterPostgresStorage`` at ``POSTGRES_URL``, or at the embedded server, which it starts."""
+
+    def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        complete_tables(postgres_url)
+        super().__init__(postgres_url, should_autocreate_tables=False, inst_data=inst_data)
+        self._event_log_storage = SoccerEventLogStorage(
+            postgres_url, should_autocreate_tables=False
+        )
+        complete_data(self)
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:

@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-from dagster._core.instance.ref import InstanceRef
-from dagster._core.utils import make_new_run_id
-from dagster._utils.error import SerializableErrorInfo
 
+from soccer_assets.dagster_internals import InstanceRef, SerializableErrorInfo, make_new_run_id
+from soccer_assets.runs import abandon
 from soccer_assets.settings import project_folder
 
 Progress = Callable[[str], None]
@@ -43,6 +42,7 @@ def run_job(
 
     Raises:
         JobFailed: a step failed.
+        KeyboardInterrupt: it was interrupted; what it had done by then is kept.
     """
     from soccer_assets.definitions import defs
 
@@ -53,16 +53,21 @@ def run_job(
     run_id = make_new_run_id()
     with open_instance() as instance:
         instance.add_event_listener(run_id, lambda entry: _tell(entry, progress))
-        result = defs.resolve_job_def(job_name).execute_in_process(
-            run_id=run_id,
-            instance=instance,
-            tags=tags,
-            run_config={
-                "ops": config or {},
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            },
-            raise_on_error=False,
-        )
+        try:
+            result = defs.resolve_job_def(job_name).execute_in_process(
+                run_id=run_id,
+                instance=instance,
+                tags=tags,
+                run_config={
+                    "ops": config or {},
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+                raise_on_error=False,
+            )
+        finally:
+            abandon(instance, run_id)
+    if result.dagster_run.status is dg.DagsterRunStatus.CANCELED:
+        raise KeyboardInterrupt
     if not result.success:
         raise JobFailed(f"{job_name}: {_reasons(result)}")
 

@@ -13,6 +13,7 @@ from soccer_assets.automation.retry_policy import (
     is_tried_again,
     tries,
 )
+from soccer_assets.automation.run_watch import run_watch
 from soccer_assets.automation.updates import updates
 from soccer_assets.resources import SlackAlertResource
 from soccer_assets.settings import get_settings
@@ -125,4 +126,4 @@ automation = dg.AutomationConditionSensorDefinition(
     minimum_interval_seconds=30,
 )
 
-SENSORS = [automation, updates, run_failure_alert, check_alert, freshness_alert]
+SENSORS = [automation, updates, run_failure_alert, check_alert, freshness_alert, run_watch]

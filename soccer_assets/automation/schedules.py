@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from soccer_assets.automation.jobs import ingest_job
+from soccer_assets.automation.jobs import ends_within, ingest_job
 from soccer_assets.params import load_params
 
 _ingestion = load_params().ingestion
@@ -17,7 +17,9 @@ def _days(context: dg.ScheduleEvaluationContext, first: int, last: int) -> Itera
     for offset in range(first, last + 1):
         day = (tick.date() + timedelta(days=offset)).isoformat()
         # The tick is part of the key, for a key is never run twice.
-        yield dg.RunRequest(run_key=f"{tick.isoformat()} {day}", partition_key=day)
+        yield dg.RunRequest(
+            run_key=f"{tick.isoformat()} {day}", partition_key=day, tags=ends_within(hours=1)
+        )
 
 
 @dg.schedule(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -72,7 +72,7 @@ def ingest_days(
         progress: told a line after each batch.
     """
     report = IngestReport()
-    with ThreadPoolExecutor(concurrency) as pool:
+    with _threads(concurrency) as pool:
         for start in range(0, len(days), batch_days):
             batch = days[start : start + batch_days]
             checked_at = utc_now() if fetch else None
@@ -96,6 +96,18 @@ def ingest_days(
             done = len(report.loaded) + len(report.faults)
             progress(f"{batch[-1]}: {done} of {len(days)} days, {report.matches:,} matches")
     return report
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
+    """Waited for at the end, but not when interrupted: they may be waiting for the source."""
+    pool = ThreadPoolExecutor(number)
+    try:
+        yield pool
+    except BaseException as error:
+        pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def _read_day(

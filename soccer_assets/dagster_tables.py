@@ -1,0 +1,67 @@
+"""Dagster's own tables, whole or not at all.
+
+Dagster makes them one by one, without a transaction, takes the first for all, and stamps what it
+finds as the newest version: a process killed in its very first start left a database that no later
+command could use or mend. Here what is missing is made in one transaction, under a lock.
+"""
+
+import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres.run_storage import run_storage
+from dagster_postgres.utils import pg_alembic_config
+
+from soccer_assets.dagster_internals import data_migrations, storage_tables
+
+LOCK_KEY = int.from_bytes(b"dagster")
+
+
+def complete_tables(url: str) -> None:
+    """Make those of Dagster's tables and indexes that are missing.
+
+    A database at an older version of Dagster is left to ``dagster instance migrate``.
+    """
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        if not _missing(connection):
+            return
+    with engine.begin() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        versions = MigrationContext.configure(connection)
+        scripts = ScriptDirectory.from_config(pg_alembic_config(run_storage.__file__))
+        if versions.get_current_revision() not in (None, scripts.get_current_head()):
+            return
+        for metadata in storage_tables():
+            metadata.create_all(connection)
+        for index in _missing(connection):  # of tables that were there
+            index.create(connection)
+        versions.stamp(scripts, "head")
+
+
+def _missing(connection: sa.Connection) -> list[sa.Table | sa.Index]:
+    found = sa.inspect(connection).get_multi_indexes()
+    tables = {name for _, name in found}
+    indexes = {index["name"] for of_table in found.values() for index in of_table}
+    ours = [table for metadata in storage_tables() for table in metadata.tables.values()]
+    return [
+        *(table for table in ours if table.name not in tables),
+        *(index for table in ours for index in table.indexes if index.name not in indexes),
+    ]
+
+
+def complete_data(storage: DagsterPostgresStorage) -> None:
+    """Do those of Dagster's migrations of data that are not marked as done: on a new database
+    they do nothing but that, and a kill may have come between."""
+    with sa.create_engine(storage.postgres_url, poolclass=sa.NullPool).connect() as connection:
+        done = connection.scalars(
+            sa.text("SELECT name FROM secondary_indexes WHERE migration_completed IS NOT NULL")
+        )
+        if set(done) >= data_migrations():
+            return
+    storage.run_storage.migrate()
+    storage.run_storage.optimize()
+    storage.event_log_storage.reindex_events()
+    storage.event_log_storage.reindex_assets()
+    storage.schedule_storage.migrate()
+    storage.schedule_storage.optimize()

@@ -1,0 +1,97 @@
+"""Dagster's own tables, whose first start is killed, or happens in several processes at once."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from signal import SIGKILL
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from dagster_postgres import DagsterPostgresStorage
+
+from soccer_assets.instance import SoccerPostgresStorage
+from soccer_assets_tests.doomed_runs import Household, make_tables
+from soccer_assets_tests.platform import temporary_database
+
+Shape = tuple[dict[str, set[str]], set[str], list[str]]
+
+
+def shape(url: str) -> Shape:
+    """Tables with their indexes, migrations of data that are done, versions."""
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+        found = sa.inspect(connection).get_multi_indexes()
+        tables = {table: {str(index["name"]) for index in found[_, table]} for _, table in found}
+        done = set(connection.scalars(sa.text("SELECT name FROM secondary_indexes")))
+        return tables, done, list(connection.scalars(sa.text("TABLE alembic_version")))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(postgres_server: str) -> Iterator[Shape]:
+    """What Dagster makes by itself."""
+    with temporary_database(postgres_server) as url:
+        DagsterPostgresStorage(url)
+        yield shape(url)
+
+
+def start(home: Path, url: str, storage: Any, kill_at: int | None = None) -> int:
+    with Household(home, url).start(make_tables, url, storage, kill_at) as child:
+        return child.ends()
+
+
+@pytest.mark.parametrize("number", [2, 20, 45])
+def test_tables_that_a_killed_start_of_dagster_left_half_made_are_completed(
+    postgres_server: str, undisturbed: Shape, tmp_path: Path, number: int
+) -> None:
+    with temporary_database(postgres_server) as url:
+        assert start(tmp_path, url, DagsterPostgresStorage, number) == -SIGKILL
+        SoccerPostgresStorage(url)
+        assert shape(url) == undisturbed
+
+
+@pytest.mark.parametrize("number", [45])
+def test_a_killed_start_leaves_nothing(
+    postgres_server: str, undisturbed: Shape, tmp_path: Path, number: int
+) -> None:
+    with temporary_database(postgres_server) as url:
+        assert start(tmp_path, url, SoccerPostgresStorage, number) == -SIGKILL
+        with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+            assert sa.inspect(connection).get_table_names() == []
+        assert start(tmp_path, url, SoccerPostgresStorage) == 0
+        assert shape(url) == undisturbed
+
+
+def test_several_processes_start_at_once_on_an_empty_database(
+    postgres_server: str, undisturbed: Shape, tmp_path: Path
+) -> None:
+    with temporary_database(postgres_server) as url, ExitStack() as stack:
+        household = Household(tmp_path, url)
+        children = [
+            stack.enter_context(household.start(make_tables, url, SoccerPostgresStorage, None))
+            for _ in range(4)
+        ]
+        assert [child.ends() for child in children] == [0] * 4
+        assert shape(url) == undisturbed
+
+
+def test_migrations_of_data_that_a_kill_left_undone_are_done(
+    postgres_server: str, undisturbed: Shape
+) -> None:
+    with temporary_database(postgres_server) as url:
+        SoccerPostgresStorage(url)
+        with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+            connection.execute(sa.text("DELETE FROM secondary_indexes WHERE name LIKE '%run%'"))
+        SoccerPostgresStorage(url)
+        assert shape(url) == undisturbed
+
+
+def test_the_tables_of_another_version_are_left_to_its_migration(postgres_server: str) -> None:
+    with temporary_database(postgres_server) as url:
+        SoccerPostgresStorage(url)
+        with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+            connection.execute(sa.text("UPDATE alembic_version SET version_num = '567bc23fd1ac'"))
+            connection.execute(sa.text("DROP TABLE asset_event_tags"))
+        SoccerPostgresStorage(url)
+        tables, _, versions = shape(url)
+        assert "asset_event_tags" not in tables
+        assert versions == ["567bc23fd1ac"]
