@@ -24,8 +24,10 @@ FIRST_TAG, LAST_TAG = "dagster/asset_partition_range_start", "dagster/asset_part
 
 _ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 _UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _ENDED]
-#: A run that ended longer ago, and was to be started again, will not be.
-_RETRY_WITHIN_SECONDS = 600.0
+#: What runs are marked with that failed and are started again soon: by Dagster, by ``retries``.
+_BY_DAGSTER, _BY_RETRIES = {"dagster/will_retry": "true"}, {"soccer/retry": "waits"}
+#: A run that failed longer ago will not be; nor will one be launched that was created longer ago.
+_FORGOTTEN_AFTER_SECONDS = 1800.0
 #: More runs than that are not looked at; a thousand may be queued by one backfill.
 _MOST_RUNS = 2000
 _MATERIALIZATION = dg.DagsterEventType.ASSET_MATERIALIZATION
@@ -88,17 +90,22 @@ def _with_runs(instance: dg.DagsterInstance, at: Mapping[Node, int]) -> dict[Nod
 def _busy(
     instance: dg.DagsterInstance, repository: dg.RepositoryDefinition, now: float
 ) -> Iterator[Node]:
-    """What unfinished runs make, and failed ones that Dagster is about to start again."""
+    """What unfinished runs make, and failed ones that are about to be started again."""
     unfinished = dg.RunsFilter(statuses=_UNFINISHED)
     for record in instance.get_run_records(unfinished, limit=_MOST_RUNS):
-        yield from _nodes_of(record.dagster_run, repository)
-    again = dg.RunsFilter(
-        statuses=[dg.DagsterRunStatus.FAILURE], tags={"dagster/will_retry": "true"}
-    )
-    for record in instance.get_run_records(again, limit=100):
-        started = "dagster/auto_retry_run_id" in record.dagster_run.tags
-        if not started and now - (record.end_time or 0.0) < _RETRY_WITHIN_SECONDS:
-            yield from _nodes_of(record.dagster_run, repository)
+        run = record.dagster_run
+        forgotten = now - record.create_timestamp.timestamp() > _FORGOTTEN_AFTER_SECONDS
+        if not (run.status is dg.DagsterRunStatus.NOT_STARTED and forgotten):
+            yield from _nodes_of(run, repository)
+    for tags in (_BY_DAGSTER, _BY_RETRIES):
+        failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags=tags)
+        for record in instance.get_run_records(failed, limit=100):
+            run = record.dagster_run
+            started = "dagster/auto_retry_run_id" in run.tags
+            asked_here = tags is _BY_RETRIES and run.tags.get(TRIGGER_TAG) == UPDATE
+            forgotten = now - (record.end_time or 0.0) > _FORGOTTEN_AFTER_SECONDS
+            if not (started or asked_here or forgotten):
+                yield from _nodes_of(run, repository)
 
 
 def _failures(
@@ -114,8 +121,8 @@ def _failures(
         run = record.dagster_run
         yield Failure(
             nodes=frozenset(_nodes_of(run, repository)),
-            upstream=int(run.tags[UPSTREAM_TAG]),
-            attempt=int(run.tags[ATTEMPT_TAG]),
+            upstream=int(run.tags.get(UPSTREAM_TAG, 0)),
+            attempt=int(run.tags.get(ATTEMPT_TAG, 1)),
             ended=record.end_time or record.update_timestamp.timestamp(),
         )
 
@@ -123,7 +130,8 @@ def _failures(
 def _nodes_of(run: dg.DagsterRun, repository: dg.RepositoryDefinition) -> Iterator[Node]:
     """The assets that a run is to make, and their months."""
     keys: Iterable[dg.AssetKey] = run.asset_selection or ()
-    if run.asset_selection is None and repository.has_job(run.job_name):
+    everything = run.asset_selection is None and not run.asset_check_selection
+    if everything and repository.has_job(run.job_name):
         keys = repository.get_job(run.job_name).asset_layer.asset_graph.materializable_asset_keys
     one = run.tags.get(PARTITION_TAG)
     first, last = run.tags.get(FIRST_TAG, one), run.tags.get(LAST_TAG, one)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import dagster as dg
 
 from soccer_assets.automation.behind import Due, Node, Plan, plan
-from soccer_assets.automation.partitions import monthly
+from soccer_assets.automation.partitions import monthly, months_between
 from soccer_assets.automation.reasons import TRIGGER_TAG
 from soccer_assets.automation.records import (
     ATTEMPT_TAG,
@@ -28,7 +28,7 @@ BECAUSE_TAG = "soccer/because"
 
 @dg.sensor(
     asset_selection=FOLLOWERS,
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Asks for what is behind: made before the newest version of what it is made from, "
     "or by a run that had begun before it. Looks at what is, not at what happened since its last "
@@ -59,14 +59,14 @@ def follow(repository: dg.RepositoryDefinition) -> tuple[Parents, Parents]:
     months: dict[Node, list[Node]] = {}
     wholes: dict[Node, list[Node]] = {}
     graph = repository.asset_graph
-    followers = FOLLOWERS.resolve(graph)
+    followers, keys = FOLLOWERS.resolve(graph), monthly.get_partition_keys()
     for key in graph.toposorted_asset_keys:
         if key not in followers:
             continue
         asset, node = key.to_user_string(), graph.get(key)
         parents = sorted(parent.to_user_string() for parent in node.parent_keys)
         if node.is_partitioned:
-            for month in monthly.get_partition_keys():
+            for month in keys:
                 months[Node(asset, month)] = [Node(parent, month) for parent in parents]
         else:
             wholes[Node(asset)] = [Node(parent) for parent in parents]
@@ -84,23 +84,22 @@ def _in_runs(found: Plan) -> Iterator[dg.RunRequest]:
 
 def _months_in_ranges(found: Plan) -> Iterator[dg.RunRequest]:
     """A run for every unbroken range of months of the same assets."""
-    months = monthly.get_partition_keys()
-    place = {month: index for index, month in enumerate(months)}
     by_month: defaultdict[tuple[str, int], dict[Node, Due]] = defaultdict(dict)
     for node, due in found.asked.items():
         assert node.partition is not None
         by_month[node.partition, due.attempt][node] = due
-    open_range: dict[Node, Due] = {}
-    last: tuple[int, int, frozenset[str]] | None = None
+    joined: dict[Node, Due] = {}
+    last: tuple[str, int, frozenset[str]] | None = None
     for (month, attempt), asked in sorted(by_month.items()):
-        here = (place[month], attempt, frozenset(node.asset for node in asked))
-        if last is not None and here != (last[0] + 1, *last[1:]):
-            yield _request(open_range)
-            open_range = {}
-        open_range |= asked
+        here = (month, attempt, frozenset(node.asset for node in asked))
+        goes_on = last and here[1:] == last[1:] and len(months_between(last[0], month)) == 2
+        if joined and not goes_on:
+            yield _request(joined)
+            joined = {}
+        joined |= asked
         last = here
-    if open_range:
-        yield _request(open_range)
+    if joined:
+        yield _request(joined)
 
 
 def _request(asked: Mapping[Node, Due]) -> dg.RunRequest:

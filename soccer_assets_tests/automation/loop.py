@@ -1,7 +1,7 @@
 """What the real definitions ask for by themselves, over an instance that only the test writes to."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -86,22 +86,25 @@ class Loop:
             event = dg.AssetMaterialization(asset, partition=partition)
             self.instance.report_runless_asset_event(event)
 
-    def begin(
+    def creates(
         self,
         *assets: str,
-        tags: dict[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
         status: dg.DagsterRunStatus = dg.DagsterRunStatus.NOT_STARTED,
     ) -> dg.DagsterRun:
-        """A run of some assets begins, or is queued."""
+        """There is a run of some assets, in this status."""
         keys = frozenset(dg.AssetKey(asset) for asset in assets)
-        run = self.instance.create_run_for_job(
+        return self.instance.create_run_for_job(
             defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(keys)),
             asset_selection=keys,
             tags=tags,
             status=status,
         )
-        if status is dg.DagsterRunStatus.NOT_STARTED:
-            self._report(run, dg.DagsterEventType.RUN_START)
+
+    def begin(self, *assets: str, tags: Mapping[str, str] | None = None) -> dg.DagsterRun:
+        """A run of some assets begins."""
+        run = self.creates(*assets, tags=tags)
+        self._report(run, dg.DagsterEventType.RUN_START)
         return run
 
     def makes(self, run: dg.DagsterRun, *assets: str) -> None:
@@ -119,7 +122,7 @@ class Loop:
     def fails(self, run: dg.DagsterRun) -> None:
         self._report(run, dg.DagsterEventType.RUN_FAILURE)
 
-    def runs(self, *assets: str, tags: dict[str, str] | None = None) -> None:
+    def runs(self, *assets: str, tags: Mapping[str, str] | None = None) -> None:
         """A run makes some assets, from its beginning to its end."""
         run = self.begin(*assets, tags=tags)
         self.makes(run, *assets)

@@ -12,6 +12,13 @@ from soccer_assets.definitions import defs
 from soccer_assets_tests.automation.loop import BLOCKING, FEATURES, REPORTS, Loop
 
 
+@pytest.fixture
+def loop(loop: Loop) -> Loop:
+    """The automation has seen that everything exists."""
+    loop.tick()
+    return loop
+
+
 def test_nothing_is_asked_for_while_nothing_happens(loop: Loop) -> None:
     assert loop.tick() == {}
     assert loop.tick(timedelta(hours=1)) == {}

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 from dagster._core.test_utils import freeze_time
 
 from soccer_assets.automation import updates as module
@@ -222,7 +223,7 @@ def test_nothing_is_asked_for_that_an_unfinished_run_makes(
     loop: Loop, status: dg.DagsterRunStatus
 ) -> None:
     loop.runs("champion_model")
-    loop.begin("predictions", "serving_workers", *REPORTS, status=status)
+    loop.creates("predictions", "serving_workers", *REPORTS, status=status)
     assert "is being made" in loop.waiting()
 
 
@@ -240,8 +241,34 @@ def test_a_run_that_dagster_is_about_to_start_again_is_not_anticipated(loop: Loo
     assert "predictions" in loop.behind()
 
 
+def test_a_run_that_was_never_launched_does_not_hold_things_up_for_ever(loop: Loop) -> None:
+    """The daemon, killed between creating and launching it, launches it if it is asked for again."""
+    loop.runs("champion_model")
+    loop.creates("predictions", "serving_workers", *REPORTS)
+    assert "is being made" in loop.waiting()
+    with freeze_time(datetime.now(UTC) + timedelta(hours=1)):
+        assert "predictions" in loop.behind()
+
+
+def test_a_job_that_waits_for_its_next_try_is_not_anticipated_but_its_own_tries_are(
+    loop: Loop,
+) -> None:
+    loop.runs("champion_model")
+    waiting = loop.begin("predictions", "serving_workers", *REPORTS)
+    loop.fails(waiting)
+    loop.instance.add_run_tags(waiting.run_id, {"soccer/retry": "waits"})
+    assert "is being made" in loop.waiting()
+    loop.instance.add_run_tags(waiting.run_id, {"soccer/retry": "given up"})
+    [request] = loop.requests()
+    own = loop.begin("predictions", "serving_workers", *REPORTS, tags=dict(request.tags))
+    loop.fails(own)
+    loop.instance.add_run_tags(own.run_id, {"soccer/retry": "waits"})
+    with freeze_time(datetime.now(UTC) + timedelta(seconds=PAUSE + 1)):
+        assert "predictions" in loop.behind()
+
+
 def test_a_backfill_holds_up_its_own_months_alone(loop: Loop) -> None:
-    loop.begin("match_raw", "match", tags={FIRST_TAG: "1999-01-01", LAST_TAG: "1999-12-31"})
+    loop.begin("match_raw", "match", tags={FIRST_TAG: "1999-04-20", LAST_TAG: "1999-05-10"})
     for day in ("1999-05-08", "2025-03-01"):
         loop.made("match_raw", "match", partition=day)
     assert loop.behind() == {key: {"2025-03-01"} for key in LAKE}
@@ -311,3 +338,28 @@ def test_what_is_asked_for_brings_all_its_checks(loop: Loop) -> None:
     found = {(key.asset_key.to_user_string(), key.name) for key in checks}
     blocking = {(asset, check) for asset, names in BLOCKING.items() for check in names}
     assert found == blocking | set(REPORTS.items()) | {("finished", "newest_result")}
+
+
+# What it costs
+
+
+def test_a_look_takes_as_many_queries_however_long_the_history_is(loop: Loop) -> None:
+    def queries() -> int:
+        seen: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            seen.append(statement)
+
+        sa.event.listen(sa.Engine, "before_cursor_execute", note)
+        try:
+            assert loop.behind() == {}
+        finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", note)
+        return len(seen)
+
+    before = queries()
+    for year in range(1999, 2003):
+        loop.made("match_raw", "match", partition=f"{year}-05-08")
+        loop.runs(*LAKE, tags=month(f"{year}-05-01"))
+    loop.catches_up()
+    assert queries() == before
