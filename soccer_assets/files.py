@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 
 def write_atomically(path: Path, data: bytes | str, mode: int | None = None) -> None:
@@ -13,19 +14,60 @@ def write_atomically(path: Path, data: bytes | str, mode: int | None = None) -> 
     Readers see the old content or the new one, after a kill or a power cut as well. The file has
     the rights ``mode``, or those that the umask leaves.
     """
-    body = data.encode() if isinstance(data, str) else data
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    remove_abandoned(path.parent)
+    with aside(path, mode or 0o666) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+
+
+@contextmanager
+def aside(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
+    """A file to write beside ``path``, whose place it takes when the block is left; one that is
+    not finished is removed."""
+    temporary, handle = _create_locked(path, mode)
     try:
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-        with naming(path), os.fdopen(os.open(temporary, flags, mode or 0o666), "wb") as file:
-            file.write(body)
+        with naming(path), os.fdopen(handle, "wb") as file:
+            yield file
             file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+            temporary.replace(
+                path
+            )  # before its lock ends, by which it would be taken for abandoned
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove unfinished files of writers that were killed: the living hold a lock on theirs."""
+    import fcntl
+
+    for path in [Path(entry) for entry in os.scandir(folder) if is_unfinished(entry.name)]:
+        with suppress(OSError):  # it is locked, or gone, or somebody else's
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            finally:
+                os.close(handle)
+
+
+def is_unfinished(name: str) -> bool:
+    return name.startswith(".") and name.endswith(".tmp")
+
+
+def _create_locked(path: Path, mode: int) -> tuple[Path, int]:
+    import fcntl
+
+    while True:
+        temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+        with suppress(OSError):  # some network file systems lock nothing, and nothing is removed
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return temporary, handle
+        os.close(handle)  # taken for abandoned before it was locked
 
 
 def create_once(path: Path, data: str, mode: int | None = None) -> str:

@@ -24,6 +24,7 @@ UNREACHABLE = frozenset(
         "sqlalchemy.exc.InterfaceError",
         "sqlalchemy.exc.TimeoutError",
         # Ours. Of the feed: what was worth another attempt until there was none left.
+        "soccer_assets.dvc.command.Occupied",
         "soccer_assets.livescores.http.Retry",
         "soccer_assets.modelling.mlflow_service.MlflowUnavailable",
         "soccer_assets.serving.client.WorkerUnreachable",
@@ -33,7 +34,8 @@ UNREACHABLE = frozenset(
 _COMMAND = "soccer_assets.dvc.command.DvcError"
 _PRINTED = re.compile(
     r"could not connect to the endpoint|connection (refused|reset|aborted|was closed)"
-    r"|timed out|could not connect to server|StoreUnavailable|EndpointConnectionError",
+    r"|timed out|could not connect to server|StoreUnavailable|EndpointConnectionError"
+    r"|exited (with )?-9\b",  # killed, most likely for want of memory
     re.IGNORECASE,
 )
 TOO_MANY_REQUESTS = 429

@@ -96,3 +96,54 @@ def test_a_write_that_fails_tells_the_file(tmp_path: Path) -> None:
         Path("/dev/full").open("wb", buffering=0) as full,
     ):
         full.write(b"content")
+
+
+#: Begins a file and is killed in the middle, or waits there.
+UNFINISHED = """
+import os, sys
+from pathlib import Path
+from soccer_assets.files import aside
+with aside(Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    print("half", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write_and_what_a_living_one_writes_stays(
+    tmp_path: Path,
+) -> None:
+    dead, living = (
+        subprocess.Popen(
+            [sys.executable, "-c", UNFINISHED, tmp_path / name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for name in ("dead", "living")
+    )
+    for writer in (dead, living):
+        assert writer.stdout is not None
+        writer.stdout.readline()
+    dead.kill()
+    dead.communicate()
+    assert len(list(tmp_path.glob(".*.tmp"))) == 2
+    write_atomically(tmp_path / "state", "new")
+    assert len(list(tmp_path.glob(".*.tmp"))) == 1
+    living.communicate()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["living", "state"]
+    assert (tmp_path / "living").read_bytes() == b"half"
+
+
+def test_writers_and_those_who_clear_up_do_not_meet(tmp_path: Path) -> None:
+    """A file that was created and is not locked yet looks abandoned."""
+
+    def write(number: int) -> None:
+        for _ in range(30):
+            write_atomically(tmp_path / f"{number % 3}", f"{number}" * 100)
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(write, range(12)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2"]
+    for path in tmp_path.iterdir():
+        assert path.read_text() in {f"{number}" * 100 for number in range(12)}

@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from soccer_assets.dvc.command import DvcError
+from soccer_assets.dvc.command import DvcError, Occupied
 from soccer_assets.lake.connection import s3_client
 from soccer_assets.lake.store import S3Store
 from soccer_assets.livescores.client import LivescoresClient
@@ -130,6 +130,10 @@ def test_a_worker_that_is_not_there_is_and_one_that_refuses_is_not(feed: FeedSer
 def test_a_command_is_judged_by_what_it_printed() -> None:
     lost = "dvc push exited 1:\nERROR: Could not connect to the endpoint URL: http://..."
     assert is_of_surroundings(DvcError(lost))
+    assert is_of_surroundings(Occupied("dvc (PID 7), started by hand, is at work in ..."))
+    assert is_of_surroundings(DvcError("dvc repro exited -9:\nRunning stage 'features':"))
+    stage = "ERROR: failed to run: python -m soccer_assets.dvc.stages.features, exited with -9"
+    assert is_of_surroundings(DvcError(f"dvc repro exited 255:\n{stage}"))
     assert not is_of_surroundings(DvcError("dvc repro exited 1:\nKeyError: 'kickoff'"))
 
 

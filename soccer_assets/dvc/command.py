@@ -19,6 +19,10 @@ class DvcError(Exception):
     """The workspace cannot be used, or a command failed, and then this ends with what it printed."""
 
 
+class Occupied(DvcError):
+    """Somebody else is at work in the workspace; says who."""
+
+
 def stream(
     command: Sequence[str],
     *,

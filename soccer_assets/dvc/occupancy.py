@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from soccer_assets.dvc.command import WORKSPACE_VARIABLE, DvcError
+from soccer_assets.dvc.command import WORKSPACE_VARIABLE, Occupied
 
 #: How long whoever is in a workspace is waited for.
 PATIENCE_SECONDS = 60.0
@@ -23,7 +23,7 @@ def alone_in(root: Path) -> Iterator[int]:
     killed goes on. Yields its descriptor: children that inherit it keep the lock until they end.
 
     Raises:
-        DvcError: somebody is, and does not come to an end.
+        Occupied: somebody is, and does not come to an end.
     """
     handle = os.open(root / ".lock", os.O_CREAT | os.O_RDONLY, 0o666)
     try:
@@ -33,7 +33,7 @@ def alone_in(root: Path) -> Iterator[int]:
             if somebody != told:
                 log.info("waiting: %s is at work in %s", told := somebody, root)
             if time.monotonic() > deadline:
-                raise DvcError(f"{somebody} is at work in {root}: try again when it has ended")
+                raise Occupied(f"{somebody} is at work in {root}: try again when it has ended")
             time.sleep(0.2)
         _end_orphans(root)
         yield handle

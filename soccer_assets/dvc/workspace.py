@@ -78,7 +78,7 @@ class DvcWorkspace:
         inside.
 
         Raises:
-            DvcError: somebody is, and does not come to an end.
+            Occupied: somebody is, and does not come to an end.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with alone_in(self.root) as lock:

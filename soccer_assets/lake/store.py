@@ -1,7 +1,6 @@
 """One small interface over a folder on disk and a prefix of an S3 bucket."""
 
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,13 +10,12 @@ from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 from urllib.parse import unquote
 
-from soccer_assets.files import naming, sync_folder
+from soccer_assets.files import aside, is_unfinished, naming, remove_abandoned, sync_folder
 
 #: Larger objects go to S3 in parts of this size, a few at a time.
 PART_BYTES = 8 << 20
 #: Attempts to read an object whose body breaks off on its way.
 READ_ATTEMPTS = 5
-_UNFINISHED = ".tmp"
 
 T = TypeVar("T")
 
@@ -83,17 +81,13 @@ class LocalStore:
     def put(self, key: str, body: bytes | IO[bytes], *, settle: bool = True) -> None:
         path = self._root / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{secrets.token_hex(8)}{_UNFINISHED}")
-        try:
-            with naming(path), temporary.open("xb") as file:
-                shutil.copyfileobj(BytesIO(body) if isinstance(body, bytes) else body, file)
-                if settle:
-                    file.flush()
-                    os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        if settle:  # who puts many together discards what is unfinished first
+            remove_abandoned(path.parent)
+        with aside(path) as file:
+            shutil.copyfileobj(BytesIO(body) if isinstance(body, bytes) else body, file)
+            if settle:
+                file.flush()
+                os.fsync(file.fileno())
         if settle:
             sync_folder(path.parent)
 
@@ -121,23 +115,20 @@ class LocalStore:
             raise ObjectNotFound(key) from None
 
     def list(self, prefix: str) -> list[str]:
-        files = (path for path in self._files(prefix) if not _is_unfinished(path))
+        files = (path for path in self._files(prefix) if not is_unfinished(path.name))
         return sorted(path.relative_to(self._root).as_posix() for path in files)
 
     def delete(self, key: str) -> None:
         (self._root / key).unlink(missing_ok=True)
 
     def discard_unfinished(self, prefix: str) -> None:
-        for path in filter(_is_unfinished, self._files(prefix)):
-            path.unlink(missing_ok=True)
+        for path in self._files(prefix):
+            if is_unfinished(path.name):
+                path.unlink(missing_ok=True)
 
     def _files(self, prefix: str) -> Iterator[Path]:
         for folder, _, names in os.walk(self._root / prefix):
             yield from (Path(folder) / name for name in names)
-
-
-def _is_unfinished(path: Path) -> bool:
-    return path.name.startswith(".") and path.suffix == _UNFINISHED
 
 
 class S3Store:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import tempfile
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -111,6 +112,34 @@ def test_what_a_killed_writer_left_is_not_listed_and_can_be_removed(
     assert [path.exists() for path in left] == [False, False, True]
     assert store.list("") == ["a/deep/key", "a/key", "a/mine.tmp", "b/key"]
     store.discard_unfinished("nothing/here/")
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_object_of_its_folder(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    store.put("a/key", b"old")
+    (tmp_path / "lake/a/.half.tmp").write_bytes(b"ne")
+    store.put("a/key", b"new")
+    assert [path.name for path in (tmp_path / "lake/a").iterdir()] == ["key"]
+
+
+#: What may stand in a name on disk, but for what ``LocalStore`` calls an unfinished file.
+NAMES = st.text(
+    st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40
+).filter(lambda name: name not in (".", "..") and not name.endswith(".tmp"))
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None
+)
+@given(keys=st.sets(st.lists(NAMES, min_size=2, max_size=2).map("/".join), max_size=5))
+def test_a_key_of_any_characters_is_one_object(tmp_path: Path, keys: set[str]) -> None:
+    store = LocalStore(Path(tempfile.mkdtemp(dir=tmp_path)))
+    for key in keys:
+        store.put(f"a/{key}", key.encode())
+    assert set(store.list("a/")) == {f"a/{key}" for key in keys}
+    for key in keys:
+        assert store.get(f"a/{key}") == key.encode()
 
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])

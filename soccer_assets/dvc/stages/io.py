@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from soccer_assets.files import aside
 from soccer_assets.lake.connection import open_lake
 from soccer_assets.lake.manifest import Manifest
 from soccer_assets.lake.tables import read_table
@@ -29,8 +30,6 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """Deterministic: equal frames give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    # Aside, under one name: what a killed stage leaves, the next one writes over.
-    unfinished = path.with_name(f".{path.name}.tmp")
-    pq.write_table(table.replace_schema_metadata(None), unfinished, compression="zstd")
-    unfinished.replace(path)
+    with aside(path) as file:
+        pq.write_table(table.replace_schema_metadata(None), file, compression="zstd")
     print(f"{path}: {table.num_rows:,} rows, {table.num_columns} columns", flush=True)
