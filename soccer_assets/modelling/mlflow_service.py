@@ -1,6 +1,7 @@
 """How MLflow is spoken to: no wait without an end, and errors that name it and no secret."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -117,6 +118,8 @@ def _trouble(error: BaseException) -> str | None:
             isinstance(one, DBAPIError) and one.connection_invalidated
         ):
             return f"cannot be used: {str(one.orig).splitlines()[0]}"
+        if isinstance(one, sqlite3.Error):
+            return f"cannot be used: {one}"
         if type(one).__module__.startswith("botocore.") and not is_gone(one):
             return f"cannot reach its files ({type(one).__name__})"
         if isinstance(one, OSError) and not is_gone(one):

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -118,6 +119,14 @@ def test_a_database_that_is_down_or_silent_is_given_up(monkeypatch: pytest.Monke
         told = told_of(f"postgresql://someone:{SECRET}@127.0.0.1:{port}/mlflow")
     assert "timeout expired" in told
     assert time.monotonic() - began < 100  # MLflow's own ten tries add up to more
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "mlflow.db"
+    file.write_text("somebody's notes, " * 100)
+    assert (
+        told_of(f"sqlite:///{file}") == f"MLflow at {file} cannot be used: file is not a database"
+    )
 
 
 def test_an_address_that_mlflow_cannot_use_is_told_without_its_password() -> None:
