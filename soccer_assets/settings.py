@@ -7,7 +7,6 @@ the embedded default: a PostgreSQL server, a lake, a DVC remote and an MLflow re
 """
 
 import io
-import ipaddress
 import os
 import secrets
 from datetime import UTC, datetime
@@ -31,6 +30,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from soccer_assets.files import create_once
+from soccer_assets.urls import bare, credentials, open_url, service_url
 
 #: Where ``soccer serve`` listens.
 DEFAULT_PORT = 8008
@@ -60,7 +60,14 @@ def moment(text: str) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
+def _secret_url(value: SecretStr) -> SecretStr:
+    return SecretStr(service_url(value.get_secret_value()))
+
+
 AbsolutePath = Annotated[Path, AfterValidator(absolute_path)]
+#: An address that all may see, and one that may hold a user and a password.
+OpenUrl = Annotated[str, AfterValidator(open_url)]
+SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 
 
 class Settings(BaseSettings):
@@ -75,28 +82,28 @@ class Settings(BaseSettings):
     soccer_as_of: Annotated[datetime, BeforeValidator(moment)] | None = None
     postgres_url: SecretStr | None = None
     lake_uri: str | None = None
-    s3_endpoint_url: str | None = None
+    s3_endpoint_url: OpenUrl | None = None
     aws_region: str = Field(
         "us-east-1", validation_alias=AliasChoices("aws_region", "aws_default_region")
     )
-    mlflow_tracking_uri: str | None = None
+    mlflow_tracking_uri: SecretStr | None = None
 
     livescores_source: Literal["feed", "browser", "football_data", "file"] = "feed"
     livescores_name: str | None = None
-    livescores_url: str | None = None
+    livescores_url: SecretUrl | None = None
     livescores_token: SecretStr | None = None
     livescores_timeout_seconds: float = Field(default=30.0, gt=0)
     livescores_attempts: int = Field(default=4, ge=1)
     livescores_file: AbsolutePath | None = None
     simulator_seed: int = 20
-    selenium_remote_url: SecretStr | None = None
-    football_data_url: str = "https://www.football-data.co.uk"
+    selenium_remote_url: SecretUrl | None = None
+    football_data_url: SecretUrl = SecretStr("https://www.football-data.co.uk")
     football_data_aliases: AbsolutePath | None = None
 
     slack_bot_token: SecretStr | None = None
     slack_channel: str = "#soccer-assets"
-    slack_api_url: str = "https://slack.com/api/"
-    dagster_webserver_url: str = "http://127.0.0.1:3000"
+    slack_api_url: OpenUrl = "https://slack.com/api"
+    dagster_webserver_url: OpenUrl = "http://127.0.0.1:3000"
 
     serving_workers: str = ""
     serving_token: SecretStr | None = None
@@ -110,7 +117,27 @@ class Settings(BaseSettings):
         scheme, separator, rest = value.get_secret_value().partition("://")
         if scheme not in ("postgres", "postgresql", "postgresql+psycopg2") or not separator:
             raise ValueError("POSTGRES_URL must start with postgresql://")
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            make_url(f"postgresql://{rest}")
+        except (ArgumentError, ValueError):
+            raise ValueError("not an address like postgresql://user:password@host/db") from None
         return SecretStr(f"postgresql+psycopg2://{rest}")
+
+    @field_validator("mlflow_tracking_uri")
+    @classmethod
+    def _server_or_store(cls, value: SecretStr | None) -> SecretStr | None:
+        """A server's address, or what MLflow opens by itself: a database, for one."""
+        over_http = value and value.get_secret_value().startswith(("http://", "https://"))
+        return _secret_url(value) if value and over_http else value
+
+    @field_validator("serving_workers")
+    @classmethod
+    def _workers_in_the_open(cls, value: str) -> str:
+        """What authorises a reload is ``SERVING_TOKEN``."""
+        return ",".join(open_url(url.strip()) for url in value.split(",") if url.strip())
 
     @field_validator("lake_uri")
     @classmethod
@@ -121,7 +148,7 @@ class Settings(BaseSettings):
         scheme, separator, rest = value.partition("://")
         if not separator:
             return str(absolute_path(Path(value)))
-        if scheme == "s3" and rest and "?" not in rest:
+        if scheme == "s3" and rest and not set("?@") & set(rest):  # a login is AWS_* variables
             return value
         if scheme == "file" and rest.startswith(("/", "localhost/")):
             return str(absolute_path(Path(unquote(rest.removeprefix("localhost")))))
@@ -139,6 +166,8 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"LIVESCORES_SOURCE={self.livescores_source} needs {' and '.join(absent)}"
             )
+        if self.livescores_source == "browser" and credentials(revealed(self.livescores_url)):
+            raise ValueError("LIVESCORES_URL must not have a user or a password for a browser")
         return self
 
     def environment(self) -> dict[str, str]:
@@ -180,7 +209,7 @@ class Settings(BaseSettings):
         if self.livescores_source == "file" and self.livescores_file:
             return name_of_file(self.livescores_file)
         if self.livescores_url:
-            return f"site {urlsplit(self.livescores_url).hostname}"
+            return f"site {urlsplit(revealed(self.livescores_url)).hostname}"
         return f"simulator {self.simulator_seed}"
 
     @property
@@ -196,13 +225,30 @@ class Settings(BaseSettings):
 
     @property
     def tracking_uri(self) -> str:
-        if self.mlflow_tracking_uri:
-            return self.mlflow_tracking_uri
+        """MLflow's, without the user and password of a server: MLflow shows it in its errors."""
+        given = revealed(self.mlflow_tracking_uri)
+        if given:
+            return bare(given) if given.startswith("http") else given
         return f"sqlite:///{self.soccer_home / 'mlflow' / 'mlflow.db'}"
+
+    def tell_libraries(self) -> None:
+        """Put into this process's environment what libraries look for there: nothing of theirs is
+        kept outside the home, or sent to their makers."""
+        os.environ.setdefault("MPLCONFIGDIR", str(self.soccer_home / "matplotlib"))
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ |= self._tracking_login
+
+    @property
+    def _tracking_login(self) -> dict[str, str]:
+        """User and password of ``MLFLOW_TRACKING_URI``, in the variables where MLflow finds them."""
+        given = revealed(self.mlflow_tracking_uri)
+        login = credentials(given) if given.startswith("http") else None
+        names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+        return dict(zip(names, login, strict=True)) if login else {}
 
     @property
     def workers(self) -> list[str]:
-        return [url.strip().rstrip("/") for url in self.serving_workers.split(",") if url.strip()]
+        return [url for url in self.serving_workers.split(",") if url]
 
     @cached_property
     def reload_token(self) -> str:
@@ -218,15 +264,9 @@ def name_of_file(file: Path) -> str:
     return f"file {file.stem}"
 
 
-def is_loopback(url: str) -> bool:
-    """Whether a URL's host is this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def revealed(secret: SecretStr | None) -> str:
+    """What is kept from being shown; nothing where there is none."""
+    return secret.get_secret_value() if secret else ""
 
 
 def _text(value: Any) -> str:
@@ -265,10 +305,12 @@ def get_settings() -> Settings:
     """
     read_env_file()
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         # Not pydantic's own text: it is long, and may show what is to be kept secret.
         raise SettingsError("; ".join(map(_complaint, error.errors()))) from None
+    settings.tell_libraries()
+    return settings
 
 
 def _complaint(error: Any) -> str:

@@ -90,6 +90,14 @@ def test_what_libraries_read_for_themselves_reaches_them(env_file: Callable[[str
     assert (credentials.access_key, credentials.secret_key) == ("key", "hush")
 
 
+def test_libraries_keep_their_files_in_the_home_and_send_nothing(project: Path) -> None:
+    os.environ.pop("MPLCONFIGDIR", None)
+    os.environ.pop("MLFLOW_DISABLE_TELEMETRY", None)
+    get_settings()
+    assert os.environ["MPLCONFIGDIR"] == str(project / ".soccer" / "matplotlib")
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
 @pytest.mark.parametrize("exported", ["2", ""])
 def test_what_is_exported_wins_even_if_it_is_nothing(
     env_file: Callable[[str], None], exported: str

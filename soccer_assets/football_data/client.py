@@ -10,6 +10,7 @@ import orjson
 from soccer_assets.football_data.faults import FileFault
 from soccer_assets.lake.store import ObjectNotFound, ObjectStore
 from soccer_assets.livescores.http import HttpFault, PoliteHttp
+from soccer_assets.urls import bare
 
 BASE_URL = "https://www.football-data.co.uk"
 #: Of answers for a file that is not published: the site corrects spellings, so that it offers a
@@ -58,10 +59,10 @@ class FootballDataClient:
         min_interval: float | None = None,
         backoff: float = 1.0,
     ) -> None:
-        self.base_url = base_url.rstrip("/")
+        self.base_url = bare(base_url).rstrip("/")
         self._kept = kept
         self._http = PoliteHttp(
-            self.base_url,
+            base_url,
             headers={"Accept": "text/csv, */*;q=0.5"},
             timeout=timeout,
             attempts=attempts,

@@ -28,7 +28,7 @@ from soccer_assets.livescores.http import (
     Wait,
     retry_after,
 )
-from soccer_assets.settings import is_loopback
+from soccer_assets.urls import is_loopback
 
 logger = logging.getLogger(__name__)
 

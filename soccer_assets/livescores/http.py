@@ -11,7 +11,7 @@ import httpx
 import tenacity
 
 from soccer_assets import __version__
-from soccer_assets.settings import is_loopback
+from soccer_assets.urls import bare, credentials, is_loopback
 
 USER_AGENT = f"soccer_assets/{__version__} (livescores ingestion)"
 PUBLIC_HOST_INTERVAL = 2.0
@@ -94,7 +94,8 @@ class PoliteHttp:
     after the time that ``Retry-After`` asks for. Redirects are not followed.
 
     Args:
-        base_url: the site; paths are appended to it.
+        base_url: the site; paths are appended to it, a user and a password in it are sent as a
+            header.
         headers: sent with every request, beside the User-Agent.
         timeout: seconds for connecting and for each read.
         attempts: tries a request gets.
@@ -118,7 +119,9 @@ class PoliteHttp:
         self._attempts = attempts
         self._backoff = backoff
         self._client = httpx.Client(
-            base_url=base_url.rstrip("/"),
+            # Apart, for an address is told where something goes wrong.
+            base_url=bare(base_url).rstrip("/"),
+            auth=credentials(base_url),
             timeout=timeout,
             headers={"User-Agent": USER_AGENT, **(headers or {})},
         )

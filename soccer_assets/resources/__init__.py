@@ -29,7 +29,6 @@ def make_resources(settings: Settings) -> dict[str, Any]:
     return {
         "livescores": LivescoresResource(
             kind=settings.livescores_source,
-            url=settings.livescores_url,
             timeout_seconds=settings.livescores_timeout_seconds,
             attempts=settings.livescores_attempts,
         ),

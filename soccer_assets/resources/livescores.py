@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from soccer_assets.lake.archive import PayloadArchive
 from soccer_assets.lake.store import ObjectStore
 from soccer_assets.livescores.provenance import claim
-from soccer_assets.settings import Settings, get_settings
+from soccer_assets.settings import Settings, get_settings, revealed
 
 
 class LivescoresSource(Protocol):
@@ -27,7 +27,6 @@ class LivescoresResource(dg.ConfigurableResource):
     the environment alone."""
 
     kind: str = "feed"
-    url: str | None = None
     timeout_seconds: float = 30.0
     attempts: int = 4
 
@@ -54,10 +53,10 @@ class LivescoresResource(dg.ConfigurableResource):
         """A client of the site; without one, of a simulator that runs as long as it."""
         from soccer_assets.livescores.client import LivescoresClient
 
-        if self.url:
+        if settings.livescores_url:
             with LivescoresClient(
-                self.url,
-                token=_token(settings),
+                revealed(settings.livescores_url),
+                token=revealed(settings.livescores_token) or None,
                 timeout=self.timeout_seconds,
                 attempts=self.attempts,
             ) as client:
@@ -76,12 +75,10 @@ class LivescoresResource(dg.ConfigurableResource):
     def _browser(self, settings: Settings) -> Iterator[LivescoresSource]:
         from soccer_assets.livescores.browser import BrowserClient
 
-        assert self.url is not None  # the settings have seen to both
-        assert settings.selenium_remote_url is not None
-        with BrowserClient(
-            self.url,
-            settings.selenium_remote_url.get_secret_value(),
-            token=_token(settings),
+        with BrowserClient(  # the settings have seen to both addresses
+            revealed(settings.livescores_url),
+            revealed(settings.selenium_remote_url),
+            token=revealed(settings.livescores_token) or None,
             timeout=self.timeout_seconds,
             attempts=self.attempts,
         ) as client:
@@ -97,7 +94,7 @@ class LivescoresResource(dg.ConfigurableResource):
             archive.put_file(f"football_data/{path}", body, datetime.now(UTC))
 
         with FootballDataSource(
-            settings.football_data_url,
+            revealed(settings.football_data_url),
             keep=keep,
             aliases=settings.football_data_aliases,
             kept=store,
@@ -113,7 +110,3 @@ def _file(settings: Settings) -> Iterator[LivescoresSource]:
 
     assert settings.livescores_file is not None
     yield FileSource(ReplayBackend(settings.livescores_file))
-
-
-def _token(settings: Settings) -> str | None:
-    return settings.livescores_token.get_secret_value() if settings.livescores_token else None

@@ -15,7 +15,7 @@ class SlackAlertResource(dg.ConfigurableResource):
     """Sends alerts to one channel. The token comes from ``SLACK_BOT_TOKEN`` alone."""
 
     channel: str
-    api_url: str = "https://slack.com/api/"
+    api_url: str = "https://slack.com/api"
 
     def send(self, text: str) -> bool:
         """Post a message, or log it where no token is set; returns whether it was delivered. Never
@@ -28,7 +28,7 @@ class SlackAlertResource(dg.ConfigurableResource):
         from slack_sdk.errors import SlackClientError
 
         client = SlackResource(token=token.get_secret_value()).get_client()
-        client.base_url = self.api_url
+        client.base_url = f"{self.api_url.rstrip('/')}/"
         try:
             client.chat_postMessage(channel=self.channel, text=slack(text))
         except (SlackClientError, OSError) as error:

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -46,8 +47,8 @@ class Slack:
         return [request.fields["text"] for request in self.requests]
 
 
-@pytest.fixture
-def slack() -> Iterator[Slack]:
+@contextmanager
+def slack_server() -> Iterator[Slack]:
     told = Slack()
 
     class Handler(BaseHTTPRequestHandler):
@@ -77,6 +78,12 @@ def slack() -> Iterator[Slack]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.fixture
+def slack() -> Iterator[Slack]:
+    with slack_server() as told:
+        yield told
 
 
 @pytest.fixture

@@ -45,18 +45,19 @@ class Shell:
 
         A command that fails fails the test, with what it printed.
         """
-        code, printed = self._run(command, *arguments)
+        code, printed = self.attempt(command, *arguments)
         typed = " ".join(map(str, [command, *arguments]))
         assert code == 0, f"`{typed}` exited {code}:\n{printed[-8000:]}"
         return printed
 
     def fails(self, command: str, *arguments: str | Path) -> str:
         """Run a command that has to fail by itself; returns all that it printed."""
-        code, printed = self._run(command, *arguments)
+        code, printed = self.attempt(command, *arguments)
         assert code > 0, f"{command} exited {code}:\n{printed[-8000:]}"
         return printed
 
-    def _run(self, command: str, *arguments: str | Path) -> tuple[int, str]:
+    def attempt(self, command: str, *arguments: str | Path) -> tuple[int, str]:
+        """Run a command to its end; returns its exit code and all that it printed."""
         done = subprocess.run(
             [BIN / command, *arguments],
             cwd=self.folder,

@@ -87,6 +87,18 @@ def test_requests_share_one_connection_and_name_the_client() -> None:
     assert agents.pop().startswith(f"soccer_assets/{__version__} ")
 
 
+def test_a_user_and_a_password_are_a_header_and_never_told() -> None:
+    with KeepAliveServer((200, {}), (500, {})).running() as server:
+        url = server.url.replace("http://", "http://someone:h%40sh@")
+        with polite(url, attempts=1) as http:
+            answer = http.get("/a")
+            with pytest.raises(HttpFault) as fault:
+                http.get("/b")
+    assert server.requests[0]["Authorization"] == "Basic c29tZW9uZTpoQHNo"
+    assert str(answer.url) == f"{server.url}/a"
+    assert "someone" not in str(fault.value)
+
+
 @pytest.mark.parametrize("status", [429, 500, 501, 502, 503, 504, 520, 599])
 def test_429_and_5xx_are_tried_again(status: int) -> None:
     server = KeepAliveServer((status, {"Retry-After": "0"}), (200, {}))
