@@ -112,10 +112,14 @@ def demo(
     since = today - timedelta(days=days)
     _check_days(since, today, f"--days {days}: its first day", "SOCCER_AS_OF")
     _run(since)
-    console.print(
-        "\nOpen the UI:       [bold].venv/bin/dagster dev[/bold]  ->  http://127.0.0.1:3000"
-    )
-    console.print("Serve predictions: [bold].venv/bin/soccer serve[/bold]")
+    console.print(f"\nAll of it is in {get_settings().home}", highlight=False, markup=False)
+    ui, worker = "http://127.0.0.1:3000", f"http://127.0.0.1:{DEFAULT_PORT}/docs"
+    for purpose, command, url in (
+        ("Open the UI:      ", "dagster dev", ui),
+        ("Serve predictions:", "soccer serve", worker),
+    ):
+        line = f"{purpose} {_typed(command)}  ->  {url}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -275,9 +279,9 @@ def _run(since: date) -> None:
     end_soon_when_asked()
     if utc_now() > datetime.now(UTC):
         raise WrongUse(f"{utc_now():%Y-%m-%d} is not yet past: the clock cannot be put forward")
+    _check_training()
     _check_surroundings()
     _check_source()
-    _check_training()
     try:
         run_loop(since, console)
     except JobFailed:  # of a worker that refuses to reload, say: the predictions are there
@@ -344,7 +348,7 @@ def _check_training() -> None:
     from soccer_assets.params import complaints, load_params, params_file
 
     if not shutil.which("git"):
-        raise WrongUse("there is no git on the PATH, and DVC needs it: install git")
+        raise WrongUse("there is no git on the PATH: install git, DVC needs it")
     params = load_params()
     for section, model in (("training", TrainingParams), ("gates", GateParams)):
         try:
@@ -400,6 +404,13 @@ def _serves_there(host: str, port: int, token: str) -> str:
         except WorkerError:
             return ""
         return " by another home's worker" if stranger(client) else " by this home's worker"
+
+
+def _typed(command: str) -> str:
+    """A command of this environment, as it is typed in the current folder."""
+    folder = Path(sys.executable).parent
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    return str(shown / command)
 
 
 def _progress(line: str) -> None:

@@ -2,7 +2,9 @@
 
 Installed over Dagster's own script of that name, because a few of Dagster's commands read neither
 ``pyproject.toml`` nor ``workspace.yaml``, and others refuse to run without ``DAGSTER_HOME``. In the
-project's folder none of them needs a flag or an exported variable; elsewhere nothing changes.
+project's folder none of them needs a flag or an exported variable; nor, where the package is
+installed without a checkout, in a folder with a home that ``soccer`` has made. Elsewhere nothing
+changes.
 """
 
 import os
@@ -10,8 +12,9 @@ import sys
 import warnings
 from pathlib import Path
 
+from soccer_assets.dagster_home import dagster_home, is_installed
 from soccer_assets.process import end_soon_when_asked
-from soccer_assets.settings import project_folder
+from soccer_assets.settings import SettingsError, get_settings, project_folder
 
 DEFINITIONS = "soccer_assets.definitions"
 #: Commands that execute a run in their own process.
@@ -28,6 +31,13 @@ _CODE_OPTIONS = ("-m", "--module-name", "-f", "--python-file", "--package-name",
 
 def main() -> None:
     """Run ``dagster`` with the arguments of this process."""
+    try:
+        if is_installed():
+            _enter_home()
+        elif Path.cwd() == project_folder():
+            get_settings()
+    except SettingsError as error:
+        sys.exit(f"dagster: {error}")
     if Path.cwd() == project_folder() and Path("dagster.yaml").is_file():
         os.environ.setdefault("DAGSTER_HOME", str(Path.cwd()))
         arguments = sys.argv[1:]
@@ -42,3 +52,13 @@ def main() -> None:
     for category in (SupersessionWarning, BetaWarning):
         warnings.simplefilter("ignore", category)
     dagster()
+
+
+def _enter_home() -> None:
+    """Go to where ``dagster.yaml`` and ``workspace.yaml`` are, and keep what settings mean here."""
+    if any(Path(name).exists() for name in ("dagster.yaml", "workspace.yaml", "pyproject.toml")):
+        return  # somebody else's project
+    settings = get_settings()
+    if settings.soccer_home.is_dir():
+        os.environ |= settings.environment()
+        os.chdir(dagster_home())

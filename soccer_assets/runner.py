@@ -7,9 +7,9 @@ from typing import Any
 
 import dagster as dg
 
+from soccer_assets.dagster_home import dagster_home
 from soccer_assets.dagster_internals import InstanceRef, SerializableErrorInfo, make_new_run_id
 from soccer_assets.runs import abandon
-from soccer_assets.settings import project_folder
 
 Progress = Callable[[str], None]
 
@@ -17,7 +17,7 @@ Progress = Callable[[str], None]
 @contextmanager
 def open_instance() -> Iterator[dg.DagsterInstance]:
     """The instance that ``dagster.yaml`` describes, the one every ``dagster`` command here uses."""
-    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(project_folder()))) as instance:
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(dagster_home()))) as instance:
         yield instance
 
 
