@@ -149,6 +149,7 @@ def test_containers_share_one_server_and_no_row_is_lost(
         assert rows == [*range(210), *range(1000, 1200), *range(2000, 2010)]
 
 
+@pytest.mark.slow
 def test_a_container_that_is_killed_takes_the_server_with_it_and_no_row(
     container: Callable[[str], Container], home: Path
 ) -> None:

@@ -83,7 +83,7 @@ def test_warehouse_lake_worker_and_dagster_work_behind_a_pooler(
     ):
         here = replace(ephemeral, instance=instance)
         for assets, partitions in (
-            (("livescores", "match_raw", "match"), ("2025-02-24", "2025-03-03")),
+            (("livescores", "match_raw", "match"), ("2025-02-28", "2025-03-02")),
             (("match_raw_parquet", "match_parquet"), ("2025-02-01", "2025-02-01")),
         ):
             result = here.run(*assets, partitions=partitions)
