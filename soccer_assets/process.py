@@ -79,6 +79,12 @@ class Leases:
             os.close(file)
         return False
 
+    def dead(self) -> list[str]:
+        """The leases whose process died, or abandoned them."""
+        if not self._folder.is_dir():
+            return []
+        return [file.name for file in self._folder.iterdir() if self.is_alive(file.name) is False]
+
     def bury(self, name: str) -> None:
         """Remove what a dead process left."""
         (self._folder / name).unlink(missing_ok=True)

@@ -17,12 +17,6 @@ log = logging.getLogger(__name__)
 #: Names, for people, the process that executes a run.
 PROCESS_TAG = "soccer/process"
 NOBODY = "a process that is not known"
-UNFINISHED = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 LOCK_KEY = int.from_bytes(b"runs")
 #: A run is told of when it takes so many times its usual time, and longer than this.
 TIMES, SHORT = 3, timedelta(minutes=5)
@@ -74,8 +68,14 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _dead(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
-    return [run for run in runs if leases().is_alive(run.run_id) is False]
+    found = []
+    for run_id in leases().dead():
+        run = instance.get_run_by_id(run_id)  # None: it is another database's
+        if run and run.is_finished:
+            leases().bury(run_id)
+        elif run:
+            found.append(run)
+    return found
 
 
 def _end(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:

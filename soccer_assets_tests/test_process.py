@@ -43,8 +43,10 @@ def test_a_lease_lives_and_dies_with_its_process(household: Household, tmp_path:
         child.hear("taken")
         assert leases.is_alive("work") is True
         assert Leases(tmp_path).is_alive("work") is True  # judging does not disturb
+        assert leases.dead() == []
         child.kill()
         assert leases.is_alive("work") is False
+        assert leases.dead() == ["work"]
     leases.bury("work")
     assert leases.is_alive("work") is None
 

@@ -85,7 +85,7 @@ def test_a_killed_run_is_ended_and_its_slot_freed(
     assert f"process {child.process.pid} on " in message
     assert "is gone" in message
     assert slots(instance) == set()
-    assert end_dead_runs(instance) == []
+    assert leases().dead() == end_dead_runs(instance) == []
 
 
 def test_a_run_that_is_stopped_for_a_while_is_not_ended(
@@ -206,6 +206,7 @@ def test_slots_of_runs_that_ended_or_are_no_more_are_freed(
     assert slots(instance) == {run.run_id}
     end_dead_runs(instance)
     assert slots(instance) == set()
+    assert leases().dead() == []
     storage = instance.event_log_storage
     storage.claim_concurrency_slot("only_one", "a run that was deleted", "step")
     end_dead_runs(instance)

@@ -1,12 +1,14 @@
 """What the UI shows: ``dagster dev`` in the checkout, asked over HTTP as the UI asks it."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from soccer_assets_tests.end_to_end.shell import free_port, open_shell, wait_until
+from soccer_assets.settings import project_folder
+from soccer_assets_tests.end_to_end.shell import BIN, Shell, free_port, open_shell, wait_until
 
 Query = Callable[..., dict[str, Any]]
 
@@ -91,12 +93,25 @@ BACKFILL_STATE = """query ($id: String!) { partitionBackfillOrError(backfillId: 
 } }"""
 
 
+RUNS = """{ repositoryOrError(repositorySelector: {
+    repositoryName: "__repository__", repositoryLocationName: "soccer_assets"
+}) { ... on Repository { jobs { name runs { id status
+    repositoryOrigin { repositoryName repositoryLocationName } tags { key value }
+} } } } }"""
+SLOTS = """{ instance { concurrencyLimit(concurrencyKey: "livescores") { activeRunIds } } }"""
+
+
 @pytest.fixture(scope="module")
-def ask() -> Iterator[Query]:
+def shell() -> Iterator[Shell]:
+    with open_shell() as shell:
+        yield shell
+
+
+@pytest.fixture(scope="module")
+def ask(shell: Shell) -> Iterator[Query]:
     """Answers GraphQL queries once the code location is loaded."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     with (
-        open_shell() as shell,
         shell.running("dagster", "dev", "-p", str(port), answers_at=f"{url}/server_info"),
         httpx.Client(base_url=url, timeout=60, trust_env=False) as http,
     ):
@@ -228,6 +243,44 @@ def test_the_sensors_are_on(repository: dict[str, Any]) -> None:
         }.items()
     )
     assert {sensor["sensorState"]["status"] for sensor in sensors.values()} == {"RUNNING"}
+
+
+def test_a_killed_command_is_under_its_job_ended_by_the_daemon_and_told(
+    shell: Shell, ask: Query
+) -> None:
+    process = subprocess.Popen(
+        [BIN / "soccer", "backfill", "--since", "2025-06-01"],
+        cwd=project_folder(),
+        env=shell.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+    def run() -> dict[str, Any]:
+        """As the page of its job shows it."""
+        (job,) = (j for j in ask(RUNS)["repositoryOrError"]["jobs"] if j["name"] == "ingest")
+        ours = f"process {process.pid} on "
+        for found in job["runs"]:
+            if any(tag["value"].startswith(ours) for tag in found["tags"]):
+                return dict(found)
+        return {"status": None}
+
+    try:
+        wait_until(lambda: run()["status"] == "STARTED" or process.poll() is not None)
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+    wait_until(lambda: run()["status"] == "FAILURE")
+    assert run()["repositoryOrigin"] == {
+        "repositoryName": "__repository__",
+        "repositoryLocationName": "soccer_assets",
+    }
+    told = f"ingest failed. process {process.pid} on "
+    wait_until(lambda: told in (shell.home / "dagster.log").read_text())
+    wait_until(lambda: ask(SLOTS)["instance"]["concurrencyLimit"]["activeRunIds"] == [])
 
 
 @pytest.mark.slow  # the daemon looks for backfills, and whether they have ended, twice a minute
