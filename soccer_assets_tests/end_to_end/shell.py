@@ -39,6 +39,7 @@ class Shell:
     home: Path
     variables: Mapping[str, str] = field(default_factory=dict)
     folder: Path = field(default_factory=project_folder)
+    patience_seconds: float = PATIENCE_SECONDS
 
     def run(self, command: str, *arguments: str | Path) -> str:
         """Run a command of this environment to its end; returns all that it printed.
@@ -66,7 +67,7 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=PATIENCE_SECONDS,
+            timeout=self.patience_seconds,
         )
         return done.returncode, _COLOURS.sub("", done.stdout)
 
