@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from soccer_assets.dvc.cache import Out, discard_torn, keep_only
-from soccer_assets.dvc.command import REMOTE_VARIABLE, WORKSPACE_VARIABLE, DvcError, stream
+from soccer_assets.dvc.command import REMOTE_VARIABLE, WORKSPACE_VARIABLE, DvcError, Unsaved, stream
 from soccer_assets.dvc.occupancy import alone_in
 from soccer_assets.dvc.pipeline import PIPELINE_FILE, read_stages
 from soccer_assets.dvc.repository import Repository
@@ -128,7 +128,7 @@ class DvcWorkspace:
         """Send the outs to the remote."""
         if not self._remote.startswith("s3://"):
             discard_torn(Path(self._remote), self.outs().values())
-        for line in self._dvc("push", "--quiet"):
+        for line in list(self._dvc("push", "--quiet")):
             log.info(line)
 
     def save_point(self, message: str) -> str:
@@ -140,12 +140,10 @@ class DvcWorkspace:
         """Names the bytes of every out as they are now.
 
         Raises:
-            DvcError: they were never saved.
+            Unsaved: they were never saved.
         """
         if not self._repository.holds("dvc.lock"):
-            raise DvcError(
-                "what the last run of the DVC stages made was not saved: run them once more"
-            )
+            raise Unsaved("the run that made the features has not saved them: see how it ended")
         return self._repository.revision
 
     def outs(self) -> dict[str, Out]:
@@ -172,17 +170,25 @@ class DvcWorkspace:
             yield ".dvc/tmp/rwlock was left over"
         # Its locks, and what it remembers of files: their hashes, and what the remote holds.
         shutil.rmtree(self._memory, ignore_errors=True)
-        try:
-            outs = self.outs()
-        except DvcError:
-            (self.root / "dvc.lock").unlink()
-            back = self._repository.restore("dvc.lock")
-            yield f"dvc.lock was unreadable, {'back from the save point' if back else 'removed'}"
-            outs = self.outs()
+        lock = self.root / "dvc.lock"
+        if not self._is_readable():
+            lock.unlink()
+            self._repository.restore("dvc.lock")
+            if not self._is_readable():
+                lock.unlink()
+            now = "back from the save point" if lock.exists() else "removed"
+            yield f"dvc.lock was unreadable, {now}"
         for folder in (self.root, self.root / ".dvc", self.root / "data"):
             for unfinished in folder.glob(".*.tmp"):
                 unfinished.unlink()
-        yield from keep_only(self.root / ".dvc" / "cache", outs.values())
+        yield from keep_only(self.root / ".dvc" / "cache", self.outs().values())
+
+    def _is_readable(self) -> bool:
+        try:
+            self.outs()
+        except DvcError:
+            return False
+        return True
 
     def _configuration(self) -> str:
         """For whoever clones a revision, too: with it, ``dvc pull`` finds the outs."""
@@ -209,7 +215,7 @@ class DvcWorkspace:
         """Stages run with this interpreter and the settings of this process, whatever the caller's
         PATH, shell and configuration of DVC."""
         inherited = {
-            name: str(Path(value).expanduser().absolute()) if name in _AWS_FILES else value
+            name: _absolute(value) if value and name in _AWS_FILES else value
             for name, value in os.environ.items()
             if not name.startswith(("DVC_", "GIT_"))
         }
@@ -229,6 +235,10 @@ class DvcWorkspace:
             REMOTE_VARIABLE: self._remote,
             WORKSPACE_VARIABLE: str(self.root),
         }
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _as_text(sections: Mapping[str, Mapping[str, str]]) -> str:

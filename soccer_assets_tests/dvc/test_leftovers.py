@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from soccer_assets.dvc import occupancy
-from soccer_assets.dvc.command import WORKSPACE_VARIABLE, DvcError
+from soccer_assets.dvc.command import WORKSPACE_VARIABLE, DvcError, Unsaved
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets_tests.dvc.conftest import Reproduced
 from soccer_assets_tests.dvc.test_workspace import OUTS, git, ran, remote_files
@@ -213,6 +213,14 @@ def test_what_a_killed_process_leaves_stops_nothing(
     assert bool(warnings) == bool(told)
 
 
+def test_a_lock_that_was_saved_unreadable_is_removed(workspace: DvcWorkspace) -> None:
+    with workspace.alone():
+        write("dvc.lock", "schema: '1.0'")(workspace.root)
+        workspace.save_point("unreadable")
+    with workspace.alone():
+        assert workspace.outs() == {}
+
+
 def test_a_repository_that_cannot_be_read_is_kept_beside_a_new_one(
     workspace: DvcWorkspace, reproduced: Reproduced
 ) -> None:
@@ -259,7 +267,7 @@ def test_a_folder_inside_another_repository_never_uses_that_one(tmp_path: Path) 
 def test_outs_that_were_not_saved_have_no_revision(workspace: DvcWorkspace) -> None:
     with (workspace.root / "dvc.lock").open("a") as lock:
         lock.write("# another\n")
-    with pytest.raises(DvcError, match="was not saved"):
+    with pytest.raises(Unsaved, match="has not saved them"):
         _ = workspace.revision
 
 
