@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from soccer_assets.features.params import FeatureParams
+from soccer_assets.livescores.limits import FeedLimits
 from soccer_assets.settings import SettingsError, get_settings
 
 
@@ -25,6 +26,7 @@ class IngestionParams(_Section):
     volume_min_expected: float = Field(
         12, ge=1, description="usual matches, with fewer of which a day is not judged"
     )
+    limits: FeedLimits = FeedLimits()
 
 
 class ServingParams(_Section):

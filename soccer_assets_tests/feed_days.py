@@ -12,7 +12,7 @@ from soccer_assets.livescores.feed import FeedStatus
 from soccer_assets.livescores.parsing import ParsedDay, parse_day
 
 DAY = date(2024, 3, 9)
-FETCHED = datetime(2024, 3, 10, 6, tzinfo=UTC)
+FETCHED = datetime(2024, 3, 13, 6, tzinfo=UTC)
 
 any_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

@@ -132,10 +132,11 @@ def ingest(
     # In the order that their dependencies ask for.
     selected = [k for k in (LIVESCORES, MATCH_RAW, MATCH) if k in context.selected_asset_keys]
     days = [date.fromisoformat(key) for key in context.partition_keys]
+    limits = load_params().ingestion.limits
     if config.rebuild or context.run.job_name == REBUILD:
         if LIVESCORES in selected:
             raise dg.Failure("a rebuild makes match_raw and match only: select those two")
-        result = rebuild_warehouse(warehouse.engine, lake.archive, context.log.info)
+        result = rebuild_warehouse(warehouse.engine, lake.archive, context.log.info, limits=limits)
         context.log.info(f"rebuilt: {result.match.inserted:,} matches")
         for key in selected:
             found = _warehouse_checks(warehouse, days) if key == MATCH else []
@@ -164,6 +165,7 @@ def ingest(
             warehouse.engine,
             batch_days=config.batch_days,
             concurrency=config.concurrency,
+            limits=limits,
             progress=context.log.info,
         )
     checks: Checks = {

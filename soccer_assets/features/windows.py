@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-#: Seconds a key's stretch of the sorted timeline spans: 544 years from 1970, or from the first event.
-_SPAN = 1 << 34
-
 
 @dataclass(frozen=True)
 class Lookback:
@@ -60,13 +57,17 @@ def look_back(
         event_key, event_seconds: key codes (from 0) and times of the events, int64.
         query_key, query_seconds: the same for the queries.
     """
-    start = event_seconds.min(initial=0)  # moments before 1970 are negative
-    composite = event_key * _SPAN + (event_seconds - start)
+    # On one timeline each key has a stretch of its own, as long as the events of all of them reach,
+    # however far apart the first and the last may be.
+    start = event_seconds.min(initial=2**62)
+    span = max(event_seconds.max(initial=start) - start + 1, 1)
+    composite = event_key * span + (event_seconds - start)
     order = np.argsort(composite, kind="stable")
     timeline = composite[order]
-    last = np.searchsorted(timeline, query_key * _SPAN + (query_seconds - start), side="right")
-    first = np.searchsorted(timeline, query_key * _SPAN, side="left")
-    return Lookback(order, first, np.maximum(first, last))
+    moment = np.clip(query_seconds, start - 1, start + span - 1) - start
+    last = np.searchsorted(timeline, query_key * span + moment, side="right")
+    first = np.searchsorted(timeline, query_key * span, side="left")
+    return Lookback(order, first, last)
 
 
 def seconds_of(times: "pd.Series[pd.Timestamp]") -> Ints:

@@ -10,6 +10,7 @@ import orjson
 from soccer_assets.football_data.faults import FileFault
 from soccer_assets.lake.store import ObjectNotFound, ObjectStore
 from soccer_assets.livescores.http import HttpFault, PoliteHttp
+from soccer_assets.livescores.limits import FeedLimits
 from soccer_assets.urls import bare
 
 BASE_URL = "https://www.football-data.co.uk"
@@ -47,6 +48,7 @@ class FootballDataClient:
         attempts: tries a file gets on timeouts, 429 and 5xx before it is a fault.
         min_interval: seconds between requests; default 2 for a public host, 0 for loopback.
         backoff: seconds that the random exponential wait between tries starts from.
+        limits: of an answer.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class FootballDataClient:
         attempts: int = 4,
         min_interval: float | None = None,
         backoff: float = 1.0,
+        limits: FeedLimits | None = None,
     ) -> None:
         self.base_url = bare(base_url).rstrip("/")
         self._kept = kept
@@ -68,6 +71,7 @@ class FootballDataClient:
             attempts=attempts,
             min_interval=min_interval,
             backoff=backoff,
+            limits=limits,
         )
 
     def fetch(self, path: str) -> Download | None:

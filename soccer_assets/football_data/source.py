@@ -39,6 +39,7 @@ from soccer_assets.football_data.teams import TeamDirectory, match_id
 from soccer_assets.lake.store import ObjectStore
 from soccer_assets.livescores.backends import Row, day_feed, header_row, match_row, winner
 from soccer_assets.livescores.feed import FeedStatus, Sex
+from soccer_assets.livescores.limits import FeedLimits
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class FootballDataSource:
         aliases: a file that adds to, and wins over, the package's ``team_aliases.csv``.
         kept: where files are kept from run to run, to ask the site only for those that changed.
         clock: the present; files of coming matches are not looked into for days long before it.
-        timeout, attempts, min_interval, backoff: of the client.
+        timeout, attempts, min_interval, backoff, limits: of the client.
 
     Raises:
         ValueError: the aliases cannot be used.
@@ -98,6 +99,7 @@ class FootballDataSource:
         attempts: int = 4,
         min_interval: float | None = None,
         backoff: float = 1.0,
+        limits: FeedLimits | None = None,
     ) -> None:
         self._teams = TeamDirectory(aliases)
         self._client = FootballDataClient(
@@ -107,6 +109,7 @@ class FootballDataSource:
             attempts=attempts,
             min_interval=min_interval,
             backoff=backoff,
+            limits=limits,
         )
         self._keep = keep
         self._clock = clock

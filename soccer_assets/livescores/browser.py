@@ -17,6 +17,7 @@ from soccer_assets.livescores.browser_session import (
     BrowserLost,
     BrowserSession,
     SiteUnreachable,
+    TooLarge,
 )
 from soccer_assets.livescores.faults import FetchFault
 from soccer_assets.livescores.feed import FEED_PATH
@@ -28,6 +29,7 @@ from soccer_assets.livescores.http import (
     Wait,
     retry_after,
 )
+from soccer_assets.livescores.limits import FeedLimits
 from soccer_assets.urls import is_loopback
 
 logger = logging.getLogger(__name__)
@@ -51,6 +53,8 @@ class BrowserClient:
             before it is a fault.
         min_interval: seconds between requests; default 2 for a public host, 0 for loopback.
         backoff: seconds that the random exponential wait between tries starts from.
+        limits: of an answer; its seconds are those of ``timeout``, which the browser keeps to from
+            the request to the last byte.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class BrowserClient:
         attempts: int = 4,
         min_interval: float | None = None,
         backoff: float = 1.0,
+        limits: FeedLimits | None = None,
     ) -> None:
         if min_interval is None:
             min_interval = 0.0 if is_loopback(base_url) else PUBLIC_HOST_INTERVAL
@@ -73,6 +78,7 @@ class BrowserClient:
         self._attempts = attempts
         self._limiter = RateLimiter(min_interval)
         self._backoff = backoff
+        self._max_bytes = (limits or FeedLimits()).max_bytes
         self._lock = threading.Lock()
         self._session: BrowserSession | None = None
         self._page_is_open = False
@@ -92,7 +98,8 @@ class BrowserClient:
         try:
             return retrying(self._fetch_once, day)
         except Retry as error:
-            raise FetchFault(day, f"{error} ({self._attempts} attempts)", error.body) from error
+            text = f"{error} ({self._attempts} attempts)"
+            raise FetchFault(day, text, error.body, passing=True) from error
 
     def _fetch_once(self, day: date) -> bytes:
         with self._lock:
@@ -101,6 +108,8 @@ class BrowserClient:
             except SiteUnreachable as error:
                 self._page_is_open = False
                 raise Retry(str(error)) from error
+            except TooLarge as error:
+                raise FetchFault(day, str(error)) from error
             except BrowserLost as error:
                 self._quit()
                 raise Retry(str(error)) from error
@@ -109,7 +118,7 @@ class BrowserClient:
             pause = retry_after(answer.retry_after)
             if pause is not None and pause > LONGEST_PAUSE:
                 text = f"HTTP {answer.status}, which asks for a pause of {pause:.0f} s"
-                raise FetchFault(day, text, body)
+                raise FetchFault(day, text, body, passing=True)
             raise Retry(f"HTTP {answer.status}", pause, body)
         if answer.status == 0:
             raise FetchFault(day, "a redirect instead of the feed")
@@ -129,12 +138,12 @@ class BrowserClient:
         if fresh:
             self._open(self._session, url)
         self._limiter.wait()
-        answer = self._session.fetch(url, self._token)
+        answer = self._session.fetch(url, self._token, self._max_bytes)
         if answer.is_check and not fresh:
             # The cookies ran out: the page's script makes new ones.
             self._open(self._session, url)
             self._limiter.wait()
-            answer = self._session.fetch(url, self._token)
+            answer = self._session.fetch(url, self._token, self._max_bytes)
         return answer
 
     def _open(self, session: BrowserSession, url: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from soccer_assets.livescores.bounded_http import TooLarge
 from soccer_assets.livescores.http import USER_AGENT
 
 if TYPE_CHECKING:
@@ -42,15 +43,26 @@ CHROME_ARGUMENTS = (
 CHECK_STATUSES = frozenset({200, 202, 403, 429, 503})
 
 _FETCH = """
-const [url, token, milliseconds, done] = arguments;
+const [url, token, milliseconds, limit, done] = arguments;
 const headers = {Accept: "application/json"};
 if (token) headers["X-Token"] = token;
 const signal = AbortSignal.timeout(milliseconds);
 fetch(url, {headers, signal, cache: "no-store", redirect: "manual"})
   .then(async (response) => {
+    const chunks = [];
+    let size = 0;
+    const stream = response.body && response.body.getReader();
+    for (let part; stream && !(part = await stream.read()).done; ) {
+      chunks.push(part.value);
+      size += part.value.length;
+      if (size > limit) {
+        await stream.cancel();
+        return done({failed: "TooLarge"});
+      }
+    }
     const reader = new FileReader();
     const read = new Promise((resolve) => { reader.onload = resolve; });
-    reader.readAsDataURL(await response.blob());
+    reader.readAsDataURL(new Blob(chunks));
     await read;
     done({
       status: response.status,
@@ -149,16 +161,19 @@ class BrowserSession:
             except TimeoutException:
                 logger.debug("the page still shows a check after %g s", self._timeout)
 
-    def fetch(self, url: str, token: str | None) -> Answer:
+    def fetch(self, url: str, token: str | None, limit: int) -> Answer:
         """Ask for ``url`` from inside the open page; ``token`` goes into ``X-Token``.
 
         Raises:
             SiteUnreachable: there is no connection, or it is too slow.
+            TooLarge: the answer has more than ``limit`` bytes.
         """
         with self._failing():
             answer = self._driver.execute_async_script(
-                _FETCH, url, token, round(1000 * self._timeout)
+                _FETCH, url, token, round(1000 * self._timeout), limit
             )
+        if answer.get("failed") == "TooLarge":
+            raise TooLarge(limit)
         if "failed" in answer:
             timed_out = answer["failed"] == "TimeoutError"
             raise SiteUnreachable("timeout" if timed_out else f"no connection: {answer['reason']}")

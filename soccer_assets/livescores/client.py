@@ -13,6 +13,7 @@ from soccer_assets.livescores.http import (
     PoliteHttp,
     RateLimiter,
 )
+from soccer_assets.livescores.limits import FeedLimits
 
 __all__ = [
     "PUBLIC_HOST_INTERVAL",
@@ -33,6 +34,7 @@ class LivescoresClient:
         attempts: tries a day gets on timeouts, 429 and 5xx before it is a fault.
         min_interval: seconds between requests; default 2 for a public host, 0 for loopback.
         backoff: seconds that the random exponential wait between tries starts from.
+        limits: of an answer.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class LivescoresClient:
         attempts: int = 4,
         min_interval: float | None = None,
         backoff: float = 1.0,
+        limits: FeedLimits | None = None,
     ) -> None:
         self._http = PoliteHttp(
             base_url,
@@ -52,6 +55,7 @@ class LivescoresClient:
             attempts=attempts,
             min_interval=min_interval,
             backoff=backoff,
+            limits=limits,
         )
 
     def fetch(self, day: date) -> bytes:
@@ -63,7 +67,7 @@ class LivescoresClient:
         try:
             response = self._http.get(FEED_PATH, params={"d": f"{day:%Y%m%d}", "isSummary": "true"})
         except HttpFault as error:
-            raise FetchFault(day, str(error), error.body) from error
+            raise FetchFault(day, str(error), error.body, passing=error.passing) from error
         if response.status_code != 200:
             raise FetchFault(day, f"HTTP {response.status_code}", response.content or None)
         return response.content

@@ -1,4 +1,4 @@
-"""HTTP with manners: identified, paced, and patient with a failing host."""
+"""HTTP with manners: identified, paced, patient with a failing host, and wary of what it sends."""
 
 import threading
 import time
@@ -11,6 +11,8 @@ import httpx
 import tenacity
 
 from soccer_assets import __version__
+from soccer_assets.livescores.bounded_http import Deadline, TooLarge, TooSlow, bound, read_bounded
+from soccer_assets.livescores.limits import FeedLimits
 from soccer_assets.urls import bare, credentials, is_loopback
 
 USER_AGENT = f"soccer_assets/{__version__} (livescores ingestion)"
@@ -18,6 +20,12 @@ PUBLIC_HOST_INTERVAL = 2.0
 RETRIED_STATUSES = frozenset({429, *range(500, 600)})
 #: A host that asks for a longer pause than this many seconds is left alone until the next run.
 LONGEST_PAUSE = 300.0
+#: What is kept of the body that comes with an error, in bytes.
+ERROR_BODY = 1_000_000
+
+
+#: Headers that are no longer true of a body that has been read.
+_OF_THE_TRANSFER = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
 class HttpFault(Exception):
@@ -25,11 +33,18 @@ class HttpFault(Exception):
 
     Attributes:
         body: what it sent instead, if anything.
+        passing: it lies with the connection or with the state of the host, so that another try
+            later may well go better.
+        of_host: it would be the same for anything else that is asked of the host now.
     """
 
-    def __init__(self, fault: str, body: bytes | None = None) -> None:
+    def __init__(
+        self, fault: str, body: bytes | None = None, *, passing: bool = True, of_host: bool = True
+    ) -> None:
         super().__init__(fault)
         self.body = body
+        self.passing = passing
+        self.of_host = of_host
 
 
 class RateLimiter:
@@ -51,12 +66,20 @@ class RateLimiter:
 
 
 class Retry(Exception):
-    """A failure worth another try."""
+    """A failure worth another try. ``of_host``: see :class:`HttpFault`."""
 
-    def __init__(self, fault: str, pause: float | None = None, body: bytes | None = None) -> None:
+    def __init__(
+        self,
+        fault: str,
+        pause: float | None = None,
+        body: bytes | None = None,
+        *,
+        of_host: bool = True,
+    ) -> None:
         super().__init__(fault)
         self.pause = pause
         self.body = body
+        self.of_host = of_host
 
 
 def retry_after(value: str) -> float | None:
@@ -68,11 +91,11 @@ def retry_after(value: str) -> float | None:
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):  # a date or a zone that no calendar holds
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 class Wait(tenacity.wait.wait_base):
@@ -91,7 +114,8 @@ class PoliteHttp:
     """GET requests to one site over reused connections; a context manager, safe across threads.
 
     Timeouts, lost connections, 429 and 5xx are tried again after a random exponential wait, or
-    after the time that ``Retry-After`` asks for. Redirects are not followed.
+    after the time that ``Retry-After`` asks for. Redirects are not followed, so that what goes into
+    the headers reaches this site alone. An answer is read no further than the limits allow.
 
     Args:
         base_url: the site; paths are appended to it, a user and a password in it are sent as a
@@ -101,6 +125,7 @@ class PoliteHttp:
         attempts: tries a request gets.
         min_interval: seconds between requests; default 2 for a public host, 0 for loopback.
         backoff: seconds that the wait between tries starts from.
+        limits: bytes of an answer after decompression, and seconds it may take as a whole.
     """
 
     def __init__(
@@ -112,19 +137,22 @@ class PoliteHttp:
         attempts: int = 4,
         min_interval: float | None = None,
         backoff: float = 1.0,
+        limits: FeedLimits | None = None,
     ) -> None:
         if min_interval is None:
             min_interval = 0.0 if is_loopback(base_url) else PUBLIC_HOST_INTERVAL
         self.limiter = RateLimiter(min_interval)
         self._attempts = attempts
         self._backoff = backoff
+        self._limits = limits or FeedLimits()
         self._client = httpx.Client(
             # Apart, for an address is told where something goes wrong.
             base_url=bare(base_url).rstrip("/"),
             auth=credentials(base_url),
             timeout=timeout,
-            headers={"User-Agent": USER_AGENT, **(headers or {})},
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **(headers or {})},
         )
+        bound(self._client)
 
     def get(
         self,
@@ -136,8 +164,8 @@ class PoliteHttp:
         """The answer, whatever its status, except 429 and 5xx.
 
         Raises:
-            HttpFault: none after all attempts, or the host asks for a pause beyond
-                ``LONGEST_PAUSE``; carries the body when there was one.
+            HttpFault: none after all attempts, or one beyond the limits, or the host asks for a
+                pause beyond ``LONGEST_PAUSE``; carries the body when there was one.
         """
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._attempts),
@@ -148,27 +176,48 @@ class PoliteHttp:
         try:
             return retrying(self._get_once, path, params, headers)
         except Retry as error:
-            raise HttpFault(f"{error} ({self._attempts} attempts)", error.body) from error
+            raise HttpFault(
+                f"{error} ({self._attempts} attempts)", error.body, of_host=error.of_host
+            ) from error
 
     def _get_once(
         self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None
     ) -> httpx.Response:
         self.limiter.wait()
+        request = self._client.build_request("GET", path, params=params, headers=headers)
         try:
-            response = self._client.get(path, params=params, headers=headers)
+            with Deadline(self._limits.max_seconds):
+                response = self._client.send(request, stream=True)
+                try:
+                    body = self._body(response)
+                finally:
+                    response.close()
+        except TooSlow as error:
+            raise HttpFault(str(error)) from error
+        except TooLarge as error:
+            raise HttpFault(str(error), passing=False, of_host=False) from error
         except httpx.TimeoutException as error:
             raise Retry(f"timeout ({type(error).__name__})") from error
         except httpx.TransportError as error:
             raise Retry(f"no connection: {error}") from error
         except httpx.DecodingError as error:
-            raise Retry(f"unreadable compression: {error}") from error
-        status, body = response.status_code, response.content or None
+            raise Retry(f"unreadable compression: {error}", of_host=False) from error
+        status = response.status_code
         if status in RETRIED_STATUSES:
+            of_host = status in (429, 503)
             pause = retry_after(response.headers.get("Retry-After", ""))
             if pause is not None and pause > LONGEST_PAUSE:
-                raise HttpFault(f"HTTP {status}, which asks for a pause of {pause:.0f} s", body)
-            raise Retry(f"HTTP {status}", pause, body)
-        return response
+                fault = f"HTTP {status}, which asks for a pause of {pause:.0f} s"
+                raise HttpFault(fault, body or None, of_host=of_host)
+            raise Retry(f"HTTP {status}", pause, body or None, of_host=of_host)
+        kept = [(k, v) for k, v in response.headers.items() if k not in _OF_THE_TRANSFER]
+        return httpx.Response(status, headers=kept, content=body, request=request)
+
+    def _body(self, response: httpx.Response) -> bytes:
+        """The body, unpacked; of an error its beginning."""
+        if response.status_code == 200:
+            return read_bounded(response, self._limits.max_bytes)
+        return read_bounded(response, ERROR_BODY, cut=True)
 
     def close(self) -> None:
         self._client.close()

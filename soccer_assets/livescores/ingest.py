@@ -1,5 +1,8 @@
 """Days of the feed into the archive and the warehouse: archived first, then parsed, then loaded."""
 
+import gzip
+import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -10,8 +13,9 @@ import sqlalchemy as sa
 
 from soccer_assets.clock import utc_now
 from soccer_assets.lake.archive import ArchivedPayload, PayloadArchive
-from soccer_assets.livescores.faults import FeedFault, FetchFault
-from soccer_assets.livescores.parsing import ParsedDay, parse_day
+from soccer_assets.livescores.faults import FeedFault, FetchFault, PayloadFault, UnexpectedFault
+from soccer_assets.livescores.limits import FeedLimits
+from soccer_assets.livescores.parsing import DEFAULT_LIMITS, ParsedDay, SetAside, parse_day
 from soccer_assets.warehouse.ingested_days import fetches_loaded
 from soccer_assets.warehouse.load import LoadResult, TableChange, load_days
 
@@ -36,6 +40,15 @@ class IngestReport:
     changes: LoadResult = field(default_factory=LoadResult)
     new_fields: set[str] = field(default_factory=set)
     missing_fields: set[str] = field(default_factory=set)
+    set_aside: dict[date, tuple[SetAside, ...]] = field(default_factory=dict)
+    """Day -> its matches that were not let in."""
+    gaps: dict[str, list[date]] = field(default_factory=lambda: defaultdict(list))
+    """Fault of a part of the source -> the days that are loaded without that part."""
+
+    @property
+    def unexpected(self) -> list[UnexpectedFault]:
+        """The faults that are bugs."""
+        return [fault for fault in self.faults if isinstance(fault, UnexpectedFault)]
 
     @property
     def match_raw(self) -> TableChange:
@@ -58,9 +71,11 @@ def ingest_days(
     *,
     batch_days: int = 31,
     concurrency: int = 1,
+    limits: FeedLimits = DEFAULT_LIMITS,
     progress: Callable[[str], None] = lambda _: None,
 ) -> IngestReport:
-    """Ingest days in batches; a day that fails is reported and does not stop the others.
+    """Ingest days in batches; a day that fails, of whatever, is reported and does not stop the
+    others.
 
     Args:
         days: the days, in the order to go through.
@@ -69,6 +84,7 @@ def ingest_days(
         engine: of the warehouse.
         batch_days: days a transaction; a crash loses at most one batch of loading, no payload.
         concurrency: days fetched at once.
+        limits: of a day's payload.
         progress: told a line after each batch.
     """
     report = IngestReport()
@@ -80,19 +96,21 @@ def ingest_days(
             parsed: list[ParsedDay] = []
             missed: list[ParsedDay] = []
             for outcome in pool.map(
-                lambda day, held=held: _read_day(day, fetch, archive, held.get(day)), batch
+                lambda day, held=held: _read_day(day, fetch, archive, held.get(day), limits), batch
             ):
                 if isinstance(outcome, FeedFault):
-                    report.faults.append(outcome)
-                    progress(f"refused: {outcome}")
+                    _refuse(outcome, report, progress)
                 else:
                     *earlier, newest = outcome
                     missed += earlier
                     parsed.append(newest)
             for day in sorted(missed, key=lambda day: (day.fetched_at, day.day)):
-                report.changes += load_days(engine, [day])
+                changes = load_days(engine, [day])
+                for fault in changes.refused:
+                    progress(f"an earlier payload is passed over: {fault}")
+                report.changes += changes
             if parsed:
-                _load(engine, parsed, checked_at, report)
+                _load(engine, parsed, checked_at, report, progress)
             done = len(report.loaded) + len(report.faults)
             progress(f"{batch[-1]}: {done} of {len(days)} days, {report.matches:,} matches")
     return report
@@ -110,8 +128,17 @@ def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
     pool.shutdown()
 
 
+def _refuse(fault: FeedFault, report: IngestReport, progress: Callable[[str], None]) -> None:
+    report.faults.append(fault)
+    progress(f"refused: {fault}")
+
+
 def _read_day(
-    day: date, fetch: Fetch | None, archive: PayloadArchive, held: datetime | None
+    day: date,
+    fetch: Fetch | None,
+    archive: PayloadArchive,
+    held: datetime | None,
+    limits: FeedLimits,
 ) -> list[ParsedDay] | FeedFault:
     """The day's newest payload, after those that were archived since the one fetched at ``held``,
     which the tables hold, and never loaded, because a process died before it could."""
@@ -122,6 +149,8 @@ def _read_day(
             archived = archive.put(day, fault.body, datetime.now(UTC), of_error=True)
             archive.reject(archived, fault.fault)
         return fault
+    except Exception as error:
+        return UnexpectedFault(day, error)
     known = archive.of_day(day)
     usable = [payload for payload in known if not payload.rejected]
     if body is not None:
@@ -131,7 +160,7 @@ def _read_day(
     else:
         return FetchFault(day, "no payload in the archive")
     try:
-        parsed = _parse(archive, newest, body)
+        parsed = parse_archived(archive, newest, limits, body)
     except FeedFault as fault:
         archive.reject(newest, fault.fault)
         return fault
@@ -141,29 +170,62 @@ def _read_day(
     for payload in usable:
         if (held is None or payload.fetched_at > held) and payload.fetched_at < newest.fetched_at:
             with suppress(FeedFault):  # today's parser refuses what an earlier one took
-                missed.append(_parse(archive, payload))
+                missed.append(parse_archived(archive, payload, limits))
     return [*missed, parsed]
 
 
-def _parse(
-    archive: PayloadArchive, payload: ArchivedPayload, body: bytes | None = None
+def parse_archived(
+    archive: PayloadArchive,
+    payload: ArchivedPayload,
+    limits: FeedLimits,
+    body: bytes | None = None,
 ) -> ParsedDay:
+    """Parse a payload of the archive; ``body``: its bytes, where the caller has them.
+
+    Raises:
+        FeedFault: as of ``parse_day``; and what the archive holds cannot be unpacked.
+    """
+    if body is None:
+        try:
+            body = archive.read(payload)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            text = f"the archived payload cannot be unpacked: {error}"
+            raise PayloadFault(payload.day, text) from error
     return parse_day(
         payload.day,
-        archive.read(payload) if body is None else body,
+        body,
         payload_key=payload.key,
         fetched_at=payload.fetched_at,
+        limits=limits,
     )
 
 
 def _load(
-    engine: sa.Engine, parsed: list[ParsedDay], checked_at: datetime | None, report: IngestReport
+    engine: sa.Engine,
+    parsed: list[ParsedDay],
+    checked_at: datetime | None,
+    report: IngestReport,
+    progress: Callable[[str], None],
 ) -> None:
-    report.changes += load_days(engine, parsed, checked_at, reparse=checked_at is None)
+    changes = load_days(engine, parsed, checked_at, reparse=checked_at is None)
+    report.changes += changes
+    for fault in changes.refused:
+        _refuse(fault, report, progress)
+    refused = {fault.day for fault in changes.refused}
     for day in parsed:
+        if day.day in refused:
+            continue
         report.loaded.append(LoadedDay(day.day, day.payload_key, day.match.num_rows))
         report.new_fields.update(day.new_fields)
         report.missing_fields.update(day.missing_fields)
+        if day.set_aside:
+            report.set_aside[day.day] = day.set_aside
+            for match in day.set_aside:
+                progress(f"{day.day}: set aside: {match}")
+        for gap in day.gaps:
+            if gap.fault not in report.gaps:
+                progress(f"from {day.day}: incomplete: {gap.fault}")
+            report.gaps[gap.fault].append(day.day)
 
 
 def days_between(first: date, last: date) -> Iterator[date]:

@@ -7,9 +7,10 @@ a bad one is named down to the match and the field.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 from hashlib import blake2b
+from itertools import compress
 from operator import itemgetter
 from typing import Any, NoReturn
 
@@ -17,8 +18,9 @@ import orjson
 import pyarrow as pa
 
 from soccer_assets.football_data.odds import match_odds as odds_of_row
-from soccer_assets.livescores.faults import PayloadFault
+from soccer_assets.livescores.faults import FeedFault, PayloadFault, UnexpectedFault
 from soccer_assets.livescores.feed import HEADER_FIELDS, FeedStatus
+from soccer_assets.livescores.limits import FeedLimits
 from soccer_assets.livescores.state import decision, match_state
 from soccer_assets.warehouse.schema import BOOKKEEPING, RAW_FIELDS, match, match_odds, match_raw
 
@@ -43,6 +45,9 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 #: Where a source that has odds puts the row they are in: see ``football_data``.
 ODDS_FIELD = "footballData"
+#: Where a source that is made from several files says what it could not tell of the day:
+#: ``[{"tournamentIds": [...], "fault": "..."}, ...]``.
+GAPS_FIELD = "gaps"
 _SCORE_FIELDS = tuple(
     f"{side}{kind}Score" for side in ("home", "away") for kind in ("", "Extratime", "Penalty")
 )
@@ -85,11 +90,31 @@ ODDS_SCHEMA = arrow_schema(match_odds)
 
 
 @dataclass(frozen=True)
+class SetAside:
+    """A match of a payload that is not let into the tables: no true match looks like it."""
+
+    match_id: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"match {self.match_id}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Tournaments of which the source could not tell all that the day may hold, and why."""
+
+    tournament_ids: frozenset[int]
+    fault: str
+
+
+@dataclass(frozen=True)
 class ParsedDay:
     """One day's rows, as Arrow tables with the columns of the warehouse tables of those names.
 
     ``fetched_at`` is when the source first sent this payload. ``new_fields`` are fields of the feed
     that no column holds, ``missing_fields`` known ones that no match of a day with matches has.
+    What is known of a match that is set aside, or that a gap hides, stays as it is.
     """
 
     day: date
@@ -100,24 +125,60 @@ class ParsedDay:
     odds: pa.Table
     new_fields: tuple[str, ...] = ()
     missing_fields: tuple[str, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
 
-def parse_day(day: date, body: bytes, *, payload_key: str, fetched_at: datetime) -> ParsedDay:
+#: What a payload may hold where nobody says otherwise.
+DEFAULT_LIMITS = FeedLimits()
+
+
+def parse_day(
+    day: date,
+    body: bytes,
+    *,
+    payload_key: str,
+    fetched_at: datetime,
+    limits: FeedLimits = DEFAULT_LIMITS,
+) -> ParsedDay:
     """Parse a payload.
 
     Raises:
-        PayloadFault: not JSON, not the feed's shape, a required field missing or null, a value of
-            the wrong type or beyond what a column holds, an unknown status, an impossible score,
-            or a match id twice.
+        PayloadFault: beyond the limits, not JSON, not the feed's shape, a required field missing
+            or null, a value of the wrong type or beyond what a column holds, an unknown status, an
+            impossible score, or a match id twice.
+        UnexpectedFault: the parser itself failed.
     """
+    try:
+        return _parse_day(day, body, payload_key, fetched_at, limits)
+    except FeedFault:
+        raise
+    except Exception as error:
+        raise UnexpectedFault(day, error, body) from error
 
+
+def _parse_day(
+    day: date, body: bytes, payload_key: str, fetched_at: datetime, limits: FeedLimits
+) -> ParsedDay:
     def fault(text: str) -> NoReturn:
         raise PayloadFault(day, text, body)
 
-    headers, matches = _flatten(_decode(body, fault), fault)
+    if len(body) > limits.max_bytes:
+        fault(f"{len(body):,} bytes, more than {limits.max_bytes:,}")
+    payload = _decode(body, fault)
+    headers, matches = _flatten(payload, fault)
+    if len(matches) > limits.max_matches:
+        fault(f"{len(matches):,} matches, more than {limits.max_matches:,}")
     columns = _columns(headers, matches, fault)
     _check_values(columns, fault)
     present = set().union(*headers, *matches)
+    kickoffs = _kickoffs(columns["startTimeUtc"], fault)
+    set_aside = _set_aside(columns, kickoffs, day, fetched_at, limits)
+    if set_aside:
+        kept = [match_id not in set_aside for match_id in columns["id"]]
+        headers, matches = list(compress(headers, kept)), list(compress(matches, kept))
+        kickoffs = list(compress(kickoffs, kept))
+        columns = {field: list(compress(values, kept)) for field, values in columns.items()}
     new_fields = sorted(present - RAW_FIELDS.keys())
     extras = _extras(headers, matches, new_fields)
     return ParsedDay(
@@ -125,10 +186,12 @@ def parse_day(day: date, body: bytes, *, payload_key: str, fetched_at: datetime)
         payload_key,
         fetched_at,
         raw=_raw_table(headers, matches, extras, columns, day, payload_key, fetched_at, fault),
-        match=_match_table(columns, day, fetched_at, fault),
+        match=_match_table(columns, kickoffs, day, fetched_at),
         odds=_odds_table(columns["id"], extras, fetched_at),
         new_fields=tuple(field for field in new_fields if field != ODDS_FIELD),
-        missing_fields=tuple(f for f in RAW_FIELDS if f not in present) if matches else (),
+        missing_fields=tuple(f for f in RAW_FIELDS if f not in present) if present else (),
+        set_aside=tuple(set_aside.values()),
+        gaps=_gaps(payload.get(GAPS_FIELD), fault),
     )
 
 
@@ -236,6 +299,60 @@ def _check_values(columns: Columns, fault: Fault) -> None:
             fault(f"field '{field}' of match {ids[row]} is {values[row]}, not a score")
 
 
+def _kickoffs(times: Sequence[str], fault: Fault) -> list[datetime]:
+    moments = {text: _instant(text, fault) for text in set(times)}
+    return [moments[text] for text in times]
+
+
+def _set_aside(
+    columns: Columns,
+    kickoffs: Sequence[datetime],
+    day: date,
+    fetched_at: datetime,
+    limits: FeedLimits,
+) -> dict[int, SetAside]:
+    """By id, the matches that kick off far from the day that shows them, or that are over although
+    they had not begun when the payload was fetched."""
+    try:
+        midnight = datetime.combine(day, time(), UTC)
+        first = midnight - limits.kickoff_span
+        end = midnight + limits.kickoff_span + timedelta(days=1)
+    except OverflowError:  # a day at the end of the calendar
+        return {}
+    if not kickoffs or (first <= min(kickoffs) and max(kickoffs) < min(end, fetched_at)):
+        return {}
+    found = {}
+    for match_id, kickoff, status in zip(columns["id"], kickoffs, columns["status"], strict=True):
+        if not first <= kickoff < end:
+            reason = f"more than {limits.kickoff_days} days from its day {day}"
+        elif status == FeedStatus.FINISHED and kickoff > fetched_at:
+            reason = f"after it was fetched ({_minute(fetched_at)}), and yet finished"
+        else:
+            continue
+        found[match_id] = SetAside(match_id, f"kick-off {_minute(kickoff)} is {reason}")
+    return found
+
+
+def _minute(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).isoformat(" ", "minutes")
+
+
+def _gaps(told: Any, fault: Fault) -> tuple[Gap, ...]:
+    def is_gap(gap: Any) -> bool:
+        return (
+            isinstance(gap, dict)
+            and isinstance(gap.get("fault"), str)
+            and isinstance(gap.get("tournamentIds"), list)
+            and all(type(tournament_id) is int for tournament_id in gap["tournamentIds"])
+        )
+
+    if told is None:
+        return ()
+    if not isinstance(told, list) or not all(map(is_gap, told)):
+        fault(f"field '{GAPS_FIELD}' is not a list of tournamentIds and fault")
+    return tuple(Gap(frozenset(gap["tournamentIds"]), gap["fault"]) for gap in told)
+
+
 def _instant(text: str, fault: Fault) -> datetime:
     try:
         value = datetime.fromisoformat(text)
@@ -300,15 +417,15 @@ def _document(value: Any, fault: Fault) -> str:
     return text
 
 
-def _match_table(columns: Columns, day: date, fetched_at: datetime, fault: Fault) -> pa.Table:
-    times = columns["startTimeUtc"]
-    kickoffs = {text: _instant(text, fault) for text in set(times)}
-    data: dict[str, Sequence[Any]] = {"kickoff": [kickoffs[text] for text in times]}
+def _match_table(
+    columns: Columns, kickoffs: Sequence[datetime], day: date, fetched_at: datetime
+) -> pa.Table:
+    data: dict[str, Sequence[Any]] = {"kickoff": kickoffs}
     data["status"], data["decided_in"] = _states(columns)
     for name in _CONTENT:
         if name != "feed_day" and name not in data:
             data[name] = columns[_VERBATIM[name]]
-    hashed = ([day] * len(times) if name == "feed_day" else data[name] for name in _CONTENT)
+    hashed = ([day] * len(kickoffs) if name == "feed_day" else data[name] for name in _CONTENT)
     data["content_hash"] = [content_hash(row) for row in zip(*hashed, strict=True)]
     constants = {
         "feed_day": day,

@@ -6,7 +6,9 @@ import sqlalchemy as sa
 
 from soccer_assets.lake.archive import ArchivedPayload, PayloadArchive
 from soccer_assets.livescores.faults import FeedFault
-from soccer_assets.livescores.parsing import ParsedDay, parse_day
+from soccer_assets.livescores.ingest import parse_archived
+from soccer_assets.livescores.limits import FeedLimits
+from soccer_assets.livescores.parsing import DEFAULT_LIMITS, ParsedDay
 from soccer_assets.warehouse.load import LoadResult, load_in_transaction
 from soccer_assets.warehouse.schema import (
     LOCK_KEY,
@@ -38,13 +40,15 @@ def rebuild_warehouse(
     engine: sa.Engine,
     archive: PayloadArchive,
     progress: Callable[[str], None] = lambda _: None,
+    *,
+    limits: FeedLimits = DEFAULT_LIMITS,
 ) -> LoadResult:
     """Empty the tables and load every archived payload in the order of the fetches.
 
     One transaction: readers see the old tables or the new ones (and wait meanwhile), and a crash
     changes nothing. The result is bit-equal to the tables that the payloads made when they came,
-    unless the parser has changed. Payloads that today's parser refuses stay out, those that it
-    has learnt to read come in. When each day was last asked for is kept.
+    unless the parser or the limits have changed. Payloads that today's parser refuses stay out and
+    are told, those that it has learnt to read come in. When each day was last asked for is kept.
     """
     payloads = [payload for payload in archive.payloads() if not payload.of_error]
     result = LoadResult()
@@ -58,8 +62,11 @@ def rebuild_warehouse(
         )
         tables = ", ".join(f"{SCHEMA}.{table.name}" for table in REBUILT)
         connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY"))
-        for count, batch in _batches(archive, payloads):
-            result += load_in_transaction(connection, batch)
+        for count, batch in _batches(archive, payloads, limits, progress):
+            done = load_in_transaction(connection, batch)
+            for fault in done.refused:
+                progress(f"refused: {fault}")
+            result += done
             progress(f"{count} of {len(payloads)} payloads, {result.match.inserted:,} matches")
         connection.execute(
             sa.text(
@@ -71,7 +78,10 @@ def rebuild_warehouse(
 
 
 def _batches(
-    archive: PayloadArchive, payloads: list[ArchivedPayload]
+    archive: PayloadArchive,
+    payloads: list[ArchivedPayload],
+    limits: FeedLimits,
+    progress: Callable[[str], None],
 ) -> Iterator[tuple[int, list[ParsedDay]]]:
     """Parsed payloads with how many of all have been read; no day twice in a batch."""
     batch: dict[object, ParsedDay] = {}
@@ -80,15 +90,11 @@ def _batches(
             yield count - 1, list(batch.values())
             batch = {}
         try:
-            batch[payload.day] = parse_day(
-                payload.day,
-                archive.read(payload),
-                payload_key=payload.key,
-                fetched_at=payload.fetched_at,
-            )
+            batch[payload.day] = parse_archived(archive, payload, limits)
         except FeedFault as fault:
             if not payload.rejected:
                 archive.reject(payload, fault.fault)
+                progress(f"refused: {fault}")
         else:
             if payload.rejected:
                 archive.accept(payload)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from soccer_assets.lake.archive import PayloadArchive
 from soccer_assets.lake.store import ObjectStore
 from soccer_assets.livescores.provenance import claim
+from soccer_assets.params import load_params
 from soccer_assets.settings import Settings, get_settings, revealed
 
 
@@ -59,6 +60,7 @@ class LivescoresResource(dg.ConfigurableResource):
                 token=revealed(settings.livescores_token) or None,
                 timeout=self.timeout_seconds,
                 attempts=self.attempts,
+                limits=load_params().ingestion.limits,
             ) as client:
                 yield client
             return
@@ -81,6 +83,7 @@ class LivescoresResource(dg.ConfigurableResource):
             token=revealed(settings.livescores_token) or None,
             timeout=self.timeout_seconds,
             attempts=self.attempts,
+            limits=load_params().ingestion.limits,
         ) as client:
             yield client
 
@@ -100,6 +103,7 @@ class LivescoresResource(dg.ConfigurableResource):
             kept=store,
             timeout=self.timeout_seconds,
             attempts=self.attempts,
+            limits=load_params().ingestion.limits,
         ) as source:
             yield source
 

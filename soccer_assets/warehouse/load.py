@@ -6,7 +6,7 @@ tables are a function of the archive alone, so that reading it again rebuilds th
 A match that several day feeds show (postponed, moved) is one row. Of the records that the days show
 now, the one with the further state wins, then the later day; the others wait in shadow tables, and
 come back when the winner's day drops it. A match that no day shows any more keeps its last record,
-marked ``vanished_at``.
+marked ``vanished_at``. One of which its day says nothing that could be used stays as it is.
 """
 
 import io
@@ -17,12 +17,14 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from types import SimpleNamespace
 
+import psycopg2
 import psycopg2.extensions
 import pyarrow as pa
 import pyarrow.csv
 import sqlalchemy as sa
 from psycopg2.extras import execute_values
 
+from soccer_assets.livescores.faults import UnexpectedFault
 from soccer_assets.livescores.parsing import ParsedDay
 from soccer_assets.warehouse.schema import (
     BOOKKEEPING,
@@ -48,17 +50,20 @@ class TableChange:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What one load did. ``vanished``: matches that no day feed shows any more."""
+    """What one load did. ``vanished``: matches that no day feed shows any more. ``refused``: days
+    that the database did not take, each with a fault that has its error as cause."""
 
     match_raw: TableChange = TableChange()
     match: TableChange = TableChange()
     vanished: int = 0
+    refused: tuple[UnexpectedFault, ...] = ()
 
     def __add__(self, other: "LoadResult") -> "LoadResult":
         return LoadResult(
             self.match_raw + other.match_raw,
             self.match + other.match,
             self.vanished + other.vanished,
+            self.refused + other.refused,
         )
 
 
@@ -94,15 +99,47 @@ def load_in_transaction(
     *,
     reparse: bool = False,
 ) -> LoadResult:
-    """``load_days`` inside a transaction that holds the lock."""
+    """``load_days`` inside a transaction that holds the lock.
+
+    When the database refuses something of the days, each is loaded by itself, so that the others
+    do not go down with the one at fault.
+    """
     if not days:
         return LoadResult()
+    try:
+        with connection.begin_nested():
+            return _load(connection, days, checked_at, reparse)
+    except Exception as error:
+        if _of_surroundings(error):
+            raise
+        if len(days) == 1:
+            return LoadResult(refused=(UnexpectedFault(days[0].day, error),))
+    result = LoadResult()
+    for day in sorted(days, key=lambda day: (day.fetched_at, day.day)):
+        result += load_in_transaction(connection, [day], checked_at, reparse=reparse)
+    return result
+
+
+def _of_surroundings(error: Exception) -> bool:
+    """Whether no day is at fault, but the connection, the server, its disk or a lock."""
+    if isinstance(error, psycopg2.OperationalError):
+        return not (error.pgcode or "").startswith("54")  # 54: a value beyond the server's limits
+    return isinstance(error, psycopg2.InterfaceError | sa.exc.DBAPIError | OSError)
+
+
+def _load(
+    connection: sa.Connection,
+    days: Sequence[ParsedDay],
+    checked_at: datetime | None,
+    reparse: bool,
+) -> LoadResult:
     cursor = connection.connection.cursor()
     cursor.execute(_STAGING)
     held = _held_payloads(cursor, [day.day for day in days])
+    shown = _shown_matches(cursor, list(held))
     result = LoadResult()
-    for step in _steps(days, held, _shown_matches(cursor, list(held)), reparse):
-        result += _apply(cursor, step)
+    for step in _steps(days, held, shown, reparse):
+        result += _apply(cursor, step, shown)
     _note_ingested(cursor, days, checked_at)
     return result
 
@@ -141,28 +178,44 @@ def _held_payloads(cursor: psycopg2.extensions.cursor, days: Sequence[date]) -> 
 
 @dataclass(frozen=True)
 class _Shown:
-    """What the tables hold of some days: the matches that each shows, and which of those another
-    day shows, too."""
+    """What the tables hold of some days: the matches that each shows, with their tournaments, and
+    which of those another day shows, too."""
 
-    by_day: dict[date, set[int]]
+    by_day: dict[date, dict[int, int | None]]
+    """Day -> match -> its tournament; None when the day does not show it any more."""
     contested: set[int]
+
+    def untold(self, day: ParsedDay, told: set[int]) -> set[int]:
+        """The known matches of a day of which its payload says nothing that could be used."""
+        if not day.gaps and not day.set_aside:
+            return set()
+        hidden = frozenset[int]().union(*(gap.tournament_ids for gap in day.gaps))
+        aside = {match.match_id for match in day.set_aside}
+        return {
+            match_id
+            for match_id, tournament_id in self.by_day[day.day].items()
+            if tournament_id is not None
+            and (tournament_id in hidden or match_id in aside)
+            and match_id not in told
+        }
 
 
 def _shown_matches(cursor: psycopg2.extensions.cursor, days: Sequence[date]) -> _Shown:
-    shown = _Shown(defaultdict(set), set())
+    shown = _Shown(defaultdict(dict), set())
     if days:
         cursor.execute(
             f"""
-            SELECT match_id, feed_day,
+            SELECT match_id, CASE WHEN vanished_at IS NULL THEN tournament_id END, feed_day,
                    EXISTS (SELECT FROM {SCHEMA}.match_shadow s WHERE s.match_id = m.match_id)
             FROM {SCHEMA}.match m WHERE feed_day = ANY(%(days)s)
             UNION ALL
-            SELECT match_id, feed_day, true FROM {SCHEMA}.match_shadow WHERE feed_day = ANY(%(days)s)
+            SELECT match_id, tournament_id, feed_day, true
+            FROM {SCHEMA}.match_shadow WHERE feed_day = ANY(%(days)s)
             """,
             {"days": list(days)},
         )
-        for match_id, day, contested in cursor:
-            shown.by_day[day].add(match_id)
+        for match_id, tournament_id, day, contested in cursor:
+            shown.by_day[day][match_id] = tournament_id
             if contested:
                 shown.contested.add(match_id)
     return shown
@@ -188,8 +241,9 @@ def _steps(
             if before.payload_key == day.payload_key and not reparse:
                 continue
         its_ids = set(day.match["match_id"].to_pylist())
+        its_ids |= shown.untold(day, its_ids)
         alone = before is not None and not (
-            shown.by_day[day.day] <= its_ids
+            shown.by_day[day.day].keys() <= its_ids
             and its_ids.isdisjoint(shown.contested)
             and its_ids.isdisjoint(earlier)
             and its_ids.isdisjoint(ids)
@@ -208,7 +262,7 @@ def _steps(
         yield together
 
 
-def _apply(cursor: psycopg2.extensions.cursor, days: list[ParsedDay]) -> LoadResult:
+def _apply(cursor: psycopg2.extensions.cursor, days: list[ParsedDay], shown: _Shown) -> LoadResult:
     """Apply days whose effects do not meet."""
     cursor.execute("TRUNCATE stage_match_raw, stage_match, stage_match_odds, stage_day, pool")
     execute_values(
@@ -224,6 +278,9 @@ def _apply(cursor: psycopg2.extensions.cursor, days: list[ParsedDay]) -> LoadRes
             ("stage_match_odds", [day.odds for day in days]),
         ):
             _copy(cursor, table, pa.concat_tables(parts), writer)
+    for day in days:
+        if untold := shown.untold(day, set(day.match["match_id"].to_pylist())):
+            cursor.execute(_AS_BEFORE, {"day": day.day, "ids": list(untold)})
     cursor.execute("ANALYZE stage_match (match_id)")
     cursor.execute(_POOL)
     cursor.execute(_IS_CONTESTED)
@@ -247,6 +304,18 @@ _CAUSE = """(SELECT {0} FROM stage_day ORDER BY (day = {1}) DESC LIMIT 1)"""
 
 def _columns(table: sa.Table) -> str:
     return ", ".join(column.name for column in table.columns)
+
+
+#: Stage some records of a day as the tables have them.
+_AS_BEFORE = "".join(
+    f"""
+    INSERT INTO stage_{table.name} ({_columns(table)})
+        SELECT {_columns(table)} FROM {SCHEMA}.{table.name}{losing}
+        WHERE match_id = ANY(%(ids)s) AND feed_day = %(day)s;
+    """
+    for table in (match_raw, match)
+    for losing in ("", "_shadow")
+)
 
 
 def _shadow_moves(table: sa.Table) -> str:

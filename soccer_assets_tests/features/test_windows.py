@@ -77,3 +77,16 @@ def test_seconds_of_timestamps_of_any_resolution() -> None:
     assert seconds_of(times).tolist() == [-1, 10**9]
     assert seconds_of(times.astype("datetime64[us, UTC]")).tolist() == [-1, 10**9]
     assert seconds_of(times).dtype == np.int64
+
+
+YEAR = 366 * 86_400
+
+
+@given(events=PAIRS, queries=PAIRS, outlier=st.sampled_from([-2000 * YEAR, 8000 * YEAR]))
+def test_an_event_in_another_age_is_seen_by_its_own_key_alone(
+    events: Pairs, queries: Pairs, outlier: int
+) -> None:
+    values = np.arange(float(len(events) + 1))
+    without, within = over(events, queries), over([*events, (5, outlier)], queries)
+    assert without.counts.tolist() == within.counts.tolist()
+    assert without.sums(values[:-1]).tolist() == within.sums(values).tolist()

@@ -150,14 +150,30 @@ def test_seconds_are_read_as_they_are(seconds: int) -> None:
     assert retry_after(str(seconds)) == seconds
 
 
-@given(st.text(max_size=40))
+dates = st.builds(
+    "{}, {} {} {} {}:{}:{} {}".format,
+    st.sampled_from(["Mon", "Sun", ""]),
+    st.integers(-1, 32),
+    st.sampled_from(["Jan", "Dec", "Foo"]),
+    st.one_of(st.integers(0, 10000), st.integers()),
+    *[st.integers(-1, 60)] * 3,
+    st.one_of(st.sampled_from(["GMT", "-0000", "+2400", ""]), st.integers(-99999, 99999)),
+)
+
+
+@given(st.text(max_size=40) | dates)
 def test_no_retry_after_breaks_the_reader(value: str) -> None:
     pause = retry_after(value)
     assert pause is None or pause >= 0
 
 
 @pytest.mark.parametrize(
-    "value", ["", "-1", "1.5", "soon", "٣", "Wed, 99 Oct 2026 07:28:00 GMT", "Wed, 21 Oct"]
+    "value",
+    [
+        *("", "-1", "1.5", "soon", "٣", "Wed, 99 Oct 2026 07:28:00 GMT", "Wed, 21 Oct"),
+        *("Fri, 31 Dec 9999 23:59:59 -9999", "Wed, 21 Oct 99999 07:28:00 GMT"),
+        f"Wed, 21 Oct {10**20} 07:28:00 GMT",
+    ],
 )
 def test_an_unreadable_retry_after_is_none(value: str) -> None:
     assert retry_after(value) is None

@@ -1,8 +1,9 @@
 """Days from a feed over HTTP into the archive and PostgreSQL, with the feed misbehaving."""
 
 import threading
+import traceback
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -11,16 +12,20 @@ import sqlalchemy as sa
 
 from soccer_assets.lake.archive import PayloadArchive
 from soccer_assets.lake.store import LocalStore
+from soccer_assets.livescores import parsing
 from soccer_assets.livescores.client import LivescoresClient
 from soccer_assets.livescores.faults import FetchFault
 from soccer_assets.livescores.feed import FeedStatus
 from soccer_assets.livescores.ingest import Fetch, IngestReport, days_between, ingest_days
+from soccer_assets.livescores.limits import FeedLimits
+from soccer_assets.livescores.rebuild import rebuild_warehouse
 from soccer_assets.livescores.server import HTML_ERROR, Fault, FeedServer
 from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.warehouse.load import TableChange
 from soccer_assets.warehouse.schema import ingested_day, match, match_raw
 from soccer_assets_tests.conftest import MIDSEASON
-from soccer_assets_tests.feed_days import FETCHED, a_payload, finished
+from soccer_assets_tests.feed_days import FETCHED, a_match, a_payload, finished
+from soccer_assets_tests.livescores.odd_hosts import Answer, host, says
 
 DAYS = [date(2025, 2, 25), date(2025, 2, 26), date(2025, 2, 27)]
 BAD = DAYS[1]
@@ -306,6 +311,180 @@ def test_a_payload_once_refused_is_readable_again_when_it_turns_out_usable(
     assert payload is not None
     assert payload.fetched_at == FETCHED
     assert ingest_days([BAD], None, archive, engine).faults == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (says(b"", 503, Retry_After=f"Wed, 21 Oct {10**20} 07:28:00 GMT"), "HTTP 503 (2 attempts)"),
+        (says(b"", 503, Retry_After="9" * 400), "HTTP 503, which asks for a pause of inf s"),
+        (says(b"", 200, Content_Encoding="br"), "unreadable compression"),
+        (says(b"", 200, Content_Length="-5"), "no connection"),
+    ],
+)
+def test_an_odd_header_is_the_fault_of_its_day(
+    fetch: Fetch, archive: PayloadArchive, engine: sa.Engine, answer: Answer, text: str
+) -> None:
+    with host(answer) as (url, _), LivescoresClient(url, attempts=2, backoff=0.01) as client:
+        report = ingest_days(
+            DAYS, lambda day: client.fetch(day) if day == BAD else fetch(day), archive, engine
+        )
+    only_fault(report, text)
+    assert report.faults[0].passing
+    assert report.unexpected == []
+
+
+@pytest.mark.parametrize("error", [OverflowError, MemoryError])
+def test_a_bug_in_a_source_costs_its_day_alone_and_keeps_its_stack(
+    fetch: Fetch, archive: PayloadArchive, engine: sa.Engine, error: type[Exception]
+) -> None:
+    def stumbling(day: date) -> bytes:
+        if day == BAD:
+            raise error("a bug")
+        return fetch(day)
+
+    report = ingest_days(DAYS, stumbling, archive, engine, concurrency=2)
+    only_fault(report, f"{error.__name__}: ")
+    [fault] = report.unexpected
+    assert isinstance(fault.__cause__, error)
+    assert "stumbling" in "".join(traceback.format_exception(fault.__cause__))
+
+
+def test_a_bug_in_the_parser_costs_its_day_alone(
+    feed: FeedServer,
+    fetch: Fetch,
+    archive: PayloadArchive,
+    engine: sa.Engine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ingest_days(DAYS, fetch, archive, engine)
+    before, broken = tables(engine), parsing.match_state
+    feed.override(BAD, a_payload(finished(1, 2, 0, BAD, elapsed="odd")))
+
+    def stumbling(status: int, period: Any, elapsed: Any, *, has_score: bool) -> Any:
+        if elapsed == "odd":
+            raise ZeroDivisionError("a bug")
+        return broken(status, period, elapsed, has_score=has_score)
+
+    monkeypatch.setattr(parsing, "match_state", stumbling)
+    report = ingest_days(DAYS, fetch, archive, engine)
+    only_fault(report, "ZeroDivisionError: a bug")
+    assert tables(engine) == before
+    lines: list[str] = []
+    rebuild_warehouse(engine, archive, lines.append)
+    assert tables(engine) == before
+    monkeypatch.undo()
+    rebuild_warehouse(engine, archive)
+    assert table(engine, match)[1]["home_score"] == 2
+
+
+def test_an_archived_payload_that_is_torn_is_the_fault_of_its_day(
+    fetch: Fetch, archive: PayloadArchive, engine: sa.Engine, store: LocalStore
+) -> None:
+    ingest_days(DAYS, fetch, archive, engine)
+    expected = set(table(engine, match))
+    payload = archive.latest(BAD)
+    assert payload is not None
+    lost = {row["match_id"] for row in table(engine, match).values() if row["feed_day"] == BAD}
+    store.put(payload.key, store.get(payload.key)[:-10])
+    lines: list[str] = []
+    rebuild_warehouse(engine, archive, lines.append)
+    assert set(table(engine, match)) == expected - lost
+    assert any(f"refused: livescores {BAD}: the archived payload" in line for line in lines)
+
+
+# Kick-offs
+
+
+FAR = [
+    *("0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2099-05-01T15:00:00Z"),
+    *("9999-12-31T23:59:59Z", f"{BAD - timedelta(days=3)}T23:59:59Z"),
+    f"{BAD + timedelta(days=3)}T00:00:00Z",
+]
+NEAR = [f"{BAD - timedelta(days=2)}T00:00:00Z", f"{BAD + timedelta(days=2)}T23:59:59Z"]
+
+
+def test_a_kickoff_out_of_reason_is_named_and_set_aside_and_its_day_is_loaded(
+    feed: FeedServer, fetch: Fetch, archive: PayloadArchive, engine: sa.Engine
+) -> None:
+    odd = [
+        finished(2 * n + k, 1, 1, BAD, startTimeUtc=kickoff, status=int(status))
+        for n, kickoff in enumerate(FAR, 10)
+        for k, status in enumerate((FeedStatus.SCHEDULED, FeedStatus.FINISHED))
+    ]
+    near = [finished(n, 1, 1, BAD, startTimeUtc=kickoff) for n, kickoff in enumerate(NEAR)]
+    feed.override(BAD, a_payload(*near, *odd))
+    lines: list[str] = []
+    report = ingest_days([BAD], fetch, archive, engine, progress=lines.append)
+    assert report.faults == []
+    assert [found.match_id for found in report.set_aside[BAD]] == [row["id"] for row in odd]
+    for found, row in zip(report.set_aside[BAD], odd, strict=True):
+        assert row["startTimeUtc"][:10] in found.reason
+        assert f"{BAD}: set aside: {found}" in lines
+    raw, canonical = tables(engine)
+    assert set(raw) == set(canonical) == {row["id"] for row in near}
+    assert days_in(engine) == {BAD: len(near)}
+    rebuild_warehouse(engine, archive)
+    assert (raw, canonical) == tables(engine)
+
+
+def test_a_match_that_is_over_before_it_begins_is_set_aside_until_it_has_begun(
+    archive: PayloadArchive, engine: sa.Engine
+) -> None:
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    done, coming = finished(1, 2, 0, tomorrow), a_match(2, tomorrow)
+    body = orjson.dumps(a_payload(done, coming))
+    report = ingest_days([tomorrow], lambda day: body, archive, engine)
+    [match_set_aside] = report.set_aside[tomorrow]
+    assert match_set_aside.match_id == 1
+    assert "and yet finished" in match_set_aside.reason
+    assert set(table(engine, match)) == {2}
+
+
+def test_what_is_known_of_a_match_stays_when_its_row_is_set_aside(
+    feed: FeedServer, fetch: Fetch, archive: PayloadArchive, engine: sa.Engine
+) -> None:
+    """Known matches, one that another day shows as well, and one that is gone in earnest."""
+    other = DAYS[2]
+    feed.override(other, a_payload(a_match(3, other, status=int(FeedStatus.POSTPONED))))
+    good = [finished(n, 2, 0, BAD) for n in (1, 2, 3, 4)]
+    feed.override(BAD, a_payload(*good))
+    ingest_days([other, BAD], fetch, archive, engine)
+    before = table(engine, match)
+    odd = [{**row, "startTimeUtc": "2099-01-01T00:00:00Z", "homeScore": 9} for row in good[1:3]]
+    feed.override(BAD, a_payload(good[0], *odd))
+    report = ingest_days([other, BAD], fetch, archive, engine)
+    assert [found.match_id for found in report.set_aside[BAD]] == [2, 3]
+    after = table(engine, match)
+    assert {k: after[k] for k in (1, 2, 3)} == {k: before[k] for k in (1, 2, 3)}
+    assert after[4]["vanished_at"] is not None
+    assert report.changes.vanished == 1
+    rebuild_warehouse(engine, archive)
+    assert table(engine, match) == after
+    feed.override(BAD, a_payload(*good))
+    assert ingest_days([BAD], fetch, archive, engine).set_aside == {}
+
+
+# Sizes
+
+
+def test_a_day_of_too_many_matches_is_refused_by_name(
+    fetch: Fetch, archive: PayloadArchive, engine: sa.Engine
+) -> None:
+    count = len(ids_of(orjson.loads(fetch(BAD))))
+    report = ingest_days(DAYS, fetch, archive, engine, limits=FeedLimits(max_matches=count - 1))
+    assert f"livescores {BAD}: {count} matches, more than {count - 1}" in map(str, report.faults)
+
+
+def test_a_body_of_too_many_bytes_is_refused_by_name_from_the_archive_too(
+    fetch: Fetch, archive: PayloadArchive, engine: sa.Engine
+) -> None:
+    ingest_days([BAD], fetch, archive, engine)
+    size = len(fetch(BAD))
+    [fault] = ingest_days(
+        [BAD], None, archive, engine, limits=FeedLimits(max_bytes=size - 1)
+    ).faults
+    assert fault.fault == f"{size:,} bytes, more than {size - 1:,}"
 
 
 # From the archive

@@ -4,26 +4,46 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from soccer_assets.files import aside
 from soccer_assets.lake.connection import open_lake
 from soccer_assets.lake.manifest import Manifest
 from soccer_assets.lake.tables import read_table
+from soccer_assets.params import load_params
 
 LAKE_POINTER = Path("lake.json")
 FINISHED = Path("data/finished.parquet")
 FIXTURES = Path("data/fixtures.parquet")
 FEATURES = Path("data/features.parquet")
+PARAMS = Path("params.yaml")
 FEATURES_META = Path("data/features_meta.json")
 DATASET = Path("data/dataset.parquet")
 
 
 def read_matches(columns: list[str]) -> pd.DataFrame:
-    """Rows of ``match`` in the lake files that ``lake.json`` names, in order of kick-off."""
+    """Rows of ``match`` in the lake files that ``lake.json`` names, in order of kick-off.
+
+    One whose kick-off lies as far from its day as no loaded payload has it any more (it is in the
+    lake from before) is left out.
+    """
     manifest = Manifest.from_bytes(LAKE_POINTER.read_bytes())
-    table = read_table(open_lake(), manifest, "match", columns)
-    return table.to_pandas().sort_values(["kickoff", "match_id"], ignore_index=True)
+    table = read_table(open_lake(), manifest, "match", [*columns, "feed_day"])
+    near = _near(table, load_params(PARAMS).ingestion.limits.kickoff_days)
+    far = table.filter(pc.invert(near))
+    for match_id, day in zip(*far.select(["match_id", "feed_day"]).slice(0, 20), strict=True):
+        print(f"left out: match {match_id} of {day}: its kick-off is far from its day", flush=True)
+    matches = table.filter(near).select(columns).to_pandas()
+    return matches.sort_values(["kickoff", "match_id"], ignore_index=True)
+
+
+def _near(table: pa.Table, days: int) -> pa.ChunkedArray:
+    """Whether each kick-off lies no more than so many days from the day that shows it."""
+    day = 86_400_000_000
+    kickoff = table["kickoff"].cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    after = pc.subtract(kickoff, table["feed_day"].cast(pa.timestamp("us")).cast(pa.int64()))
+    return pc.and_(pc.greater_equal(after, -days * day), pc.less(after, (days + 1) * day))
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:

@@ -1,0 +1,26 @@
+"""How much one day of the feed may hold. A source that sends more is at fault, not to be served."""
+
+from datetime import timedelta
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class FeedLimits(BaseModel):
+    """Limits of a day's payload. The busiest of 11,000 real days had 458 matches, in 0.7 MB."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_bytes: int = Field(
+        32 * 1024 * 1024, ge=1, description="bytes of an answer, after decompression"
+    )
+    max_seconds: float = Field(
+        120.0, gt=0, description="seconds from asking to the last byte of an answer"
+    )
+    max_matches: int = Field(20_000, ge=1, description="matches of a day")
+    kickoff_days: int = Field(
+        2, ge=0, description="days that a kick-off may lie before or after the day that shows it"
+    )
+
+    @property
+    def kickoff_span(self) -> timedelta:
+        return timedelta(days=self.kickoff_days)
