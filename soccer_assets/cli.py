@@ -91,6 +91,10 @@ _File = Annotated[
     Path,
     typer.Argument(help="Results, parquet or CSV.", exists=True, dir_okay=False, readable=True),
 ]
+_DateFormat = Annotated[
+    str | None,
+    typer.Option(help="How the file writes dates, such as %d/%m/%Y; default: YYYY-MM-DD."),
+]
 _Port = typer.Option(help="The port to listen on.", min=1, max=65535)
 
 
@@ -129,6 +133,7 @@ def replay(
         datetime, typer.Option(help="Replay as if this were now (UTC).", formats=_DAY)
     ],
     since: Annotated[datetime, typer.Option(help="First day of history.", formats=_DAY)],
+    date_format: _DateFormat = None,
 ) -> None:
     """Play a file of real results through the feed server into the same graph, as of a moment.
 
@@ -147,7 +152,7 @@ def replay(
     get_settings.cache_clear()
     _check_days(since.date(), moment.date(), "--since", "--as-of")
     console.print(f"Loading {file}", highlight=False, markup=False)
-    backend = _replayed(file)
+    backend = _replayed(file, date_format)
     first, last = backend.days
     if first > moment.date() or last < since.date():
         raise WrongUse(f"{file} has matches of {first} to {last}, none from --since to --as-of")
@@ -233,6 +238,7 @@ def feed(
     ] = None,
     host: str = "127.0.0.1",
     port: Annotated[int, _Port] = 8800,
+    date_format: _DateFormat = None,
 ) -> None:
     """Serve the livescores feed, simulated or replayed."""
     from soccer_assets.livescores.server import FeedServer
@@ -240,7 +246,9 @@ def feed(
 
     _bound(host, port).close()
     settings = get_settings()
-    backend = _replayed(file) if file else LeagueSimulator(seed=settings.simulator_seed)
+    backend = (
+        _replayed(file, date_format) if file else LeagueSimulator(seed=settings.simulator_seed)
+    )
     moment = as_of.replace(tzinfo=UTC) if as_of else None
     token = settings.livescores_token
     server = FeedServer(
@@ -359,11 +367,13 @@ def _check_training() -> None:
             ) from None
 
 
-def _replayed(file: Path) -> "ReplayBackend":
+def _replayed(file: Path, date_format: str | None) -> "ReplayBackend":
     from soccer_assets.livescores.replay import ReplayBackend
 
     try:
-        backend = ReplayBackend(file)
+        backend = ReplayBackend(
+            file, date_format=date_format or get_settings().livescores_date_format
+        )
         _ = backend.days
     except ValueError as error:
         raise WrongUse(" ".join(str(error).split())) from None

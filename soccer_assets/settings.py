@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     livescores_timeout_seconds: float = Field(default=30.0, gt=0)
     livescores_attempts: int = Field(default=4, ge=1)
     livescores_file: AbsolutePath | None = None
+    livescores_date_format: str | None = None
     simulator_seed: int = 20
     selenium_remote_url: SecretUrl | None = None
     football_data_url: SecretUrl = SecretStr("https://www.football-data.co.uk")

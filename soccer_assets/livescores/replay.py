@@ -11,7 +11,6 @@ Rules of the replay:
 - Columns the feed has no place for (odds, neutral ground, source, ...) are ignored.
 """
 
-import re
 from collections.abc import Callable
 from datetime import date, datetime
 from itertools import groupby
@@ -20,8 +19,6 @@ from typing import Any
 
 import numpy as np
 import orjson
-import pandas as pd
-import pyarrow.parquet as pq
 
 from soccer_assets.clock import utc_now
 from soccer_assets.livescores.backends import (
@@ -34,39 +31,16 @@ from soccer_assets.livescores.backends import (
     winner,
 )
 from soccer_assets.livescores.feed import FeedStatus, Sex
-
-REQUIRED_COLUMNS = (
-    "match_id",
-    "date",
-    "time",
-    "region_id",
-    "country",
-    "tournament_id",
-    "competition",
-    "is_international",
-    "women",
-    "neutral",
-    "home_team_id",
-    "away_team_id",
-    "home_team",
-    "away_team",
-    "home_score",
-    "away_score",
-    "ft_flag",
+from soccer_assets.livescores.results_file import (
+    EPOCH_DAY,
+    FLAGS,
+    NO_SCORE,
+    ResultsFileError,
+    read_results,
 )
-TEXT_COLUMNS = ("country", "competition", "home_team", "away_team")
-INT_COLUMNS = ("match_id", "region_id", "tournament_id", "home_team_id", "away_team_id")
-FLAG_COLUMNS = ("is_international", "women")
-NEEDED_COLUMNS = tuple(c for c in REQUIRED_COLUMNS if c != "neutral")  # the feed does not say
 
-EPOCH_DAY = date(1970, 1, 1).toordinal()
 DAY_SECONDS = 86400
-DEFAULT_KICKOFF = 12 * 3600
 FINAL_WHISTLE = 2 * 3600  # after kick-off
-NO_SCORE = -1
-FLAGS = ("F", "E", "P")
-
-_CLOCK = re.compile(r"\s*([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?\s*")
 
 
 class ReplayBackend:
@@ -75,23 +49,27 @@ class ReplayBackend:
     Args:
         path: the file, with at least ``REQUIRED_COLUMNS``.
         now: nothing later than this moment is ever shown as played, whatever is asked for.
+        date_format: how its dates are written, where they are not ISO: see ``read_results``.
 
     Raises:
-        ValueError: a required column is missing or a value is unusable; names the file.
+        ResultsFileError: the file cannot be used; names row and column.
     """
 
-    def __init__(self, path: Path, now: datetime | None = None) -> None:
+    def __init__(
+        self, path: Path, now: datetime | None = None, *, date_format: str | None = None
+    ) -> None:
         self.path = Path(path)
         self._now = None if now is None else epoch(now)
-        frame = _read(self.path)
-        columns = _columns(frame, self.path)
+        results = read_results(self.path, date_format)
+        columns = results.columns
+        columns["kickoff"] = columns.pop("day") * DAY_SECONDS + columns.pop("second")
         order = np.lexsort(
             [columns[k] for k in ("match_id", "kickoff", "women", "region_id", "competition")]
             + [columns["tournament_id"], columns["kickoff"] // DAY_SECONDS]
         )
         self._columns = {name: values[order] for name, values in columns.items()}
         self._day = self._columns["kickoff"] // DAY_SECONDS
-        self._texts = {c: frame[c].cat.categories.tolist() for c in TEXT_COLUMNS}
+        self._texts = results.texts
 
     def __len__(self) -> int:
         return len(self._day)
@@ -100,7 +78,7 @@ class ReplayBackend:
     def days(self) -> tuple[date, date]:
         """The first and the last day of the file."""
         if not len(self):
-            raise ValueError(f"{self.path} holds no matches")
+            raise ResultsFileError(f"{self.path} holds no matches")
         first, last = (int(day) + EPOCH_DAY for day in (self._day[0], self._day[-1]))
         return date.fromordinal(first), date.fromordinal(last)
 
@@ -133,70 +111,6 @@ class FileSource:
     def fetch(self, day: date) -> bytes:
         """The day's payload as of now."""
         return orjson.dumps(self._backend.payload(day, self._clock()))
-
-
-def _read(path: Path) -> pd.DataFrame:
-    """The needed columns, texts as categories."""
-    if not path.is_file():
-        raise FileNotFoundError(f"no results file at {path}")
-    parquet = path.suffix == ".parquet"
-    present = pq.read_schema(path).names if parquet else pd.read_csv(path, nrows=0).columns
-    missing = [column for column in REQUIRED_COLUMNS if column not in set(present)]
-    if missing:
-        raise ValueError(f"{path} lacks the required columns {', '.join(missing)}")
-    columns = list(NEEDED_COLUMNS)
-    if parquet:
-        frame = pq.read_table(path, columns=columns).to_pandas()
-    else:
-        texts = dict.fromkeys((*TEXT_COLUMNS, "time", "ft_flag"), "category")
-        frame = pd.read_csv(
-            path, usecols=columns, dtype=texts, keep_default_na=False, na_values=[""]
-        )
-    for column in (*TEXT_COLUMNS, "time", "ft_flag"):
-        frame[column] = frame[column].astype("category")
-    return frame
-
-
-def _columns(frame: pd.DataFrame, path: Path) -> dict[str, np.ndarray]:
-    """Plain arrays: numbers as they are, texts as codes of their categories."""
-    missing = [c for c in (*INT_COLUMNS, *TEXT_COLUMNS, *FLAG_COLUMNS, "date") if frame[c].hasnans]
-    if missing:
-        raise ValueError(f"{path} has empty values in {', '.join(missing)}")
-    if frame["match_id"].duplicated().any():
-        raise ValueError(f"{path} has a match_id twice")
-    try:
-        columns = {c: frame[c].to_numpy(np.int64) for c in INT_COLUMNS}
-        columns |= {c: frame[c].astype(bool).to_numpy() for c in FLAG_COLUMNS}
-        columns |= {c: _scores(frame[c]) for c in ("home_score", "away_score")}
-        days = pd.to_datetime(frame["date"]).to_numpy("datetime64[D]").astype(np.int64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} has an unusable value: {error}") from error
-    columns |= {c: frame[c].cat.codes.to_numpy(np.int32) for c in TEXT_COLUMNS}
-    columns["flag"] = _coded(frame["ft_flag"], _flags(frame["ft_flag"], path))
-    clock = np.array([_seconds(text) for text in frame["time"].cat.categories], np.int64)
-    columns["kickoff"] = days * DAY_SECONDS + _coded(frame["time"], clock, DEFAULT_KICKOFF)
-    return columns
-
-
-def _coded(column: pd.Series, values: np.ndarray, missing: int = 0) -> np.ndarray:
-    """``values`` by the column's category codes, ``missing`` where it is null (code -1)."""
-    return np.append(values, missing)[column.cat.codes.to_numpy()]
-
-
-def _scores(column: pd.Series) -> np.ndarray:
-    return column.fillna(NO_SCORE).to_numpy(np.int16)
-
-
-def _flags(column: pd.Series, path: Path) -> np.ndarray:
-    unknown = set(column.cat.categories) - set(FLAGS)
-    if unknown:
-        raise ValueError(f"{path} has unknown values of ft_flag: {sorted(unknown)}")
-    return np.array([FLAGS.index(flag) for flag in column.cat.categories], np.int8)
-
-
-def _seconds(text: object) -> int:
-    clock = _CLOCK.fullmatch(str(text))
-    return int(clock[1]) * 3600 + int(clock[2]) * 60 if clock else DEFAULT_KICKOFF
 
 
 def _tournament(row: Row) -> tuple[Any, ...]:

@@ -113,4 +113,5 @@ def _file(settings: Settings) -> Iterator[LivescoresSource]:
     from soccer_assets.livescores.replay import FileSource, ReplayBackend
 
     assert settings.livescores_file is not None
-    yield FileSource(ReplayBackend(settings.livescores_file))
+    file, date_format = settings.livescores_file, settings.livescores_date_format
+    yield FileSource(ReplayBackend(file, date_format=date_format))

@@ -5,13 +5,20 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pandas as pd
+import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from soccer_assets.livescores.feed import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
 from soccer_assets.livescores.replay import ReplayBackend
+from soccer_assets.livescores.results_file import (
+    NEEDED_COLUMNS,
+    REQUIRED_COLUMNS,
+    ResultsFileError,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = Path(os.environ.get("SOCCER_REAL_DATA") or ROOT / "../shared/data") / "world_matches.parquet"
@@ -185,18 +192,185 @@ def test_missing_columns_are_named_with_the_file(tmp_path: Path, suffix: str) ->
         ReplayBackend(path)
 
 
+# Files that cannot be used
+
+
+def refused(path: Path, **options: Any) -> str:
+    with pytest.raises(ResultsFileError) as caught:
+        _ = ReplayBackend(path, **options).days
+    text = str(caught.value)
+    assert str(path) in text
+    assert "\n" not in text
+    assert len(text) < 600
+    return text.replace(str(path), "FILE")
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("column", "value", "fault"),
     [
-        ({"ft_flag": "X"}, "ft_flag"),
-        ({"match_id": 1}, "twice"),
-        ({"home_team": None}, "home_team"),
+        ("ft_flag", "X", "X is none of F, E, P"),
+        ("match_id", 1, "a match_id twice"),
+        ("match_id", "12x", "12x is not a whole number"),
+        ("match_id", str(2**63), f"{2**63} is not a whole number"),
+        ("region_id", 7.5, "7.5 is not a whole number"),
+        ("home_team", None, "an empty value"),
+        ("home_team", " ", "' ' is not a name"),
+        ("home_score", 2.5, "2.5 is not a score (0 to 99, or empty)"),
+        ("home_score", 65538, "65538 is not a score"),
+        ("away_score", 70000, "70000 is not a score"),
+        ("away_score", -1, "-1 is not a score"),
+        ("away_score", "2:1", "2:1 is not a score"),
+        ("away_score", None, "the score of one team only"),
+        ("women", "maybe", "maybe is neither true nor false"),
+        ("women", None, "None is neither true nor false"),
+        ("is_international", 2, "2 is neither true nor false"),
+        ("date", "05/03/2024", "05/03/2024 is not a date like YYYY-MM-DD; say how"),
+        ("date", "2024-02-30", "2024-02-30 is not a date"),
+        ("date", "2024-03-05 18:00", "2024-03-05 18:00 is not a date"),
+        ("date", "20240305", "20240305 is not a date"),
+        ("date", None, "an empty value"),
     ],
 )
-def test_unusable_values_are_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
-    frame = pd.DataFrame([result(1), result(2) | change])
-    with pytest.raises(ValueError, match=f"bad.parquet .*{message}"):
-        ReplayBackend(write(frame, tmp_path / "bad.parquet"))
+def test_a_value_that_cannot_be_used_is_named_with_its_row_and_column(
+    tmp_path: Path, column: str, value: Any, fault: str
+) -> None:
+    rows = [result(n) for n in (1, 2, 3)]
+    for row in rows:
+        row["date"] = "2024-03-09"
+    rows[1][column] = value
+    frame = pd.DataFrame(rows, dtype=object)
+    path = tmp_path / "bad.csv"
+    frame.to_csv(path, index=False)
+    told = refused(path)
+    assert told.startswith(f"FILE row 2, column {column}: ")
+    assert fault.replace("None", "an empty value") in told
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "fault"),
+    [
+        ("date", [20240309, 20240310], "row 1, column date: 20240309 is not a date"),
+        (
+            "date",
+            [datetime(2024, 3, 9), datetime(2024, 3, 10, 15)],
+            "row 2, column date: 2024-03-10 15:00:00 is not a date: its time belongs",
+        ),
+        ("home_team", [1860, 1899], "row 1, column home_team: '1860' is not a name"),
+        ("home_score", [1.0, 2.5], "row 2, column home_score: 2.5 is not a score"),
+        ("match_id", [True, False], "row 1, column match_id: True is not a whole number"),
+        ("match_id", [1.0, float("nan")], "row 2, column match_id"),
+    ],
+)
+def test_a_type_that_cannot_be_used_is_named_too(
+    tmp_path: Path, column: str, values: list[Any], fault: str
+) -> None:
+    frame = pd.DataFrame([result(1), result(2)]).assign(**{column: values})
+    assert fault in refused(write(frame, tmp_path / "bad.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("texts", "meant"),
+    [
+        (["t", "yes", "Y", "TRUE", "1", "1.0"], True),
+        (["f", "no", "N", "F", "0", "0.0", "false"], False),
+    ],
+)
+def test_flags_are_read_as_people_write_them(tmp_path: Path, texts: list[str], meant: bool) -> None:
+    frame = pd.DataFrame([result(n) | {"women": text} for n, text in enumerate(texts)])
+    seen = ReplayBackend(write(frame, tmp_path / "flags.csv")).payload(DAY, LATER)
+    assert {header["sex"] for header in seen["tournaments"]} == {int(meant)}
+
+
+@pytest.mark.parametrize(
+    ("date_format", "day"),
+    [("%d/%m/%Y", date(2024, 3, 5)), ("%m/%d/%Y", date(2024, 5, 3))],
+)
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_date_format_says_what_an_ambiguous_date_means(
+    tmp_path: Path, suffix: str, date_format: str, day: date
+) -> None:
+    path = write(pd.DataFrame([result(1) | {"date": "05/03/2024"}]), tmp_path / f"all.{suffix}")
+    assert ReplayBackend(path, date_format=date_format).days == (day, day)
+
+
+@pytest.mark.parametrize("date_format", ["%d/%m", "%Y", "dd/mm/yyyy", "%Q", ""])
+def test_a_date_format_that_says_no_day_is_refused(tmp_path: Path, date_format: str) -> None:
+    path = write(FRAME, tmp_path / "all.csv")
+    with pytest.raises(ResultsFileError, match="does not say day, month and year"):
+        ReplayBackend(path, date_format=date_format)
+
+
+COLUMNS = ",".join(REQUIRED_COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("none.csv", b"", "cannot be read as CSV: Empty CSV file"),
+        ("head.csv", f"{COLUMNS}\n".encode(), "holds no matches"),
+        ("short.csv", f"{COLUMNS}\n1,2\n".encode(), "cannot be read as CSV: CSV parse error"),
+        ("latin.csv", f"{COLUMNS}\n".encode() + b"\xff," * 17, "cannot be read as CSV"),
+        (
+            "twice.csv",
+            f"match_id,{COLUMNS}\n".encode() + b"1," * 17 + b"1\n",
+            "has twice the columns match_id",
+        ),
+        ("other.csv", b"a;b;c\n1;2;3\n", "lacks the required columns match_id, date"),
+        ("bytes.csv", bytes(range(256)), "FILE"),
+        ("torn.parquet", b"PAR1 and no more", "cannot be read as parquet"),
+        ("none.parquet", b"", "cannot be read as parquet"),
+    ],
+)
+def test_a_file_that_is_none_is_told_in_one_line(
+    tmp_path: Path, name: str, content: bytes, fault: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert fault in refused(path)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_column(tmp_path: Path) -> None:
+    path = write(FRAME, tmp_path / "all.csv")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(ReplayBackend(path)) == len(FRAME)
+
+
+odd_cells = st.one_of(
+    st.none(),
+    st.text(st.characters(blacklist_categories=["Cs"]), max_size=12),
+    st.integers(),
+    st.floats(),
+    st.sampled_from(["f", "no", "2.5", "65538", "05/03/2024", "\x00", '"', "1e3", "٣", "NaN"]),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    column=st.sampled_from(NEEDED_COLUMNS),
+    cells=st.lists(odd_cells, min_size=2, max_size=2),
+    suffix=st.sampled_from(["csv", "parquet"]),
+)
+def test_whatever_a_file_holds_is_replayed_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, column: str, cells: list[Any], suffix: str
+) -> None:
+    frame = pd.DataFrame([result(1), result(2)]).astype({column: object})
+    frame[column] = pd.Series(cells, dtype=object)
+    path = tmp_path_factory.mktemp("odd") / f"odd.{suffix}"
+    try:
+        write(frame, path)
+    except (pa.ArrowException, UnicodeError, OverflowError):
+        assume(False)
+    try:
+        backend = ReplayBackend(path)
+    except ResultsFileError:
+        refused(path)
+        return
+    first, last = backend.days
+    for day in (first, last):
+        rows = orjson.loads(orjson.dumps(backend.payload(day, LATER)))["tournaments"]
+        for header in rows:
+            for row in header["matches"]:
+                assert {row["homeScore"], row["awayScore"]} <= {None, *range(100)}
 
 
 def test_no_file(tmp_path: Path) -> None:
