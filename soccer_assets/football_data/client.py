@@ -87,7 +87,9 @@ class FootballDataClient:
         try:
             response = self._http.get(f"/{path}", headers=asked)
         except HttpFault as error:
-            raise FileFault(path, str(error), body=error.body) from error
+            raise FileFault(
+                path, str(error), body=error.body, passing=error.passing, of_site=error.of_host
+            ) from error
         if response.status_code == 200:
             if response.content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
                 raise FileFault(path, "an HTML page instead of CSV", body=response.content)

@@ -13,12 +13,23 @@ class FileFault(Exception):
         line: the line of the file, counted from 1; None when it is about the whole file.
         fault: what was wrong, in words.
         body: what the site sent instead of the file, if anything.
+        passing: it lies with the connection or the state of the site.
+        of_site: any other file would have it, too.
     """
 
     def __init__(
-        self, file: str, fault: str, *, line: int | None = None, body: bytes | None = None
+        self,
+        file: str,
+        fault: str,
+        *,
+        line: int | None = None,
+        body: bytes | None = None,
+        passing: bool = False,
+        of_site: bool = False,
     ) -> None:
         super().__init__(f"{file}{f' line {line}' if line else ''}: {fault}")
+        self.passing = passing
+        self.of_site = of_site
         self.file = file
         self.line = line
         self.fault = fault
@@ -37,7 +48,7 @@ class FootballDataFault(FetchFault):
     """
 
     def __init__(self, day: date, cause: FileFault) -> None:
-        super().__init__(day, str(cause), cause.body)
+        super().__init__(day, str(cause), cause.body, passing=cause.passing)
         self.args = (f"football-data.co.uk {day.isoformat()}: {cause}",)
         self.file = cause.file
         self.line = cause.line

@@ -6,6 +6,7 @@ columns may be empty at the end, and a cell may have spaces around it. A line th
 does not spoil the others: it is kept as a fault of its date.
 """
 
+import codecs
 import csv
 import io
 import re
@@ -15,7 +16,13 @@ from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from soccer_assets.football_data.faults import FileFault
-from soccer_assets.football_data.leagues import EXTRA_BY_COUNTRY, MAIN_BY_DIV, League
+from soccer_assets.football_data.leagues import (
+    EXTRA_BY_COUNTRY,
+    EXTRA_FIXTURES,
+    FIXTURES,
+    MAIN_BY_DIV,
+    League,
+)
 from soccer_assets.livescores.parsing import MAX_SCORE
 
 #: The zone of the Time column, whatever the country of the league.
@@ -76,12 +83,25 @@ class CsvRow:
 
 @dataclass(frozen=True, slots=True)
 class LineFault:
-    """A line that cannot be used, with what is known of when its match is."""
+    """A line that cannot be used, with what is known of its match.
+
+    Attributes:
+        league: None when it may be of any league of the file.
+        season, date: None when they are not known.
+        home, away: the teams, empty when they are not known.
+    """
 
     fault: FileFault
-    league: League
+    league: League | None
     season: int | None
     date: date | None
+    home: str
+    away: str
+
+    @property
+    def is_note(self) -> bool:
+        """Nothing in the line speaks of a match."""
+        return self.date is None and not self.home and not self.away
 
 
 @dataclass(frozen=True)
@@ -102,8 +122,9 @@ def parse_season(body: bytes, file: str, league: League, season: int) -> CsvFile
     records = list(_records(body, file))
     codes = {record.get("Div") for record in records} - {""}
     if codes and league.code not in codes:
-        raise FileFault(file, f"holds {', '.join(sorted(codes))} instead of {league.code}")
-    return _rows(records, file, lambda _: league, lambda _: (season, name))
+        found = ", ".join(sorted(codes))
+        raise FileFault(file, f"holds {found:.80} instead of {league.code}")
+    return _rows(records, file, league, _only("Div", league.code), lambda _: (season, name))
 
 
 def parse_extra(body: bytes, file: str, league: League) -> CsvFile:
@@ -112,16 +133,47 @@ def parse_extra(body: bytes, file: str, league: League) -> CsvFile:
     Raises:
         FileFault: the file as a whole cannot be used.
     """
-    return _rows(list(_records(body, file)), file, lambda _: league, _season)
+    records = list(_records(body, file))
+    return _rows(records, file, league, _only("Country", league.country), _season)
 
 
 def parse_fixtures(body: bytes, file: str) -> CsvFile:
     """Parse a file of coming matches; those of leagues that are not known here are left out.
 
     Raises:
-        FileFault: the file as a whole cannot be used.
+        FileFault: the file as a whole cannot be used, or none of its lines is of a known league.
     """
-    return _rows(list(_records(body, file)), file, _league, lambda _: (None, None))
+    column, known = _LEAGUES_OF.get(file, _LEAGUES_OF[FIXTURES])
+    records = list(_records(body, file, (column,)))
+    named = {record.get(column) for record in records} - {""}
+    if named and not named & known.keys():
+        found = ", ".join(sorted(named))
+        raise FileFault(file, f"holds {found:.80}, none of which is a league that is known")
+
+    def league_of(record: _Record) -> League | None:
+        name = record.get(column)
+        if not name:
+            raise _Unusable(f"no {column}")
+        return known.get(name)
+
+    return _rows(records, file, None, league_of, lambda _: (None, None))
+
+
+#: By what a line of the files of coming matches says its league.
+_LEAGUES_OF: dict[str, tuple[str, Mapping[str, League]]] = {
+    FIXTURES: ("Div", MAIN_BY_DIV),
+    EXTRA_FIXTURES: ("Country", EXTRA_BY_COUNTRY),
+}
+
+
+def _only(column: str, name: str) -> Callable[["_Record"], None]:
+    """Refuses lines that say they are of another league than their file."""
+
+    def check(record: _Record) -> None:
+        if record.get(column) not in ("", name):
+            raise _Unusable(f"{column} {record.get(column)!r:.40} in the file of {name}")
+
+    return check
 
 
 class _Unusable(ValueError):
@@ -147,13 +199,14 @@ class _Record:
 def _decode(body: bytes, file: str) -> str:
     if b"\x00" in body:
         raise FileFault(file, "a NUL byte: not a CSV file")
+    body = body.removeprefix(codecs.BOM_UTF8)  # whatever comes after it
     try:
-        return body.decode("utf-8-sig")
+        return body.decode("utf-8")
     except UnicodeDecodeError:
         return body.decode("cp1252", errors="replace")
 
 
-def _records(body: bytes, file: str) -> Iterator[_Record]:
+def _records(body: bytes, file: str, required: tuple[str, ...] = ()) -> Iterator[_Record]:
     """The lines below the header that have any cell filled."""
     reader = csv.reader(io.StringIO(_decode(body, file), newline=""))
     columns: tuple[str, ...] = ()
@@ -168,7 +221,7 @@ def _records(body: bytes, file: str) -> Iterator[_Record]:
                 raise FileFault(file, "a quotation mark that is not closed", line=start)
             if not columns:
                 columns = tuple(cell.strip() for cell in cells)
-                index = _index(columns, file, start)
+                index = _index(columns, file, start, required)
                 continue
             yield _Record(start, columns, index, cells)
     except csv.Error as error:
@@ -177,12 +230,14 @@ def _records(body: bytes, file: str) -> Iterator[_Record]:
         raise FileFault(file, "is empty")
 
 
-def _index(columns: tuple[str, ...], file: str, line: int) -> dict[str, int]:
+def _index(
+    columns: tuple[str, ...], file: str, line: int, required: tuple[str, ...]
+) -> dict[str, int]:
     """Where each column is; the first of those with one name."""
     index: dict[str, int] = {}
     for at, column in enumerate(columns):
         index.setdefault(column, at)
-    for names in (("Date",), _HOME, _AWAY):
+    for names in (("Date",), _HOME, _AWAY, *((name,) for name in required)):
         if not index.keys() & set(names):
             raise FileFault(file, f"no column {' or '.join(names)}", line=line)
     return index
@@ -191,28 +246,33 @@ def _index(columns: tuple[str, ...], file: str, line: int) -> dict[str, int]:
 def _rows(
     records: list[_Record],
     file: str,
+    league: League | None,
     league_of: Callable[[_Record], League | None],
     season_of: Callable[[_Record], tuple[int | None, str | None]],
 ) -> CsvFile:
+    """The rows of a file of ``league``, or of several: ``league_of`` says of which a line is, None
+    for one that is not known, or that it can be of none."""
     rows: list[CsvRow] = []
     faults: list[LineFault] = []
     for record in records:
-        league = league_of(record)
-        if league is None:
-            continue
-        season: int | None = None
-        day = _date(record)
+        its_league, season, day = league, None, _date(record)
         try:
+            found = league_of(record)
+            if league is None and found is None:
+                continue
+            its_league = league or found
             season, season_name = season_of(record)
             if day is None:
                 raise _Unusable(f"Date {record.get('Date')!r:.40} is not a date")
-            if season is not None and season not in league.seasons_of(day):
+            assert its_league is not None
+            if season is not None and season not in its_league.seasons_of(day):
                 day = None  # it is wrong, or the season is
                 raise _Unusable(f"Date {record.get('Date')} is not in the season of {season}")
-            rows.append(_row(record, file, league, season, season_name, day))
+            rows.append(_row(record, file, its_league, season, season_name, day))
         except _Unusable as error:
             fault = FileFault(file, str(error), line=record.line)
-            faults.append(LineFault(fault, league, season, day))
+            teams = record.get(*_HOME), record.get(*_AWAY)
+            faults.append(LineFault(fault, its_league, season, day, *teams))
     return CsvFile(rows, faults)
 
 
@@ -249,11 +309,6 @@ def _row(
         columns=record.columns,
         text=_SEPARATOR.join(record.cells),
     )
-
-
-def _league(record: _Record) -> League | None:
-    """Of a coming match: by its Div or, in the file of the extra leagues, by its country."""
-    return MAIN_BY_DIV.get(record.get("Div")) or EXTRA_BY_COUNTRY.get(record.get("Country"))
 
 
 def _season(record: _Record) -> tuple[int, str]:

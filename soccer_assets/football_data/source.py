@@ -3,6 +3,8 @@
 - A match belongs to the UTC day of its kick-off. Times are British; without one it is 15:00.
 - A match with the goals of both teams is finished, any other is scheduled.
 - Each match carries its CSV row verbatim, with the file it is from, as ``footballData``.
+- What is wrong with a file or a line costs its own league only, and is told in the payload under
+  ``gaps``, with the league if some of its matches may be missing.
 """
 
 import logging
@@ -12,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import orjson
 
@@ -31,6 +33,7 @@ from soccer_assets.football_data.parsing import (
     LONDON,
     CsvFile,
     CsvRow,
+    LineFault,
     parse_extra,
     parse_fixtures,
     parse_season,
@@ -40,6 +43,7 @@ from soccer_assets.lake.store import ObjectStore
 from soccer_assets.livescores.backends import Row, day_feed, header_row, match_row, winner
 from soccer_assets.livescores.feed import FeedStatus, Sex
 from soccer_assets.livescores.limits import FeedLimits
+from soccer_assets.livescores.parsing import GAPS_FIELD
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +69,27 @@ class _Match:
     meeting: int
 
 
-Index = dict[date, list[_Match]]  # by UTC day
+@dataclass(frozen=True)
+class _Index:
+    """The matches of a season by UTC day, and those that a bad line may be about, with its fault."""
+
+    matches: dict[date, list[_Match]]
+    doubtful: dict[date, set[str]]
+
+
+class _Gaps:
+    """What could not be told of a day: fault -> the leagues that may lack matches for it."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, set[int]] = defaultdict(set)
+
+    def add(self, fault: object, leagues: Iterable[League]) -> None:
+        self._found[str(fault)].update(league.tournament_id for league in leagues)
+
+    def told(self) -> list[dict[str, Any]]:
+        return [
+            {"tournamentIds": sorted(ids), "fault": fault} for fault, ids in self._found.items()
+        ]
 
 
 class FootballDataSource:
@@ -114,37 +138,76 @@ class FootballDataSource:
         self._keep = keep
         self._clock = clock
         self._files: dict[str, CsvFile | FileFault | None] = {}
-        self._indexes: dict[tuple[League, int, bool], Index] = {}
+        self._indexes: dict[tuple[League, int, bool], _Index] = {}
         self._lock = threading.Lock()
 
     def fetch(self, day: date) -> bytes:
         """The matches that kick off on the UTC day ``day``, as a payload of the feed (JSON).
 
         Raises:
-            FootballDataFault: a file that may hold the day's matches could not be had or used, a
-                line of it that may be one of them could not, or no league's file exists.
+            FootballDataFault: the site does not answer, or no league's file could be had or used.
         """
+        gaps = _Gaps()
         try:
             with self._lock:
-                groups = list(self._groups(day))
+                groups = list(self._groups(day, gaps))
         except FileFault as fault:
             raise FootballDataFault(day, fault) from fault
-        return orjson.dumps(day_feed(groups))
+        payload = day_feed(groups)
+        return orjson.dumps(payload | {GAPS_FIELD: told} if (told := gaps.told()) else payload)
 
-    def _groups(self, day: date) -> Iterator[tuple[Row, list[Row]]]:
-        needed = list(_seasons_of(day))
+    def _groups(self, day: date, gaps: _Gaps) -> Iterator[tuple[Row, list[Row]]]:
+        needed = _seasons_of(day)
         to_come = day >= self._clock().date() - FIXTURES_REACH_BACK
-        files = [file for league, season in needed if (file := self._file(league, season))]
-        if needed and not files:
-            path = needed[0][0].file(needed[0][1])
-            raise FileFault(self._client.base_url, f"has no league's file, {path} for one")
+        sound: set[League] = set()
+        faults: list[FileFault] = []
+        for league, seasons in needed.items():
+            try:
+                files = [file for season in seasons if (file := self._file(league, season))]
+            except FileFault as fault:
+                _refuse_of_site(fault)
+                faults.append(fault)
+                gaps.add(fault, [league])
+            else:
+                sound |= {league} if files else set()
+        if needed and not sound:
+            path = next(iter(needed)).file(next(iter(needed.values()))[0])
+            absent = FileFault(self._client.base_url, f"has no league's file, {path} for one")
+            raise faults[0] if faults else absent
         if to_come:
-            files += filter(None, (self._fixtures(extra) for extra in (False, True)))
-        _refuse_bad_lines(files, day)
-        for league, season in needed:
-            matches = self._index(league, season, to_come).get(day)
-            if matches:
-                yield _header(league, matches[0].row), [self._match(match) for match in matches]
+            for extra in (False, True):
+                try:
+                    self._fixtures(extra)
+                except FileFault as fault:
+                    _refuse_of_site(fault)
+                    gaps.add(fault, (league for league in needed if league.extra is extra))
+        for league, seasons in needed.items():
+            try:
+                yield from self._league(league, seasons, day, to_come, gaps)
+            except FileFault as fault:
+                _refuse_of_site(fault)
+                gaps.add(fault, [league])
+
+    def _league(
+        self, league: League, seasons: list[int], day: date, to_come: bool, gaps: _Gaps
+    ) -> list[tuple[Row, list[Row]]]:
+        """What a league has on a day."""
+        indexes = [self._index(league, season, to_come) for season in seasons]
+        files = [self._file(league, season) for season in seasons]
+        if to_come:
+            files.append(self._sound_fixtures(league.extra))
+        for file in filter(None, files):
+            for bad in file.faults:
+                if bad.league in (league, None) and _may_be_of(bad, file, day):
+                    gaps.add(bad.fault, [] if bad.is_note else [league])
+        for index in indexes:
+            for fault in sorted(index.doubtful.get(day, ())):
+                gaps.add(fault, [league])
+        return [
+            (_header(league, matches[0].row), [self._match(match) for match in matches])
+            for index in indexes
+            if (matches := index.matches.get(day))
+        ]
 
     # Files
 
@@ -157,6 +220,14 @@ class FootballDataSource:
     def _fixtures(self, extra: bool) -> CsvFile | None:
         path = EXTRA_FIXTURES if extra else FIXTURES
         return self._load(path, lambda body: parse_fixtures(body, path))
+
+    def _sound_fixtures(self, extra: bool) -> CsvFile | None:
+        """The same; None when it cannot be used, too."""
+        try:
+            return self._fixtures(extra)
+        except FileFault as fault:
+            _refuse_of_site(fault)
+            return None
 
     def _load(self, path: str, parse: Callable[[bytes], CsvFile]) -> CsvFile | None:
         """The file, parsed; None when the site does not have it. Raises FileFault."""
@@ -184,20 +255,53 @@ class FootballDataSource:
 
     # Matches
 
-    def _index(self, league: League, season: int, to_come: bool) -> Index:
-        """The matches of a season by UTC day."""
+    def _index(self, league: League, season: int, to_come: bool) -> _Index:
         key = (league, season, to_come)
         if key not in self._indexes:
             rows = list(self._results(league, season))
             if to_come:
                 rows += [row for row in self._to_come(league, season) if row.season == season]
-            index: Index = defaultdict(list)
-            for row, meeting in number_meetings(rows, self._pair):
-                index[row.kickoff.date()].append(_Match(row, meeting))
-            for matches in index.values():
+            index = _Index(defaultdict(list), defaultdict(set))
+            bad_lines = self._bad_lines(league, season, to_come)
+            sound = []
+            for row in rows:
+                # A line that cannot be used may be a meeting of the same teams, and the meetings
+                # are numbered.
+                faults = {str(bad.fault) for bad in bad_lines if self._may_be_same_pair(bad, row)}
+                if faults:
+                    index.doubtful[row.kickoff.date()] |= faults
+                else:
+                    sound.append(row)
+            for row, meeting in number_meetings(sound, self._pair):
+                index.matches[row.kickoff.date()].append(_Match(row, meeting))
+            for matches in index.matches.values():
                 matches.sort(key=lambda match: (match.row.kickoff, match.row.home, match.row.away))
             self._indexes[key] = index
         return self._indexes[key]
+
+    def _bad_lines(self, league: League, season: int, to_come: bool) -> list[LineFault]:
+        """The lines with a team's name that may be of a season."""
+        files = [self._file(league, season)]
+        if to_come:
+            files.append(self._sound_fixtures(league.extra))
+        return [
+            bad
+            for file in files
+            if file
+            for bad in file.faults
+            if bad.league in (league, None) and bad.season in (season, None)
+            if bad.home or bad.away
+        ]
+
+    def _may_be_same_pair(self, bad: LineFault, row: CsvRow) -> bool:
+        home, away = (
+            {self._teams.team(row.league.country, name).id} if name else set()
+            for name in (bad.home, bad.away)
+        )
+        if home == away:  # one of them is another team
+            return not home.isdisjoint(self._pair(row))
+        its_home, its_away = self._pair(row)
+        return (not home or its_home in home) and (not away or its_away in away)
 
     def _results(self, league: League, season: int) -> Iterator[CsvRow]:
         """The rows of a season's file, or of a season in the file of all."""
@@ -206,7 +310,7 @@ class FootballDataSource:
 
     def _to_come(self, league: League, season: int) -> Iterator[CsvRow]:
         """The coming matches that may be of a season, with the season each is of."""
-        file = self._fixtures(league.extra)
+        file = self._sound_fixtures(league.extra)
         for row in file.rows if file else ():
             if row.league is league and season in league.seasons_of(row.date):
                 start, name = self._season_of(row)
@@ -266,26 +370,29 @@ class FootballDataSource:
         self.close()
 
 
-def _seasons_of(day: date) -> Iterator[tuple[League, int]]:
-    """The leagues and seasons that may have a match on the UTC day ``day``."""
-    for league in LEAGUES:
-        for season in sorted({s for local in local_days(day) for s in league.seasons_of(local)}):
-            yield league, season
+def _seasons_of(day: date) -> dict[League, list[int]]:
+    """The leagues that may have a match on the UTC day ``day``, and in which seasons."""
+    found = {
+        league: sorted({s for local in local_days(day) for s in league.seasons_of(local)})
+        for league in LEAGUES
+    }
+    return {league: seasons for league, seasons in found.items() if seasons}
 
 
-def _refuse_bad_lines(files: Iterable[CsvFile], day: date) -> None:
-    """Raise for a line that may be a match of the day."""
+def _refuse_of_site(fault: FileFault) -> None:
+    """Raise a fault that the next file would have as well."""
+    if fault.of_site:
+        raise fault
+
+
+def _may_be_of(bad: LineFault, file: CsvFile, day: date) -> bool:
+    """Whether a line may be a match of the day."""
     days = local_days(day)
-    for file in files:
-        for bad in file.faults:
-            if bad.date is not None:
-                relevant = bad.date in days
-            elif bad.season is not None:
-                relevant = any(bad.season in bad.league.seasons_of(local) for local in days)
-            else:
-                relevant = min((row.date for row in file.rows), default=date.min) <= days[1]
-            if relevant:
-                raise bad.fault
+    if bad.date is not None:
+        return bad.date in days
+    if bad.season is not None and bad.league is not None:
+        return any(bad.season in bad.league.seasons_of(local) for local in days)
+    return min((row.date for row in file.rows), default=date.min) <= days[1]
 
 
 def _season(row: CsvRow) -> tuple[int, str]:

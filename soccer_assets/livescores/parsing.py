@@ -102,7 +102,7 @@ class SetAside:
 
 @dataclass(frozen=True)
 class Gap:
-    """Tournaments of which the source could not tell all that the day may hold, and why."""
+    """A fault of a part of the source, and the tournaments that may lack matches for it."""
 
     tournament_ids: frozenset[int]
     fault: str
@@ -127,6 +127,11 @@ class ParsedDay:
     missing_fields: tuple[str, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     gaps: tuple[Gap, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the source could tell every match of the day."""
+        return not any(gap.tournament_ids for gap in self.gaps)
 
 
 #: What a payload may hold where nobody says otherwise.

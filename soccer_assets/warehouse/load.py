@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from types import SimpleNamespace
 
 import psycopg2
@@ -473,7 +473,8 @@ def _note_ingested(
     days: Sequence[ParsedDay],
     checked_at: datetime | None,
 ) -> None:
-    """An older payload that was passed over still tells that the source was asked."""
+    """An older payload that was passed over still tells that the source was asked. A day that may
+    lack matches counts as asked before it began, so that it is asked for until it is whole."""
     newest = "excluded.fetched_at >= d.fetched_at"
     execute_values(
         cursor,
@@ -491,7 +492,9 @@ def _note_ingested(
                 day.day,
                 day.payload_key,
                 day.fetched_at,
-                checked_at or day.fetched_at,
+                (checked_at or day.fetched_at)
+                if day.is_whole
+                else min(checked_at or day.fetched_at, datetime.combine(day.day, time(), UTC)),
                 day.match.num_rows,
             )
             for day in days

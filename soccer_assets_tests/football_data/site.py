@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from email.utils import formatdate
 from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +16,6 @@ import orjson
 
 from soccer_assets.football_data.source import FootballDataSource
 from soccer_assets.livescores.parsing import ParsedDay, parse_day
-from soccer_assets_tests.feed_days import FETCHED
 
 Row = Mapping[str, object]
 
@@ -150,7 +149,8 @@ def at(year: int, month: int, day: int, hour: int = 0) -> Callable[[], datetime]
 
 def parsed(source: FootballDataSource, day: date) -> ParsedDay:
     """A day as it reaches the tables."""
-    return parse_day(day, source.fetch(day), payload_key="key", fetched_at=FETCHED)
+    later = datetime.combine(day + timedelta(days=3), time(), UTC)
+    return parse_day(day, source.fetch(day), payload_key="key", fetched_at=later)
 
 
 def matches(source: FootballDataSource, day: date) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ from soccer_assets.football_data.source import FootballDataSource
 from soccer_assets.lake.archive import PayloadArchive
 from soccer_assets.lake.store import LocalStore
 from soccer_assets.livescores.ingest import IngestReport, ingest_days
+from soccer_assets.livescores.rebuild import rebuild_warehouse
+from soccer_assets.warehouse.ingested_days import settled_days
 from soccer_assets.warehouse.schema import match, match_raw
 from soccer_assets_tests.football_data.site import Answer, Site, at, csv_file, played
 
@@ -52,10 +54,31 @@ def test_a_coming_match_is_moved_and_played_in_one_row(
         unchanged = ingest()
         assert unchanged.match.inserted == unchanged.match.updated == 0
 
+        before = rows(match, "match_id", "status", "home_score", "vanished_at")
+        site.put("mmz4281/2425/E1.csv", csv_file([played(SUNDAY, "Leeds", "Luton", div="E1")]))
         site.answers[SEASON] = Answer(200, b"<html>sorry</html>")
         broken = ingest()
-        assert [str(fault) for fault in broken.faults] == [
-            f"football-data.co.uk {day}: {SEASON}: an HTML page instead of CSV"
-            for day in (SATURDAY, SUNDAY)
-        ]
-        assert rows(match, "match_id", "status", "home_score") == [(first, "finished", 3)]
+        assert broken.faults == []
+        assert broken.gaps == {
+            f"{SEASON}: an HTML page instead of CSV": [SATURDAY, SUNDAY],
+        }
+        assert broken.changes.vanished == 0
+        assert before[0] in rows(match, "match_id", "status", "home_score", "vanished_at")
+        assert len(rows(match, "match_id")) == 2  # the sound league is loaded
+        assert settled_days(engine) == set()  # and the days will be asked for again
+
+        del site.answers[SEASON]
+        assert ingest().gaps == {}
+        assert settled_days(engine) == {SATURDAY, SUNDAY}
+
+        site.put("fixtures.csv", b"")
+        site.put(
+            "mmz4281/2425/E1.csv", csv_file([played(SUNDAY, "Leeds", "Luton", "1-0", div="E1")])
+        )
+        empty = ingest()
+        assert list(empty.gaps) == ["fixtures.csv: is empty"]
+        assert empty.changes.vanished == 0
+        assert len(rows(match, "match_id")) == 2
+        tables = {table: rows(table, *table.c.keys()) for table in (match, match_raw)}
+        rebuild_warehouse(engine, archive)
+        assert tables == {table: rows(table, *table.c.keys()) for table in tables}

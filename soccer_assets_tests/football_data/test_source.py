@@ -207,7 +207,7 @@ def test_every_file_is_handed_over_to_be_kept_and_only_when_it_has_changed(
 def test_a_file_is_handed_over_even_when_it_cannot_be_used(site: Site, source: Make) -> None:
     site.put(SEASON, b"not,the,columns\n")
     handed: dict[str, bytes] = {}
-    with pytest.raises(FootballDataFault, match="no column Date"):
+    with pytest.raises(FootballDataFault, match="no column Date"):  # and no other league has a file
         source(keep=handed.__setitem__).fetch(SATURDAY)
     assert handed == {SEASON: b"not,the,columns\n"}
 
@@ -378,63 +378,185 @@ def test_no_file_of_any_league_is_a_fault(site: Site, source: Make) -> None:
     assert fault.fault == f"{site.url}: has no league's file, {SEASON} for one"
 
 
-@pytest.mark.parametrize("path", [SEASON, "new/USA.csv", FIXTURES, EXTRA_FIXTURES])
+MAIN = {league.tournament_id for league in LEAGUES if not league.extra}
+EXTRA = {league.tournament_id for league in LEAGUES if league.extra}
+ENGLAND, USA, BRAZILIAN = {9011}, {9271}, {9141}
+LEEDS = played(SATURDAY, "Leeds", "Luton", "1-0", div="E1")
+
+
+def gaps(source: FootballDataSource, day: date = SATURDAY) -> dict[str, set[int]]:
+    """Fault -> the leagues that may lack matches for it; the other leagues have theirs."""
+    return {gap.fault: set(gap.tournament_ids) for gap in parsed(source, day).gaps}
+
+
+@pytest.fixture
+def second_tier(site: Site) -> None:
+    """Another league, whose file is sound."""
+    site.put("mmz4281/2425/E1.csv", csv_file([LEEDS]))
+
+
+@pytest.mark.usefixtures("second_tier")
 @pytest.mark.parametrize(
-    ("answer", "fault"),
-    [
+    ("path", "leagues"),
+    [(SEASON, ENGLAND), ("new/USA.csv", USA), (FIXTURES, MAIN), (EXTRA_FIXTURES, EXTRA)],
+)
+def test_a_bad_answer_costs_the_leagues_of_its_file_and_is_told(
+    site: Site, source: Make, path: str, leagues: set[int]
+) -> None:
+    for answer, fault in (
         (Answer(500, b"oops"), "HTTP 500 (2 attempts)"),
-        (Answer(429, b"later", {"Retry-After": "0"}), "HTTP 429 (2 attempts)"),
         (Answer(403, b"no"), "HTTP 403"),
         (Answer(200, b"<html>sorry</html>"), "an HTML page instead of CSV"),
-    ],
-    ids=lambda value: str(value.status) if isinstance(value, Answer) else "",
+        (Answer(200, b""), "is empty"),
+        (Answer(200, b"not,the,columns\n"), "line 1: no column Date"),
+    ):
+        site.answers[path] = answer
+        made = source()
+        [(told, found)] = gaps(made).items()
+        assert told.startswith(path)
+        assert told.endswith(fault)
+        assert found == leagues
+        assert only(made, SATURDAY)["home_team_name"] == "Leeds"
+
+
+@pytest.mark.usefixtures("second_tier")
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(429, b"later", {"Retry-After": "0"}), Answer(503, b"busy", {"Retry-After": "0"})],
+    ids=lambda answer: str(answer.status),
 )
-def test_a_bad_answer_is_a_fault_that_names_the_file(
-    site: Site, source: Make, path: str, answer: Answer, fault: str
+def test_a_site_that_is_busy_is_the_fault_of_the_day_and_asked_no_more(
+    site: Site, source: Make, answer: Answer
 ) -> None:
-    site.put("mmz4281/2425/E1.csv", csv_file([played(SATURDAY, "A", "B", "1-0", div="E1")]))
-    site.answers[path] = answer
-    found = refused(source())
-    assert found.fault == f"{path}: {fault}"
-    assert (found.file, found.line, found.body) == (path, None, answer.body)
-
-
-def test_a_site_in_trouble_is_not_asked_again_for_every_day(site: Site, source: Make) -> None:
-    site.answers[SEASON] = Answer(500)
+    site.answers[SEASON] = answer
     made = source()
     for day in (SATURDAY, SUNDAY):
-        assert refused(made, day).file == SEASON
+        found = refused(made, day)
+        assert found.fault == f"{SEASON}: HTTP {answer.status} (2 attempts)"
+        assert (found.file, found.line, found.body) == (SEASON, None, answer.body)
+        assert found.passing
     assert site.requests == {SEASON: 2}  # the attempts of one file
     del site.answers[SEASON]
-    site.put(SEASON, csv_file([played(SATURDAY, "Arsenal", "Chelsea", "3-0")]))
-    assert only(source(), SATURDAY)["status"] == "finished"
+    assert only(source(), SATURDAY)["home_team_name"] == "Leeds"
 
 
-def test_a_bad_line_spoils_its_own_day_only(site: Site, source: Make) -> None:
+def test_a_site_whose_files_are_all_bad_is_the_fault_of_the_day(site: Site, source: Make) -> None:
+    site.answers[SEASON] = Answer(500)
+    fault = refused(source())
+    assert (fault.file, fault.passing) == (SEASON, True)
+
+
+def test_coming_matches_with_a_mark_and_one_odd_byte_are_read(site: Site, source: Make) -> None:
+    body = csv_file([played(SATURDAY, "Arsenal", "Malaga", Referee="Jos?")])
+    assert body.startswith(b"\xef\xbb\xbf")
+    site.put(SEASON, csv_file([played(date(2024, 11, 9), "Everton", "Fulham", "1-1")]))
+    site.put(FIXTURES, body.replace(b"Jos?", b"Jos\xe9"))
+    match = only(source(), SATURDAY)
+    assert (match["home_team_name"], match["csv"]["Referee"]) == ("Arsenal", "José")
+
+
+@pytest.mark.usefixtures("second_tier")
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ((b"Div", b"League"), "fixtures.csv line 1: no column Div"),
+        ((b"E0", b"Premier League"), "fixtures.csv: holds Premier League, none of which"),
+    ],
+)
+def test_coming_matches_that_do_not_say_their_league_are_told(
+    site: Site, source: Make, change: tuple[bytes, bytes], fault: str
+) -> None:
+    body = csv_file([played(SATURDAY, "Arsenal", "Everton")])
+    site.put(FIXTURES, body.replace(*change))
+    [(told, leagues)] = gaps(source()).items()
+    assert told.startswith(fault)
+    assert leagues == MAIN
+
+
+def test_a_coming_match_without_its_league_may_be_of_any(site: Site, source: Make) -> None:
+    site.put(SEASON, csv_file([played(date(2024, 11, 9), "Everton", "Fulham", "1-1")]))
+    wednesday = date(2024, 11, 27)
+    rows = [played(SATURDAY, "A", "B"), played(wednesday, "C", "D", div="")]
+    site.put(FIXTURES, csv_file(rows))
+    made = source()
+    assert gaps(made) == {}
+    assert only(made, SATURDAY)["home_team_name"] == "A"
+    assert gaps(made, wednesday) == {"fixtures.csv line 3: no Div": MAIN}
+
+
+def test_a_line_of_another_league_is_no_match_of_the_file(site: Site, source: Make) -> None:
+    rows = [played(SATURDAY, "Arsenal", "Chelsea", "3-0"), LEEDS]
+    site.put(SEASON, csv_file(rows))
+    made = source()
+    assert only(made, SATURDAY)["home_team_name"] == "Arsenal"
+    assert gaps(made) == {f"{SEASON} line 3: Div 'E1' in the file of E0": ENGLAND}
+    other = {**extra(SATURDAY, "Boca", "River", "1-0", season="2024"), "Country": "Argentina"}
+    site.put(BRAZIL, csv_file([other, extra(SATURDAY, "Bahia", "Santos", "1-0", season="2024")]))
+    assert len(matches(source(), SATURDAY)) == 2
+    assert f"{BRAZIL} line 2: Country 'Argentina' in the file of Brazil" in gaps(source())
+
+
+@pytest.mark.parametrize("note", ["E0", "Note: matches of Sunday follow", "E0,,,,,"])
+def test_a_line_that_speaks_of_no_match_is_told_and_costs_nothing(
+    site: Site, source: Make, note: str
+) -> None:
+    good = csv_file([played(SATURDAY, "Arsenal", "Chelsea", "3-0")])
+    site.put(SEASON, good + f"{note}\r\n".encode())
+    made = source()
+    assert only(made, SATURDAY)["home_team_name"] == "Arsenal"
+    [(told, leagues)] = gaps(made).items()
+    assert told.startswith(f"{SEASON} line 3: ")
+    assert leagues == set() or "in the file of E0" in told
+    assert matches(made, SUNDAY) == []
+
+
+def test_a_bad_line_costs_its_own_match_only(site: Site, source: Make) -> None:
     rows = [
         played(SATURDAY, "Arsenal", "Chelsea", "3-x"),
+        played(SATURDAY, "Leeds", "Luton", "2-2"),
         played(SUNDAY, "Everton", "Fulham", "1-1"),
     ]
     site.put(SEASON, csv_file(rows))
     made = source()
-    fault = refused(made)
-    assert (fault.file, fault.line) == (SEASON, 2)
-    assert fault.fault == f"{SEASON} line 2: FTAG 'x' is not a number of goals"
-    assert fault.body is None
+    assert gaps(made) == {f"{SEASON} line 2: FTAG 'x' is not a number of goals": ENGLAND}
+    assert only(made, SATURDAY)["home_team_name"] == "Leeds"
     assert only(made, SUNDAY)["home_team_name"] == "Everton"
+    assert gaps(made, SUNDAY) == {}
 
 
-def test_a_line_without_a_day_spoils_its_season(site: Site, source: Make) -> None:
+def test_a_bad_line_does_not_shift_the_numbers_of_other_meetings(site: Site, source: Make) -> None:
+    """Celtic meet Hearts twice at home; when the first line is spoilt, the second is not taken
+    for the first meeting."""
+    path, later = "mmz4281/2425/SC0.csv", date(2025, 3, 1)
+
+    def rows(score: str) -> bytes:
+        first = played(SATURDAY, "Celtic", "Hearts", score, div="SC0")
+        other = played(later, "Rangers", "Dundee", "0-0", div="SC0")
+        return csv_file([first, played(later, "Celtic", "Hearts", "2-0", div="SC0"), other])
+
+    site.put(path, rows("1-0"))
+    assert len(matches(source(), later)) == 2
+    site.put(path, rows("1-?"))
+    made = source()
+    assert only(made, later)["home_team_name"] == "Rangers"
+    assert list(gaps(made, later).values()) == [{9021}]
+
+
+def test_a_line_without_a_day_costs_its_pair_and_is_told_all_season(
+    site: Site, source: Make
+) -> None:
     good = played(SATURDAY, "Everton", "Fulham", "1-1")
     site.put(SEASON, csv_file([good, played("tba", "Arsenal", "Chelsea")]))
     site.put("mmz4281/2324/E0.csv", csv_file([played("18/11/2023", "A", "B", "1-0")]))
     made = source()
-    assert refused(made).line == 3
-    assert refused(made, date(2025, 3, 1)).line == 3
+    fault = {f"{SEASON} line 3: Date 'tba' is not a date": ENGLAND}
+    assert only(made, SATURDAY)["home_team_name"] == "Everton"
+    assert gaps(made) == gaps(made, date(2025, 3, 1)) == fault
     assert only(made, date(2023, 11, 18))["home_team_name"] == "A"
+    assert gaps(made, date(2023, 11, 18)) == {}
 
 
-def test_a_line_of_an_extra_league_without_a_day_spoils_its_season(
+def test_a_line_of_an_extra_league_without_a_day_is_told_in_its_season(
     site: Site, source: Make
 ) -> None:
     rows = [
@@ -443,17 +565,20 @@ def test_a_line_of_an_extra_league_without_a_day_spoils_its_season(
     ]
     site.put(BRAZIL, csv_file(rows))
     made = source()
-    assert refused(made, date(2014, 8, 1)).line == 3
+    assert list(gaps(made, date(2014, 8, 1)).values()) == [BRAZILIAN]
     assert only(made, date(2019, 6, 1))["home_team_name"] == "Bahia"
 
 
-def test_a_coming_match_without_a_day_spoils_the_days_to_come(site: Site, source: Make) -> None:
+def test_a_coming_match_without_a_day_is_told_for_the_days_to_come(
+    site: Site, source: Make
+) -> None:
     site.put(SEASON, csv_file([played(date(2024, 11, 9), "Everton", "Fulham", "1-1")]))
     site.put(FIXTURES, csv_file([played(SATURDAY, "A", "B"), played("soon", "C", "D")]))
     made = source()
-    assert refused(made).file == FIXTURES
-    assert refused(made, SUNDAY).file == FIXTURES
+    assert only(made, SATURDAY)["home_team_name"] == "A"
+    assert list(gaps(made).values()) == list(gaps(made, SUNDAY).values()) == [ENGLAND]
     assert only(made, date(2024, 11, 9))["home_team_name"] == "Everton"
+    assert gaps(made, date(2024, 11, 9)) == {}
 
 
 def test_trouble_with_the_coming_matches_does_not_touch_the_past(site: Site, source: Make) -> None:
