@@ -31,6 +31,8 @@ UNREACHABLE = frozenset(
         "soccer_assets.serving.client.WorkerUnreachable",
     }
 )
+#: A fault of the feed says itself whether it may pass.
+_FEED_FAULT = "soccer_assets.livescores.faults.FeedFault"
 #: All that is known of a command that failed is what it printed.
 _COMMAND = "soccer_assets.dvc.command.DvcError"
 _PRINTED = re.compile(
@@ -58,6 +60,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _is_outside(error: BaseException) -> bool:
     types = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
     if types & UNREACHABLE or getattr(error, "connection_invalidated", False):
+        return True
+    if _FEED_FAULT in types and getattr(error, "passing", False):
         return True
     if _COMMAND in types and _PRINTED.search(str(error)):
         return True

@@ -4,7 +4,7 @@ One step makes all three assets, so that a range of days costs one pass with bat
 day that fails leaves the other days of its range loaded and marked as such.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import date, timedelta
 from typing import Any
@@ -35,6 +35,7 @@ from soccer_assets.warehouse.schema import match, match_raw
 
 LIVESCORES, MATCH_RAW, MATCH = (dg.AssetKey(k) for k in ("livescores", "match_raw", "match"))
 FEED_SCHEMA, FEED_FIELDS = "feed_schema", "feed_fields"
+POSSIBLE_KICKOFFS, WHOLE_DAYS = "possible_kickoffs", "whole_days"
 USUAL_VOLUME, NO_DAY_OVERDUE = "usual_volume", "no_day_overdue"
 #: Asked for again as soon as it is overdue, a day has this long before it is told.
 OVERDUE_IS_TOLD_AFTER = timedelta(hours=6)
@@ -110,6 +111,18 @@ def _spec(key: dg.AssetKey, **attributes: Any) -> dg.AssetSpec:
             description="The feed has the fields it used to have: no new one, none gone.",
         ),
         dg.AssetCheckSpec(
+            POSSIBLE_KICKOFFS,
+            asset=LIVESCORES,
+            description="Every match kicks off near the day that shows it, and none is over before "
+            "it began; one that does not is named and stays out of the tables.",
+        ),
+        dg.AssetCheckSpec(
+            WHOLE_DAYS,
+            asset=LIVESCORES,
+            description="The source could tell all of each day; a file or line of it that cannot be "
+            "used is named, and costs its own league only.",
+        ),
+        dg.AssetCheckSpec(
             USUAL_VOLUME,
             asset=MATCH,
             description="Days that are over hold as many matches as before, and, once a season is "
@@ -169,7 +182,12 @@ def ingest(
             progress=context.log.info,
         )
     checks: Checks = {
-        LIVESCORES: [_schema_check(report), _fields_check(report)],
+        LIVESCORES: [
+            _schema_check(report),
+            _fields_check(report),
+            _kickoff_check(report),
+            _whole_days_check(report),
+        ],
         MATCH: _warehouse_checks(warehouse, days),
     }
     if report.faults:
@@ -179,7 +197,7 @@ def ingest(
             + "; ".join(str(fault) for fault in report.faults[:10]),
             metadata={"faults": dg.MetadataValue.md(markdown_list(map(str, report.faults[:200])))},
             allow_retries=False,
-        ) from _culprit(report.faults)
+        ) from _culprit(report)
     for day in report.loaded:
         for key in selected:
             context.add_asset_metadata(_of_day(day), key, day.day.isoformat())
@@ -191,9 +209,11 @@ def ingest(
         )
 
 
-def _culprit(faults: Sequence[FeedFault]) -> FeedFault:
-    """The fault that decides what becomes of the run: one that another try would not mend."""
-    return next((fault for fault in faults if not is_of_surroundings(fault)), faults[0])
+def _culprit(report: IngestReport) -> FeedFault:
+    """The fault that decides what becomes of the run: a bug, for its stack, or else one that
+    another try would not mend."""
+    lasting = (fault for fault in report.faults if not is_of_surroundings(fault))
+    return next(iter(report.unexpected), None) or next(lasting, report.faults[0])
 
 
 def _of_day(day: LoadedDay) -> dict[str, Any]:
@@ -211,6 +231,7 @@ def _of_run(key: dg.AssetKey, report: IngestReport) -> dict[str, Any]:
             else {}
         ),
         **({"vanished_in_run": report.changes.vanished} if key == MATCH else {}),
+        **({"set_aside_in_run": aside} if (aside := _aside_by_day(report)[:50]) else {}),
     }
 
 
@@ -235,6 +256,35 @@ def _fields_check(report: IngestReport) -> dg.AssetCheckResult:
             "missing_fields": sorted(report.missing_fields),
         },
     )
+
+
+def _kickoff_check(report: IngestReport) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not report.set_aside,
+        asset_key=LIVESCORES,
+        check_name=POSSIBLE_KICKOFFS,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"set_aside": _aside_by_day(report)[:50]},
+    )
+
+
+def _whole_days_check(report: IngestReport) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not report.gaps,
+        asset_key=LIVESCORES,
+        check_name=WHOLE_DAYS,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "faults": [
+                f"{fault} ({len(days)} days from {min(days)} to {max(days)})"
+                for fault, days in list(report.gaps.items())[:50]
+            ]
+        },
+    )
+
+
+def _aside_by_day(report: IngestReport) -> list[str]:
+    return [f"{day}: {match}" for day, found in report.set_aside.items() for match in found]
 
 
 def _warehouse_checks(warehouse: WarehouseResource, days: list[date]) -> list[dg.AssetCheckResult]:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from soccer_assets.clock import utc_now
 from soccer_assets.lake.store import ObjectStore
+from soccer_assets.livescores import parsing
 from soccer_assets.livescores.feed import FEED_PATH, FeedStatus
 from soccer_assets.livescores.server import Fault, FeedServer
 from soccer_assets.livescores.simulation import LeagueSimulator
@@ -72,6 +73,53 @@ def archived(store: ObjectStore, day: date) -> list[str]:
     return store.list(f"livescores/{day:%Y/%m/%d}/")
 
 
+# Odd days
+
+
+def test_what_is_set_aside_or_missing_is_told_by_a_warning_and_the_day_is_loaded(
+    midseason: Platform, feed: FeedServer
+) -> None:
+    payload = copy.deepcopy(feed.backend.payload(BAD, MIDSEASON))
+    odd = payload["tournaments"][0]["matches"][0]
+    odd["startTimeUtc"] = "2099-05-01T15:00:00Z"
+    payload["gaps"] = [{"tournamentIds": [901], "fault": "E0.csv line 3: no goals"}]
+    feed.override(BAD, payload)
+    result = midseason.run(*INGESTION, partitions=RANGE)
+    assert result.success
+    assert midseason.recorded(result) == {name: set(map(str, DAYS)) for name in INGESTION}
+    assert odd["id"] not in rows(midseason.engine, "match")
+    found = checks_of(result)
+    for check, told in (
+        ("possible_kickoffs", f"{BAD}: match {odd['id']}: kick-off 2099-05-01 15:00 is more than"),
+        ("whole_days", f"E0.csv line 3: no goals (1 days from {BAD} to {BAD})"),
+    ):
+        assert not found[check].passed
+        assert found[check].severity == dg.AssetCheckSeverity.WARN
+        [line] = [str(v) for value in found[check].metadata.values() for v in value.value]
+        assert line.startswith(told)
+
+
+def test_a_bug_ends_the_run_with_its_stack_once_the_other_days_are_loaded(
+    midseason: Platform, feed: FeedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = parsing._parse_day
+
+    def stumbling(day: date, *rest: Any) -> Any:
+        if day == BAD:
+            raise OverflowError("a bug of the parser")
+        return whole(day, *rest)
+
+    monkeypatch.setattr(parsing, "_parse_day", stumbling)
+    result = midseason.run(*INGESTION, partitions=RANGE, raise_on_error=False)
+    assert not result.success
+    assert {day for day in DAYS if shown(midseason.engine, day)} == {FIRST, LAST}
+    [failure] = result.get_step_failure_events()
+    error = failure.step_failure_data.error
+    assert error is not None
+    assert "OverflowError: a bug of the parser" in error.to_string()
+    assert "in stumbling" in error.to_string()
+
+
 # A feed that behaves
 
 
@@ -88,6 +136,8 @@ def test_a_range_of_days_becomes_rows_and_materialized_partitions(
     assert {name: found.passed for name, found in checks_of(result).items()} == {
         "feed_schema": True,
         "feed_fields": True,
+        "possible_kickoffs": True,
+        "whole_days": True,
         "usual_volume": True,
         "no_day_overdue": True,
     }
