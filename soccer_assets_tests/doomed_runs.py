@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import dagster as dg
 import sqlalchemy as sa
 from dagster_postgres import DagsterPostgresStorage
 
+from soccer_assets import dagster_command
 from soccer_assets.cli import app
 from soccer_assets.dagster_internals import EngineEventData, make_new_run_id
 from soccer_assets.definitions import defs
@@ -24,6 +26,7 @@ from soccer_assets.instance import SoccerInstance
 from soccer_assets.process import end_soon_when_asked
 from soccer_assets.runner import open_instance
 from soccer_assets.runs import abandon
+from soccer_assets.settings import project_folder
 from soccer_assets_tests.platform import forget_environment
 
 # Forks of a process that has imported all this and has no threads.
@@ -206,6 +209,13 @@ def soccer(*arguments: str) -> None:
     """The command line."""
     _tell.send("started")
     app(list(arguments))
+
+
+def dagster(*arguments: str) -> None:
+    """Dagster's command line, in the project's folder."""
+    os.chdir(project_folder())
+    sys.argv = ["dagster", *arguments]
+    dagster_command.main()
 
 
 def make_tables(url: str, storage: type[DagsterPostgresStorage], kill_at: int | None) -> None:

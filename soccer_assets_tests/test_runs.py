@@ -247,8 +247,14 @@ def away(server: str, url: str) -> Iterator[None]:
 # Commands that are asked to end
 
 
-@pytest.mark.parametrize("asset", ["waits", "does_not_listen"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("asset", "number"),
+    [
+        ("waits", signal.SIGTERM),
+        ("waits", signal.SIGINT),
+        ("does_not_listen", signal.SIGTERM),
+    ],
+)
 def test_a_command_that_is_asked_to_end_cancels_its_run(
     household: Household, instance: dg.DagsterInstance, asset: str, number: int
 ) -> None:

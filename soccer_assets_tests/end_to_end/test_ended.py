@@ -14,7 +14,7 @@ from soccer_assets.livescores.server_faults import Fault
 from soccer_assets.runner import open_instance
 from soccer_assets.warehouse.connection import get_engine
 from soccer_assets.warehouse.ingested_days import matches_by_day
-from soccer_assets_tests.doomed_runs import Household, soccer
+from soccer_assets_tests.doomed_runs import Household, dagster, soccer
 from soccer_assets_tests.platform import forget_environment
 
 #: Two a transaction.
@@ -58,6 +58,17 @@ def test_one_that_waits_as_long_as_the_source_asked_ends_when_asked(
     assert matches_by_day(get_engine()).keys() == set(DAYS[:2])  # what was loaded is kept
     feed.clear()
     goes_on(household)
+
+
+def test_a_materialization_ends_when_asked(household: Household, feed: FeedServer) -> None:
+    feed.inject(DAYS[1], Fault.http_429(retry_after=290))
+    days = f"{DAYS[0]}...{DAYS[1]}"
+    assets = ("--select", "livescores,match_raw,match", "--partition-range", days)
+    with household.start(dagster, "asset", "materialize", *assets) as child:
+        wait_for(feed, 2)
+        child.signal(signal.SIGTERM)
+        assert child.ends() != 0
+    assert runs() == {"__ASSET_JOB": "CANCELED"}
 
 
 def test_one_that_waits_for_the_database_ends_when_asked(

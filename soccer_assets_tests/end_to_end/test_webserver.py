@@ -245,6 +245,7 @@ def test_the_sensors_are_on(repository: dict[str, Any]) -> None:
     assert {sensor["sensorState"]["status"] for sensor in sensors.values()} == {"RUNNING"}
 
 
+@pytest.mark.slow
 def test_a_killed_command_is_under_its_job_ended_by_the_daemon_and_told(
     shell: Shell, ask: Query
 ) -> None:

@@ -1,0 +1,78 @@
+"""The sensor that ends dead runs and tells of those that take long; and the alert of the former."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.run_status_sensor_definition import RunStatusSensorCursor
+
+from soccer_assets.automation import run_watch as watching
+from soccer_assets.automation.alerts import run_failure_alert
+from soccer_assets.automation.run_watch import run_watch
+from soccer_assets.dagster_internals import RegisteredCodeLocationOrigin
+from soccer_assets.definitions import defs
+from soccer_assets.resources import SlackAlertResource
+from soccer_assets.runner import open_instance
+from soccer_assets_tests.doomed_runs import Household, execute
+from soccer_assets_tests.platform import forget_environment
+
+
+@pytest.fixture
+def household(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Household]:
+    household = Household(tmp_path, database_url)
+    for name, value in household.environment.items():
+        monkeypatch.setenv(name, value)
+    forget_environment()
+    yield household
+    forget_environment()
+
+
+def context(instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorEvaluationContext:
+    """As the code server makes it for the daemon."""
+    repository = defs.get_repository_def()
+    return dg.SensorEvaluationContext(
+        instance_ref=None,
+        instance=instance,
+        last_tick_completion_time=None,
+        last_run_key=None,
+        cursor=cursor,
+        repository_name=repository.name,
+        repository_def=repository,
+        code_location_origin=RegisteredCodeLocationOrigin("soccer_assets"),
+        resources={"slack": SlackAlertResource(channel="#tests")},
+    )
+
+
+def test_a_command_that_was_killed_is_ended_and_told(
+    household: Household, caplog: pytest.LogCaptureFixture
+) -> None:
+    with household.start(execute, "waits") as child:
+        child.hear("in step")
+    with open_instance() as instance, caplog.at_level(logging.WARNING):
+        before = RunStatusSensorCursor(record_id=-1).to_json()
+        assert "1 dead runs ended" in str(run_watch.evaluate_tick(context(instance)).skip_message)
+        reactions = run_failure_alert.evaluate_tick(context(instance, before)).dagster_run_reactions
+        (run,) = instance.get_runs()
+    assert [
+        reaction.dagster_run and reaction.dagster_run.run_id for reaction in reactions or ()
+    ] == [run.run_id]
+    alerts = [message for message in caplog.messages if message.startswith("alert")]
+    assert len(alerts) == 1
+    assert f"__ASSET_JOB failed. process {child.process.pid} on" in alerts[0]
+
+
+def test_a_run_that_takes_long_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = {"a run": "ingest has been running for 7 min, usual are 2 min"}
+    monkeypatch.setattr(watching, "overdue", lambda *_: late)
+    with dg.DagsterInstance.ephemeral() as instance, caplog.at_level(logging.WARNING):
+        cursor = run_watch.evaluate_tick(context(instance)).cursor
+        cursor = run_watch.evaluate_tick(context(instance, cursor)).cursor
+        assert len(caplog.messages) == 1
+        late.clear()
+        assert run_watch.evaluate_tick(context(instance, cursor)).cursor == "[]"
