@@ -40,7 +40,11 @@ def evaluate(
     context: dg.AssetExecutionContext, asset: dg.AssetKey, checks: Checks
 ) -> Iterator[dg.AssetCheckResult]:
     """The checks of an asset in the step that makes it: all of them in every run that does, also
-    where the run was asked for without them; without the asset, those that were selected."""
+    where the run was asked for without them; without the asset, those that were selected.
+
+    To be yielded before the asset, so that whenever the run is killed nothing is called made whose
+    checks are unknown.
+    """
     selected = {key.name for key in context.selected_asset_check_keys if key.asset_key == asset}
     for name, check in checks.items():
         if asset in context.selected_asset_keys or name in selected:

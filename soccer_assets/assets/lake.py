@@ -72,6 +72,7 @@ def export(
         if key not in context.selected_asset_keys:
             continue
         entries = result.manifest.tables.get(table.name, {})
+        yield from evaluate(context, key, contracts.get(key, {}))
         yield dg.MaterializeResult(
             asset_key=key,
             metadata={
@@ -82,7 +83,6 @@ def export(
                 _LOADS: result.loads,
                 "dagster/uri": lake.store.uri,
             },
-            check_results=list(evaluate(context, key, contracts.get(key, {}))),
         )
 
 

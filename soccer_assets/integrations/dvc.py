@@ -84,11 +84,11 @@ def reproduce(
     workspace: DvcWorkspace,
     lake_manifest: bytes,
     check: Callable[[dg.AssetKey], Iterable[dg.AssetCheckResult]] = lambda _: (),
-) -> Iterator[dg.MaterializeResult]:
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Reproduce the selected outs, push them, save a commit and report what they are.
 
     Args:
-        check: evaluates the checks of an out.
+        check: evaluates the checks of an out, which are told before it is called made.
 
     Raises:
         DvcError: a stage failed.
@@ -110,6 +110,7 @@ def reproduce(
         described = {path: _describe(workspace, after[path]) for path in paths}
         checked = {spec.key: list(check(spec.key)) for spec in selected}
     for spec, path in zip(selected, paths, strict=True):
+        yield from checked[spec.key]
         yield dg.MaterializeResult(
             asset_key=spec.key,
             data_version=dg.DataVersion(after[path].md5),
@@ -119,7 +120,6 @@ def reproduce(
                 "dvc/revision": revision,
                 "dvc/changed": before.get(path) != after[path],
             },
-            check_results=checked[spec.key],
         )
 
 

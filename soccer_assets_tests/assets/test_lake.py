@@ -79,6 +79,18 @@ def test_both_tables_come_as_months_of_one_manifest(exported: Platform) -> None:
     }
 
 
+def test_nothing_is_called_made_before_its_checks_are_told(exported: Platform) -> None:
+    """Killed at any moment, a run leaves no asset behind whose checks are unknown."""
+    result = exported.run(*LAKE, partition=MONTHS[0])
+    told = [
+        event.event_type_value
+        for event in result.all_events
+        if event.is_step_materialization or event.is_asset_check_evaluation
+        if event.asset_key is None or event.asset_key.to_user_string() == "match_parquet"
+    ]
+    assert told == ["ASSET_CHECK_EVALUATION"] * 2 + ["ASSET_MATERIALIZATION"]
+
+
 def test_an_export_of_unchanged_months_writes_nothing(exported: Platform) -> None:
     before = files(exported.home), exported.store.get(MANIFEST_KEY)
     exported.run(*LAKE, partitions=MONTHS)
