@@ -85,8 +85,8 @@ def test_nothing_is_called_made_before_its_checks_are_told(exported: Platform) -
     told = [
         event.event_type_value
         for event in result.all_events
-        if event.is_step_materialization or event.is_asset_check_evaluation
-        if event.asset_key is None or event.asset_key.to_user_string() == "match_parquet"
+        if event.event_type_value in ("ASSET_CHECK_EVALUATION", "ASSET_MATERIALIZATION")
+        and event.asset_key in (None, dg.AssetKey("match_parquet"))
     ]
     assert told == ["ASSET_CHECK_EVALUATION"] * 2 + ["ASSET_MATERIALIZATION"]
 
