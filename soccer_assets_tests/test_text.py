@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,10 @@ from rich.text import Text
 
 import soccer_assets
 from soccer_assets import text
+from soccer_assets.football_data.faults import FileFault, FootballDataFault
+from soccer_assets.livescores.faults import FeedFault
 
+DAY = date(2025, 3, 1)
 HOSTILE = [
     "Real [/] Madrid",
     "[women] U19",
@@ -99,6 +103,14 @@ def test_nothing_in_markdown_becomes_a_link_by_itself(raw: str) -> None:
     """As GitHub's flavour would make of bare addresses, whose rules look at the bare text."""
     plain = re.sub(r"\\(.)", r"\1", text.markdown(raw))
     assert not re.search(r"https?:/|www\.\w|@\w", plain, re.IGNORECASE)
+
+
+@given(TEXTS)
+def test_what_a_fault_quotes_is_not_obeyed_by_who_logs_it(raw: str) -> None:
+    found = FileFault("E0.csv", f"{raw} plays itself", line=2)
+    for fault in (found, FeedFault(DAY, raw), FootballDataFault(DAY, found)):
+        assert str(fault) == text.terminal(str(fault))
+        assert text.terminal(raw) in str(fault)
 
 
 def test_a_list_has_an_item_a_text() -> None:

@@ -3,6 +3,7 @@
 from datetime import date
 
 from soccer_assets.livescores.faults import FetchFault
+from soccer_assets.text import terminal
 
 
 class FileFault(Exception):
@@ -27,6 +28,7 @@ class FileFault(Exception):
         passing: bool = False,
         of_site: bool = False,
     ) -> None:
+        fault = terminal(fault)  # it quotes the file, and ends in logs
         super().__init__(f"{file}{f' line {line}' if line else ''}: {fault}")
         self.passing = passing
         self.of_site = of_site

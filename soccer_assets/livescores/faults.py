@@ -2,6 +2,8 @@
 
 from datetime import date
 
+from soccer_assets.text import terminal
+
 
 class FeedFault(Exception):
     """One day's feed could not be used.
@@ -17,6 +19,7 @@ class FeedFault(Exception):
     passing = False
 
     def __init__(self, day: date, fault: str, body: bytes | None = None) -> None:
+        fault = terminal(fault)  # it quotes the source, and ends in logs
         super().__init__(f"livescores {day.isoformat()}: {fault}")
         self.day = day
         self.fault = fault

@@ -72,7 +72,7 @@ class Machine:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=3 * PATIENCE_SECONDS,
+            timeout=10 * PATIENCE_SECONDS,
         )
         return done.returncode, done.stdout
 
