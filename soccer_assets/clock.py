@@ -1,9 +1,12 @@
 """The pipeline's idea of now."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from soccer_assets.settings import SettingsError, moment, read_env_file
+
+#: Clocks of several machines disagree by less; what is further ahead was stamped by a wrong one.
+CLOCKS_DISAGREE_BY = timedelta(minutes=5)
 
 
 def utc_now() -> datetime:

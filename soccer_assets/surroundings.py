@@ -27,6 +27,7 @@ UNREACHABLE = frozenset(
         "soccer_assets.dvc.command.Occupied",
         "soccer_assets.dvc.command.Unsaved",
         "soccer_assets.livescores.http.Retry",
+        "soccer_assets.livescores.bounded_http.TooSlow",
         "soccer_assets.modelling.mlflow_service.MlflowUnavailable",
         "soccer_assets.serving.client.WorkerUnreachable",
     }

@@ -225,6 +225,7 @@ def _of_run(key: dg.AssetKey, report: IngestReport) -> dict[str, Any]:
     changed = {MATCH_RAW: report.match_raw, MATCH: report.match}.get(key)
     return {
         "days_in_run": len(report.loaded),
+        **({"passed_over_in_run": report.passed_over[:200]} if report.passed_over else {}),
         **(
             {"inserted_by_run": changed.inserted, "updated_by_run": changed.updated}
             if changed

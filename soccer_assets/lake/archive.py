@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 
@@ -111,6 +111,24 @@ class PayloadArchive:
 
     def read(self, payload: ArchivedPayload) -> bytes:
         return gzip.decompress(self._store.get(payload.key))
+
+    def copy_as_of(
+        self, payload: ArchivedPayload, moment: datetime, *, known: Sequence[ArchivedPayload]
+    ) -> ArchivedPayload:
+        """File the bytes of a payload under another moment, beside ``known``; with its mark."""
+        copy = self.put(
+            payload.day, self.read(payload), moment, of_error=payload.of_error, known=known
+        )
+        if payload.rejected and not copy.rejected:
+            self._store.put(copy.key + _REJECTED, self._store.get(payload.key + _REJECTED))
+            return replace(copy, rejected=True)
+        return copy
+
+    def discard(self, payload: ArchivedPayload) -> None:
+        """Forget a payload that is filed elsewhere."""
+        self._store.delete(payload.key)
+        if payload.rejected:
+            self._store.delete(payload.key + _REJECTED)
 
     def reject(self, payload: ArchivedPayload, fault: str) -> None:
         """Keep the payload but mark it, with the reason, as one no reader should use."""

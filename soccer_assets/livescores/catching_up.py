@@ -41,7 +41,8 @@ class CatchUp:
         """The days to ask for now, newest first, no further apart than ``longest`` days and with
         none between them that is left alone; none if all of them are."""
         still = set(overdue)
-        self.asked = {day: asked for day, asked in self.asked.items() if day in still}
+        # What was asked for by a clock that was ahead would not be due for as long.
+        self.asked = {d: asked for d, asked in self.asked.items() if d in still and asked.at <= now}
         in_vain = bool(self.stretch) and all(day in self.asked for day in self.stretch)
         if in_vain and now < max(self.asked[day].at for day in self.stretch) + PAUSES[0]:
             return []

@@ -3,16 +3,18 @@
 import gzip
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 
 import sqlalchemy as sa
 
 from soccer_assets.clock import utc_now
 from soccer_assets.lake.archive import ArchivedPayload, PayloadArchive
+from soccer_assets.livescores.clock_ahead import file_as_of_now, of_the_future
 from soccer_assets.livescores.faults import FeedFault, FetchFault, PayloadFault, UnexpectedFault
 from soccer_assets.livescores.limits import FeedLimits
 from soccer_assets.livescores.parsing import DEFAULT_LIMITS, ParsedDay, SetAside, parse_day
@@ -44,6 +46,8 @@ class IngestReport:
     """Day -> its matches that were not let in."""
     gaps: dict[str, list[date]] = field(default_factory=lambda: defaultdict(list))
     """Fault of a part of the source -> the days that are loaded without that part."""
+    passed_over: list[str] = field(default_factory=list)
+    """What came and was not loaded, or not as what it said it was, by day and why."""
 
     @property
     def unexpected(self) -> list[UnexpectedFault]:
@@ -92,22 +96,23 @@ def ingest_days(
         for start in range(0, len(days), batch_days):
             batch = days[start : start + batch_days]
             checked_at = utc_now() if fetch else None
-            held = fetches_loaded(engine, batch)
+            read_day = partial(
+                _read_day, fetch, archive, engine, limits, fetches_loaded(engine, batch)
+            )
             parsed: list[ParsedDay] = []
             missed: list[ParsedDay] = []
-            for outcome in pool.map(
-                lambda day, held=held: _read_day(day, fetch, archive, held.get(day), limits), batch
-            ):
-                if isinstance(outcome, FeedFault):
-                    _refuse(outcome, report, progress)
+            for read in pool.map(read_day, batch):
+                for line in read.passed_over:
+                    _pass_over(line, report, progress)
+                if isinstance(read.newest, FeedFault):
+                    _refuse(read.newest, report, progress)
                 else:
-                    *earlier, newest = outcome
-                    missed += earlier
-                    parsed.append(newest)
+                    missed += read.missed
+                    parsed.append(read.newest)
             for day in sorted(missed, key=lambda day: (day.fetched_at, day.day)):
                 changes = load_days(engine, [day])
                 for fault in changes.refused:
-                    progress(f"an earlier payload is passed over: {fault}")
+                    _pass_over(f"an earlier payload: {fault}", report, progress)
                 report.changes += changes
             if parsed:
                 _load(engine, parsed, checked_at, report, progress)
@@ -133,45 +138,78 @@ def _refuse(fault: FeedFault, report: IngestReport, progress: Callable[[str], No
     progress(f"refused: {fault}")
 
 
+def _pass_over(line: str, report: IngestReport, progress: Callable[[str], None]) -> None:
+    report.passed_over.append(line)
+    progress(f"passed over: {line}")
+
+
+@dataclass
+class _ReadDay:
+    """What there is to load of one day.
+
+    Attributes:
+        newest: its newest payload.
+        missed: those that were archived after the one that the tables hold, and never loaded,
+            because a process died before it could.
+        passed_over: what is not used as what it said it was, and why.
+    """
+
+    newest: ParsedDay | FeedFault
+    missed: list[ParsedDay] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+
+
 def _read_day(
-    day: date,
     fetch: Fetch | None,
     archive: PayloadArchive,
-    held: datetime | None,
+    engine: sa.Engine,
     limits: FeedLimits,
-) -> list[ParsedDay] | FeedFault:
-    """The day's newest payload, after those that were archived since the one fetched at ``held``,
-    which the tables hold, and never loaded, because a process died before it could."""
+    loaded: Mapping[date, datetime],
+    day: date,
+) -> _ReadDay:
+    """Fetch, archive and parse a day. ``loaded``: when what the tables hold of the days was
+    fetched."""
+    held = loaded.get(day)
     try:
         body = fetch(day) if fetch else None
     except FetchFault as fault:
         if fault.body:
             archived = archive.put(day, fault.body, datetime.now(UTC), of_error=True)
             archive.reject(archived, fault.fault)
-        return fault
+        return _ReadDay(fault)
     except Exception as error:
-        return UnexpectedFault(day, error)
+        return _ReadDay(UnexpectedFault(day, error))
+    passed_over = []
     known = archive.of_day(day)
+    if ahead := of_the_future(known, datetime.now(UTC)):
+        known = file_as_of_now(known, archive, engine, datetime.now(UTC))
+        held = fetches_loaded(engine, [day]).get(day)
+        passed_over = [
+            f"{day}: its payload of {payload.fetched_at:%Y-%m-%d %H:%M} UTC, stamped by a clock "
+            "that was ahead, counts as fetched just now"
+            for payload in ahead
+        ]
     usable = [payload for payload in known if not payload.rejected]
     if body is not None:
         newest = archive.put(day, body, datetime.now(UTC), known=known)
     elif usable:
         newest = usable[-1]
     else:
-        return FetchFault(day, "no payload in the archive")
+        return _ReadDay(FetchFault(day, "no payload in the archive"), passed_over=passed_over)
     try:
-        parsed = parse_archived(archive, newest, limits, body)
+        read = _ReadDay(parse_archived(archive, newest, limits, body), passed_over=passed_over)
     except FeedFault as fault:
         archive.reject(newest, fault.fault)
-        return fault
+        return _ReadDay(fault, passed_over=passed_over)
     if newest.rejected:
         archive.accept(newest)
-    missed = []
     for payload in usable:
         if (held is None or payload.fetched_at > held) and payload.fetched_at < newest.fetched_at:
-            with suppress(FeedFault):  # today's parser refuses what an earlier one took
-                missed.append(parse_archived(archive, payload, limits))
-    return [*missed, parsed]
+            try:
+                read.missed.append(parse_archived(archive, payload, limits))
+            except FeedFault as fault:  # today's parser refuses what an earlier one took
+                read.passed_over.append(f"{day}: an earlier payload: {fault.fault}")
+    return read
 
 
 def parse_archived(
@@ -211,6 +249,8 @@ def _load(
     report.changes += changes
     for fault in changes.refused:
         _refuse(fault, report, progress)
+    for passed in changes.passed_over:
+        _pass_over(f"{passed}: what is loaded was fetched after it", report, progress)
     refused = {fault.day for fault in changes.refused}
     for day in parsed:
         if day.day in refused:

@@ -1,10 +1,13 @@
 """The warehouse made again from the archive alone, without a request to any source."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from soccer_assets.clock import utc_now
 from soccer_assets.lake.archive import ArchivedPayload, PayloadArchive
+from soccer_assets.livescores.clock_ahead import file_as_of_now, of_the_future
 from soccer_assets.livescores.faults import FeedFault
 from soccer_assets.livescores.ingest import parse_archived
 from soccer_assets.livescores.limits import FeedLimits
@@ -48,8 +51,10 @@ def rebuild_warehouse(
     One transaction: readers see the old tables or the new ones (and wait meanwhile), and a crash
     changes nothing. The result is bit-equal to the tables that the payloads made when they came,
     unless the parser or the limits have changed. Payloads that today's parser refuses stay out and
-    are told, those that it has learnt to read come in. When each day was last asked for is kept.
+    are told, those that it has learnt to read come in. When each day was last asked for
+    is kept, where it can be true.
     """
+    _correct_times(archive, engine, progress)
     payloads = [payload for payload in archive.payloads() if not payload.of_error]
     result = LoadResult()
     with engine.begin() as connection:
@@ -71,10 +76,20 @@ def rebuild_warehouse(
         connection.execute(
             sa.text(
                 f"UPDATE {SCHEMA}.ingested_day d SET checked_at = c.checked_at"
-                f" FROM checked c WHERE c.day = d.day"
-            )
+                f" FROM checked c WHERE c.day = d.day AND c.checked_at <= :now"
+            ),
+            {"now": utc_now()},
         )
     return result
+
+
+def _correct_times(
+    archive: PayloadArchive, engine: sa.Engine, progress: Callable[[str], None]
+) -> None:
+    now = datetime.now(UTC)
+    for day in sorted({payload.day for payload in of_the_future(archive.payloads(), now)}):
+        file_as_of_now(archive.of_day(day), archive, engine, now)
+        progress(f"{day}: payloads stamped by a clock that was ahead count as fetched just now")
 
 
 def _batches(

@@ -24,6 +24,7 @@ import pyarrow.csv
 import sqlalchemy as sa
 from psycopg2.extras import execute_values
 
+from soccer_assets.clock import CLOCKS_DISAGREE_BY, utc_now
 from soccer_assets.livescores.faults import UnexpectedFault
 from soccer_assets.livescores.parsing import ParsedDay
 from soccer_assets.warehouse.schema import (
@@ -57,6 +58,8 @@ class LoadResult:
     match: TableChange = TableChange()
     vanished: int = 0
     refused: tuple[UnexpectedFault, ...] = ()
+    passed_over: tuple[date, ...] = ()
+    """Days of which something newer was loaded already."""
 
     def __add__(self, other: "LoadResult") -> "LoadResult":
         return LoadResult(
@@ -64,6 +67,7 @@ class LoadResult:
             self.match + other.match,
             self.vanished + other.vanished,
             self.refused + other.refused,
+            self.passed_over + other.passed_over,
         )
 
 
@@ -141,7 +145,8 @@ def _load(
     for step in _steps(days, held, shown, reparse):
         result += _apply(cursor, step, shown)
     _note_ingested(cursor, days, checked_at)
-    return result
+    older = (day.day for day in days if day.day in held and held[day.day].is_newer_than(day))
+    return replace(result, passed_over=tuple(sorted(older)))
 
 
 _STAGING = (
@@ -166,6 +171,10 @@ class _Held:
 
     payload_key: str
     fetched_at: datetime
+
+    def is_newer_than(self, day: ParsedDay) -> bool:
+        """Not if it claims to be of the future, where nothing was ever fetched."""
+        return day.fetched_at < self.fetched_at <= datetime.now(UTC) + CLOCKS_DISAGREE_BY
 
 
 def _held_payloads(cursor: psycopg2.extensions.cursor, days: Sequence[date]) -> dict[date, _Held]:
@@ -236,7 +245,7 @@ def _steps(
     for day in sorted(days, key=lambda d: (d.fetched_at, d.day)):
         before = held.get(day.day)
         if before:
-            if before.fetched_at > day.fetched_at:
+            if before.is_newer_than(day):
                 continue
             if before.payload_key == day.payload_key and not reparse:
                 continue
@@ -468,14 +477,24 @@ def _upsert(cursor: psycopg2.extensions.cursor, table: sa.Table) -> TableChange:
     return TableChange(inserted, changed)
 
 
+def _checked(day: ParsedDay, at: datetime) -> datetime:
+    return at if day.is_whole else min(at, datetime.combine(day.day, time(), UTC))
+
+
 def _note_ingested(
     cursor: psycopg2.extensions.cursor,
     days: Sequence[ParsedDay],
     checked_at: datetime | None,
 ) -> None:
     """An older payload that was passed over still tells that the source was asked. A day that may
-    lack matches counts as asked before it began, so that it is asked for until it is whole."""
-    newest = "excluded.fetched_at >= d.fetched_at"
+    lack matches counts as asked before it began, so that it is asked for until it is whole. Times
+    beyond now give way to true ones."""
+    possible = datetime.now(UTC) + CLOCKS_DISAGREE_BY, utc_now() + CLOCKS_DISAGREE_BY
+    fetched_ahead, checked_ahead = (
+        cursor.mogrify(f"d.{column} > %s", [latest]).decode()
+        for column, latest in zip(("fetched_at", "checked_at"), possible, strict=True)
+    )
+    newest = f"(excluded.fetched_at >= d.fetched_at OR {fetched_ahead})"
     execute_values(
         cursor,
         f"""
@@ -483,8 +502,9 @@ def _note_ingested(
         VALUES %s
         ON CONFLICT (day) DO UPDATE SET
             payload_key = CASE WHEN {newest} THEN excluded.payload_key ELSE d.payload_key END,
-            fetched_at = greatest(d.fetched_at, excluded.fetched_at),
-            checked_at = greatest(d.checked_at, excluded.checked_at),
+            fetched_at = CASE WHEN {newest} THEN excluded.fetched_at ELSE d.fetched_at END,
+            checked_at = CASE WHEN {checked_ahead} THEN excluded.checked_at
+                ELSE greatest(d.checked_at, excluded.checked_at) END,
             matches = CASE WHEN {newest} THEN excluded.matches ELSE d.matches END
         """,
         [
@@ -492,9 +512,7 @@ def _note_ingested(
                 day.day,
                 day.payload_key,
                 day.fetched_at,
-                (checked_at or day.fetched_at)
-                if day.is_whole
-                else min(checked_at or day.fetched_at, datetime.combine(day.day, time(), UTC)),
+                _checked(day, checked_at or min(day.fetched_at, utc_now())),
                 day.match.num_rows,
             )
             for day in days
