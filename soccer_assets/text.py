@@ -56,4 +56,5 @@ def markdown_table(frame: pd.DataFrame, *, index: bool = False) -> str:
     cells = shown.map(lambda value: markdown(value) if isinstance(value, str) else value)
     # Names that look like numbers are names all the same.
     texts = [n for n, dtype in enumerate(shown.dtypes) if not pd.api.types.is_numeric_dtype(dtype)]
-    return cells.to_markdown(index=False, disable_numparse=texts)
+    # tabulate takes no list where there are no rows.
+    return cells.to_markdown(index=False, disable_numparse=texts if len(cells) else False)

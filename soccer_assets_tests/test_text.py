@@ -127,3 +127,9 @@ def test_every_table_goes_through_here() -> None:
 def test_what_needs_no_escape_is_left_alone() -> None:
     assert text.markdown("Arsenal 2") == "Arsenal 2"
     assert text.slack("Arsenal 2 – 0 Wolves") == "Arsenal 2 – 0 Wolves"
+
+
+def test_a_table_without_rows_is_its_header() -> None:
+    """There may be no coming fixture to show."""
+    frame = pd.DataFrame({"home": pd.Series(dtype=object), "p_home": pd.Series(dtype=float)})
+    assert [line for line in text.markdown_table(frame).splitlines() if "home" in line]
