@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from soccer_assets.automation.retry_policy import CONTENT, FAILED_BY_TAG, SURROUNDINGS
 from soccer_assets.cli import app
@@ -501,7 +502,7 @@ def test_an_mlflow_that_is_away_is_named_and_the_last_predictions_stay(
 ) -> None:
     before = served(season)
     away = get_settings().model_copy(
-        update={"mlflow_tracking_uri": "http://somebody:hunter2@127.0.0.1:9"}
+        update={"mlflow_tracking_uri": SecretStr("http://somebody:hunter2@127.0.0.1:9")}
     )
     monkeypatch.setattr("soccer_assets.resources.mlflow.get_settings", lambda: away)
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
