@@ -294,6 +294,8 @@ def _apply(cursor: psycopg2.extensions.cursor, days: list[ParsedDay], shown: _Sh
     cursor.execute(_POOL)
     cursor.execute(_IS_CONTESTED)
     if cursor.fetchone() == (True,):
+        # Unless told how many there are, the planner may go through one table for each row of another.
+        cursor.execute("ANALYZE pool; ANALYZE stage_match_raw (match_id, feed_day)")
         cursor.execute(_SETTLE)
     cursor.execute(_NOTE_CHANGES)
     result = LoadResult(_upsert(cursor, match_raw), _upsert(cursor, match))
@@ -382,13 +384,13 @@ _SETTLE = _shadow_moves(match_raw) + _shadow_moves(match)
 _NOT_CONTENT = ", ".join(f"'{name}'" for name in ("match_id", *BOOKKEEPING))
 _NOTE_CHANGES = f"""
 INSERT INTO {SCHEMA}.match_change (match_id, changed_at, field, old, new, payload_key)
-SELECT m.match_id, s.changed_at, before.key, before.value, after.value,
+SELECT m.match_id, s.changed_at, before.key, before.value, after.row -> before.key,
        {_CAUSE.format("payload_key", "s.feed_day")}
 FROM stage_match s JOIN {SCHEMA}.match m USING (match_id)
+CROSS JOIN LATERAL (SELECT to_jsonb(s) AS row OFFSET 0) after
 CROSS JOIN LATERAL jsonb_each(to_jsonb(m)) before
-JOIN LATERAL jsonb_each(to_jsonb(s)) after USING (key)
 WHERE m.content_hash <> s.content_hash
-  AND before.value IS DISTINCT FROM after.value AND before.key NOT IN ({_NOT_CONTENT})
+  AND before.value <> after.row -> before.key AND before.key NOT IN ({_NOT_CONTENT})
 ORDER BY s.changed_at, s.feed_day, m.match_id, before.key
 """
 

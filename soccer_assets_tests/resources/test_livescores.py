@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from soccer_assets.lake.archive import PayloadArchive
 from soccer_assets.lake.store import LocalStore
 from soccer_assets.livescores.ingest import ingest_days
-from soccer_assets.livescores.replay import REQUIRED_COLUMNS
+from soccer_assets.livescores.results_file import REQUIRED_COLUMNS
 from soccer_assets.resources import LivescoresResource, make_resources
 from soccer_assets.settings import SettingsError, get_settings
 from soccer_assets_tests.football_data.site import Site

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from soccer_assets.livescores.backends import Row
 from soccer_assets.livescores.faults import PayloadFault
 from soccer_assets.livescores.feed import FeedStatus
-from soccer_assets.livescores.parsing import ParsedDay, parse_day
+from soccer_assets.livescores.parsing import Gap, ParsedDay, parse_day
 from soccer_assets.warehouse.ingested_days import settled_days
 from soccer_assets.warehouse.load import LoadResult, TableChange, load_days
 from soccer_assets.warehouse.migrate import migrate
@@ -332,6 +332,34 @@ def test_a_day_settles_three_days_later(
 ) -> None:
     load_days(engine, [parsed(a_match(1))], checked_at)
     assert settled_days(engine) == settled
+
+
+def test_a_day_that_lacks_a_league_does_not_settle(engine: sa.Engine) -> None:
+    whole = parsed(a_match(1))
+    gap = Gap(frozenset({901}), "E0.csv: HTTP 500")
+    later = datetime(2024, 4, 1, tzinfo=UTC)
+    load_days(engine, [replace(whole, gaps=(gap,))], later)
+    assert settled_days(engine) == set()
+    load_days(engine, [whole], later)
+    assert settled_days(engine) == {DAY}
+
+
+def test_many_matches_that_move_between_days_do_not_hang_on_old_statistics(
+    engine: sa.Engine,
+) -> None:
+    """Tables were analyzed when they were tiny; a join row by row would take minutes."""
+    load_days(engine, [parsed(a_match(0))])
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in TABLES:
+            connection.execute(sa.text(f"ANALYZE {table}"))
+    many = range(1, 4001)
+    old, new = (
+        parsed(*map(a_match, many)),
+        parsed(*(a_match(n, DAYS[1]) for n in many), day=DAYS[1]),
+    )
+    load_days(engine, [old])
+    load_days(engine, [new])
+    assert {row["feed_day"] for row in rows(engine) if row["match_id"]} == {DAYS[1]}
 
 
 def test_a_day_that_settled_stays_settled(engine: sa.Engine) -> None:
