@@ -118,7 +118,7 @@ class BrowserClient:
             pause = retry_after(answer.retry_after)
             if pause is not None and pause > LONGEST_PAUSE:
                 text = f"HTTP {answer.status}, which asks for a pause of {pause:.0f} s"
-                raise FetchFault(day, text, body, passing=True)
+                raise FetchFault(day, text, body)
             raise Retry(f"HTTP {answer.status}", pause, body)
         if answer.status == 0:
             raise FetchFault(day, "a redirect instead of the feed")

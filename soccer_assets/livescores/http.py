@@ -208,7 +208,7 @@ class PoliteHttp:
             pause = retry_after(response.headers.get("Retry-After", ""))
             if pause is not None and pause > LONGEST_PAUSE:
                 fault = f"HTTP {status}, which asks for a pause of {pause:.0f} s"
-                raise HttpFault(fault, body or None, of_host=of_host)
+                raise HttpFault(fault, body or None, passing=False, of_host=of_host)
             raise Retry(f"HTTP {status}", pause, body or None, of_host=of_host)
         kept = [(k, v) for k, v in response.headers.items() if k not in _OF_THE_TRANSFER]
         return httpx.Response(status, headers=kept, content=body, request=request)
