@@ -119,11 +119,12 @@ class SoccerInstance(dg.DagsterInstance):
             if data and data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION:
                 run.cancel()
                 return
+        ends = happened and happened.is_job_event and happened.event_type in _ENDS
+        if ends and run:
+            run.done.set()  # before it can be read, and taken for an end that others made
         super().handle_new_event(event, **named)
-        if happened and happened.is_job_event and happened.event_type in _ENDS:
+        if ends:
             leases().give_back(event.run_id)
-            if run:
-                run.done.set()
 
 
 _ENDS = (
