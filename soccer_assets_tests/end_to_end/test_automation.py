@@ -34,7 +34,7 @@ REPORT = """mutation ($key: AssetKeyInput!) { reportRunlessAssetEvents(
     eventParams: {eventType: ASSET_MATERIALIZATION, assetKey: $key}) { __typename } }"""
 LAUNCH = """mutation ($assets: [AssetKeyInput!]!) { launchRun(executionParams: {
     selector: {repositoryLocationName: "soccer_assets", repositoryName: "__repository__",
-               pipelineName: "__ASSET_JOB", assetSelection: $assets, assetCheckSelection: []},
+               pipelineName: "__ASSET_JOB", assetSelection: $assets},
     runConfigData: "{}", mode: "default"}) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 
