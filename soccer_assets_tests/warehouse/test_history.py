@@ -101,7 +101,9 @@ def test_a_match_moved_to_an_earlier_day_follows_when_its_old_day_drops_it(
 
 def test_a_payload_older_than_what_its_day_holds_changes_nothing(engine: sa.Engine) -> None:
     load_days(engine, [parsed(finished(1, 2, 0), fetched_at=LATER)])
-    assert load_days(engine, [parsed(a_match(1), a_match(2))], LATER + HOUR) == LoadResult(passed_over=(DAY,))
+    assert load_days(engine, [parsed(a_match(1), a_match(2))], LATER + HOUR) == LoadResult(
+        passed_over=(DAY,)
+    )
     assert rows(engine)[0]["home_score"] == 2
 
 
