@@ -44,6 +44,8 @@ SERVE = (
 #: Who dies: the command alone, or all that works on its home, PostgreSQL too, as in a power cut.
 Victim = Literal["command", "everything"]
 VICTIMS: tuple[Victim, ...] = ("command", "everything")
+#: Column that is named after the moment of the fetch.
+PAYLOAD = "payload_key"
 ALIASES = (SMOKE, CANDIDATE, CHAMPION, PREVIOUS)
 
 
@@ -194,9 +196,8 @@ def state_of(shell: Shell) -> State:
     """What there is, whoever made it."""
     with shell.warehouse() as engine:
         warehouse = said(contents(engine))
-        # Named after the moment of the fetch.
         for row in (row for rows in warehouse.values() for row in rows):
-            row.pop("payload_key", None)
+            row.pop(PAYLOAD, None)
         predictions = _predictions(engine)
     return State(
         warehouse,
@@ -242,7 +243,7 @@ def _lake(home: Path) -> dict[str, pd.DataFrame]:
     found = {}
     for table in TABLES:
         rows = read_table(store, manifest, table.name).to_pandas()
-        columns = [name for name in rows.columns if name not in BOOKKEEPING]
+        columns = [name for name in rows.columns if name not in BOOKKEEPING | {PAYLOAD}]
         found[table.name] = rows[columns].sort_values("match_id", ignore_index=True)
     return found
 
