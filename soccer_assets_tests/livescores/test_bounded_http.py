@@ -79,10 +79,14 @@ def test_every_member_of_a_gzip_counts() -> None:
 @pytest.mark.parametrize(
     ("encoding", "body", "fault"),
     [
-        ("gzip", gzip.compress(b"all of it" * 1000)[:-9], "unreadable compression: it is cut off"),
+        (
+            "gzip",
+            gzip.compress(b"all of it" * 1000, mtime=0)[:-9],
+            "unreadable compression: it is cut off",
+        ),
         ("gzip", b"nothing of the kind", "unreadable compression"),
         ("br", b"whatever", "unreadable compression: 'br', which was not asked for"),
-        ("gzip, gzip", gzip.compress(gzip.compress(b"x")), "not asked for"),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"x", mtime=0), mtime=0), "not asked for"),
         ("deflate", zlib.compress(b"x"), "not asked for"),
     ],
 )
