@@ -51,6 +51,8 @@ DAILY, MONTHLY = {"livescores", "match_raw", "match"}, {"match_raw_parquet", "ma
 CHECKS = {
     "livescores:feed_schema": True,
     "livescores:feed_fields": False,
+    "livescores:possible_kickoffs": False,
+    "livescores:whole_days": False,
     "match:usual_volume": False,
     "match:no_day_overdue": False,
     "match_parquet:parity_with_postgres": True,

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -468,7 +468,9 @@ odd_matches = st.fixed_dictionaries(
         "stageId": st.integers(-(2**63) + 1, 2**63 - 1),
         "lastScorer": st.none() | st.integers(-(2**31) + 1, 2**31 - 1),
         "isTopMatch": st.none() | st.booleans(),
-        "startTimeUtc": st.datetimes().map(lambda moment: moment.isoformat()),
+        "startTimeUtc": st.datetimes(datetime(2024, 2, 28), datetime(2024, 3, 3)).map(
+            lambda moment: moment.isoformat()
+        ),
         "incidents": st.none() | st.lists(any_json, max_size=3),
         "aNewField": any_json,
     }

@@ -6,12 +6,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import yaml
 
 from soccer_assets.files import aside
 from soccer_assets.lake.connection import open_lake
 from soccer_assets.lake.manifest import Manifest
 from soccer_assets.lake.tables import read_table
-from soccer_assets.params import load_params
+from soccer_assets.livescores.limits import FeedLimits
 
 LAKE_POINTER = Path("lake.json")
 FINISHED = Path("data/finished.parquet")
@@ -30,12 +31,17 @@ def read_matches(columns: list[str]) -> pd.DataFrame:
     """
     manifest = Manifest.from_bytes(LAKE_POINTER.read_bytes())
     table = read_table(open_lake(), manifest, "match", [*columns, "feed_day"])
-    near = _near(table, load_params(PARAMS).ingestion.limits.kickoff_days)
+    near = _near(table, _limits().kickoff_days)
     far = table.filter(pc.invert(near))
     for match_id, day in zip(*far.select(["match_id", "feed_day"]).slice(0, 20), strict=True):
         print(f"left out: match {match_id} of {day}: its kick-off is far from its day", flush=True)
     matches = table.filter(near).select(columns).to_pandas()
     return matches.sort_values(["kickoff", "match_id"], ignore_index=True)
+
+
+def _limits() -> FeedLimits:
+    """Read here: the parameters as a whole would make every stage depend on the code of all."""
+    return FeedLimits.model_validate(yaml.safe_load(PARAMS.read_text())["ingestion"]["limits"])
 
 
 def _near(table: pa.Table, days: int) -> pa.ChunkedArray:
