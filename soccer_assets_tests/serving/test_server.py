@@ -124,7 +124,7 @@ def test_a_worker_that_cannot_start_says_why_without_secrets() -> None:
     url = "not-a-url-with-hunter2"
     with pytest.raises(RuntimeError, match="ended with exit code 1") as failure:
         ServiceProcess(url, TOKEN).start()
-    assert "Could not parse" in str(failure.value)
+    assert "POSTGRES_URL: not like postgresql:" in str(failure.value)
     assert "hunter2" not in str(failure.value)
 
 
