@@ -66,8 +66,9 @@ def late_view(world: LeagueSimulator) -> dict[date, Payload]:
     take(view[FIRST], 1)
     old, new, forward = date(2025, 2, 28), date(2025, 3, 2), date(2025, 3, 1)
     tournament, postponed = rows_of(view[old])[1]
-    give(view[new], tournament, {**postponed, "startTimeUtc": f"{new}T18:00:00Z"})
     postponed |= {"status": int(FeedStatus.POSTPONED), "homeScore": None, "awayScore": None}
+    again = {"status": int(FeedStatus.SCHEDULED), "startTimeUtc": f"{new}T18:00:00Z"}
+    give(view[new], tournament, {**postponed, **again})
     tournament, advanced = take(view[new], 2)
     give(view[forward], tournament, {**advanced, "startTimeUtc": f"{forward}T20:00:00Z"})
     return view

@@ -141,7 +141,7 @@ def test_an_older_payload_that_arrives_after_a_newer_one_changes_nothing(
     old = orjson.dumps(a_payload(a_match(1), a_match(3), a_match(4)))
     slow = ClockedArchive(store, FETCHED, first=DAY)
     report = ingest_days([DAY], fetch_of({DAY: old}), slow, engine)
-    assert (report.changes, report.faults) == (LoadResult(), [])
+    assert (report.changes, report.faults) == (LoadResult(passed_over=(DAY,)), [])
 
     # The source was asked, and that is all.
     after = contents(engine)
