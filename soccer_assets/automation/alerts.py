@@ -3,7 +3,6 @@
 import json
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from soccer_assets.automation.retry_policy import (
     RETRY_TAG,
@@ -15,6 +14,7 @@ from soccer_assets.automation.retry_policy import (
 )
 from soccer_assets.automation.run_watch import run_watch
 from soccer_assets.automation.updates import updates
+from soccer_assets.dagster_internals import AssetCheckExecutionRecordStatus
 from soccer_assets.resources import SlackAlertResource
 from soccer_assets.settings import get_settings
 

@@ -1,10 +1,10 @@
 """Why a training runs, for the tags of its run and of its model."""
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
 
 from soccer_assets.automation.conditions import TRIGGERS
+from soccer_assets.dagster_internals import AssetCheckExecutionRecordStatus
 
 TRIGGER_TAG = "soccer/trigger"
 
