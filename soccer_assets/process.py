@@ -130,7 +130,8 @@ def end_soon_when_asked() -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+    # Ignored: so it was handed down by whoever started this process, who hardly meant it.
+    if signal.getsignal(signal.SIGTERM) in (signal.SIG_DFL, signal.SIG_IGN):
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     # The interpreter writes each signal's number here as it arrives, not when the main thread is
     # ready for it.

@@ -1,6 +1,7 @@
 """Real components for the tests: PostgreSQL, an S3 server, a simulated feed, and real matches."""
 
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,10 @@ from soccer_assets.warehouse.migrate import migrate
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+# Whoever started the tests may have it ignored (some shells do, in the background), and children
+# would not end when they are asked to.
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 #: Where real matches are looked for.
 REAL_DATA = Path(os.environ.get("SOCCER_REAL_DATA") or project_folder() / "../shared/data")

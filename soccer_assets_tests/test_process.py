@@ -147,3 +147,15 @@ def test_a_process_that_ends_by_itself_is_not_spoken_for(
     child = asked(household, orderly, signal.SIGTERM, words)
     assert child.process.exitcode == 128 + signal.SIGTERM
     assert not words.exists()
+
+
+def deaf(last_words: Path) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    orderly(last_words)
+
+
+def test_who_started_a_process_cannot_have_made_it_deaf(
+    household: Household, tmp_path: Path
+) -> None:
+    child = asked(household, deaf, signal.SIGTERM, tmp_path / "words")
+    assert child.process.exitcode == 128 + signal.SIGTERM
