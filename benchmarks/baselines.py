@@ -13,7 +13,7 @@ import psycopg2
 import pyarrow as pa
 import sqlalchemy as sa
 
-from soccer_assets.livescores.feed import FEED_PATH, HEADER_FIELDS
+from soccer_assets.feed.fields import FEED_PATH, HEADER_FIELDS
 from soccer_assets.warehouse.schema import RAW_FIELDS, SCHEMA, match, match_raw
 
 TABLES = {table.name: table for table in (match_raw, match)}

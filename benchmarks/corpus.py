@@ -15,7 +15,7 @@ import orjson
 import pyarrow as pa
 
 from benchmarks.source import Source
-from soccer_assets.livescores.backends import FeedBackend
+from soccer_assets.feed.payload import FeedBackend
 from soccer_assets.livescores.parsing import ODDS_SCHEMA, ParsedDay, parse_day
 
 CHUNK_DAYS = 366

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from soccer_assets.livescores.backends import FeedBackend
+from soccer_assets.feed.payload import FeedBackend
 from soccer_assets.livescores.ingest import days_between
 from soccer_assets.livescores.replay import ReplayBackend
 from soccer_assets.livescores.simulation import LeagueSimulator

@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from soccer_assets.automation.freshness import FRESHNESS
 from soccer_assets.automation.updates import FOLLOWS
 from soccer_assets.features.contract import RANGES
+from soccer_assets.feed.fields import FeedStatus
+from soccer_assets.feed.states import match_state
 from soccer_assets.lake.manifest import MonthFile
-from soccer_assets.livescores.feed import FeedStatus
-from soccer_assets.livescores.state import match_state
 from soccer_assets.settings import project_folder
 from soccer_assets.warehouse.schema import metadata
 

@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from soccer_assets.features.params import FeatureParams
-from soccer_assets.livescores.limits import FeedLimits
+from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.settings import SettingsError, get_settings
 
 

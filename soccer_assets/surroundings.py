@@ -33,7 +33,7 @@ UNREACHABLE = frozenset(
     }
 )
 #: A fault of the feed says itself whether it may pass.
-_FEED_FAULT = "soccer_assets.livescores.faults.FeedFault"
+_FEED_FAULT = "soccer_assets.feed.faults.FeedFault"
 #: All that is known of a command that failed is what it printed.
 _COMMAND = "soccer_assets.dvc.command.DvcError"
 _PRINTED = re.compile(

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-from soccer_assets.livescores.backends import Row, day_feed, header_row, match_row
-from soccer_assets.livescores.feed import FeedStatus
+from soccer_assets.feed.fields import FeedStatus
+from soccer_assets.feed.payload import Row, day_feed, header_row, match_row
 from soccer_assets.livescores.parsing import ParsedDay, parse_day
 
 DAY = date(2024, 3, 9)

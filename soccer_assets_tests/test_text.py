@@ -15,8 +15,8 @@ from rich.text import Text
 
 import soccer_assets
 from soccer_assets import text
+from soccer_assets.feed.faults import FeedFault
 from soccer_assets.football_data.faults import FileFault, FootballDataFault
-from soccer_assets.livescores.faults import FeedFault
 
 DAY = date(2025, 3, 1)
 HOSTILE = [

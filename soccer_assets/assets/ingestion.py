@@ -16,7 +16,7 @@ from soccer_assets.automation.conditions import FILL_RECENT_GAPS
 from soccer_assets.automation.jobs import REBUILD
 from soccer_assets.automation.partitions import daily
 from soccer_assets.clock import utc_now
-from soccer_assets.livescores.faults import FeedFault
+from soccer_assets.feed.faults import FeedFault
 from soccer_assets.livescores.ingest import IngestReport, LoadedDay, ingest_days
 from soccer_assets.livescores.provenance import OtherSource
 from soccer_assets.livescores.rebuild import rebuild_warehouse

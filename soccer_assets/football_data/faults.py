@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from soccer_assets.livescores.faults import FetchFault
+from soccer_assets.feed.faults import FetchFault
 from soccer_assets.text import terminal
 
 

@@ -19,6 +19,9 @@ from typing import Any, Self
 import orjson
 
 from soccer_assets.clock import utc_now
+from soccer_assets.feed.fields import FeedStatus, Sex
+from soccer_assets.feed.limits import FeedLimits
+from soccer_assets.feed.payload import Row, day_feed, header_row, match_row, winner
 from soccer_assets.football_data.client import BASE_URL, FootballDataClient
 from soccer_assets.football_data.faults import FileFault, FootballDataFault
 from soccer_assets.football_data.leagues import (
@@ -40,9 +43,6 @@ from soccer_assets.football_data.parsing import (
 )
 from soccer_assets.football_data.teams import TeamDirectory, match_id
 from soccer_assets.lake.store import ObjectStore
-from soccer_assets.livescores.backends import Row, day_feed, header_row, match_row, winner
-from soccer_assets.livescores.feed import FeedStatus, Sex
-from soccer_assets.livescores.limits import FeedLimits
 from soccer_assets.livescores.parsing import GAPS_FIELD
 
 logger = logging.getLogger(__name__)

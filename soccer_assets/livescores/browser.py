@@ -12,6 +12,9 @@ from typing import Self
 
 import tenacity
 
+from soccer_assets.feed.faults import FetchFault
+from soccer_assets.feed.fields import FEED_PATH
+from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.livescores.browser_session import (
     Answer,
     BrowserLost,
@@ -19,8 +22,6 @@ from soccer_assets.livescores.browser_session import (
     SiteUnreachable,
     TooLarge,
 )
-from soccer_assets.livescores.faults import FetchFault
-from soccer_assets.livescores.feed import FEED_PATH
 from soccer_assets.livescores.http import (
     LONGEST_PAUSE,
     PUBLIC_HOST_INTERVAL,
@@ -29,7 +30,6 @@ from soccer_assets.livescores.http import (
     Wait,
     retry_after,
 )
-from soccer_assets.livescores.limits import FeedLimits
 from soccer_assets.urls import is_loopback
 
 logger = logging.getLogger(__name__)

@@ -3,8 +3,9 @@
 from datetime import date
 from typing import Self
 
-from soccer_assets.livescores.faults import FetchFault
-from soccer_assets.livescores.feed import FEED_PATH
+from soccer_assets.feed.faults import FetchFault
+from soccer_assets.feed.fields import FEED_PATH
+from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.livescores.http import (
     PUBLIC_HOST_INTERVAL,
     RETRIED_STATUSES,
@@ -13,7 +14,6 @@ from soccer_assets.livescores.http import (
     PoliteHttp,
     RateLimiter,
 )
-from soccer_assets.livescores.limits import FeedLimits
 
 __all__ = [
     "PUBLIC_HOST_INTERVAL",

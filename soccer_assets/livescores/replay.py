@@ -21,7 +21,8 @@ import numpy as np
 import orjson
 
 from soccer_assets.clock import utc_now
-from soccer_assets.livescores.backends import (
+from soccer_assets.feed.fields import FeedStatus, Sex
+from soccer_assets.feed.payload import (
     Row,
     day_feed,
     epoch,
@@ -30,7 +31,6 @@ from soccer_assets.livescores.backends import (
     match_row,
     winner,
 )
-from soccer_assets.livescores.feed import FeedStatus, Sex
 from soccer_assets.livescores.results_file import (
     EPOCH_DAY,
     FLAGS,

@@ -19,8 +19,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from soccer_assets.clock import utc_now
-from soccer_assets.livescores.backends import FeedBackend
-from soccer_assets.livescores.feed import FEED_PATH
+from soccer_assets.feed.fields import FEED_PATH
+from soccer_assets.feed.payload import FeedBackend
 from soccer_assets.livescores.server_challenge import BrowserChallenge
 from soccer_assets.livescores.server_faults import Fault, FaultKind, FaultPlan
 from soccer_assets.livescores.server_http import GetServer, Reply, error_reply, json_reply

@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from soccer_assets.livescores.feed import MATCH_FIELDS
+from soccer_assets.feed.fields import MATCH_FIELDS
 
 
 class FaultKind(StrEnum):

@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from psycopg2.extras import execute_values
 
 from soccer_assets.clock import CLOCKS_DISAGREE_BY, utc_now
-from soccer_assets.livescores.faults import UnexpectedFault
+from soccer_assets.feed.faults import UnexpectedFault
 from soccer_assets.livescores.parsing import ParsedDay
 from soccer_assets.warehouse.schema import (
     BOOKKEEPING,

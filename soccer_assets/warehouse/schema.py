@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, Date, Double, Integer, SmallInteger, Text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
-from soccer_assets.livescores.feed import FIELD_NOTES, HEADER_FIELDS, MATCH_FIELDS
-from soccer_assets.livescores.state import Decision, MatchState
+from soccer_assets.feed.fields import FIELD_NOTES, HEADER_FIELDS, MATCH_FIELDS
+from soccer_assets.feed.states import Decision, MatchState
 
 SCHEMA = "soccer"
 metadata = sa.MetaData(schema=SCHEMA)

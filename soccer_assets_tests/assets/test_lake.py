@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.lake.manifest import MANIFEST_KEY, Manifest, MonthFile, read_manifest
 from soccer_assets.lake.tables import read_table
-from soccer_assets.livescores.feed import FeedStatus
 from soccer_assets.livescores.server import FeedServer
 from soccer_assets_tests.assets.conftest import INGESTION, LAKE
 from soccer_assets_tests.conftest import MIDSEASON, S3Service

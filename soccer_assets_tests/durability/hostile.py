@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-from soccer_assets.livescores.feed import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
+from soccer_assets.feed.fields import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
 from soccer_assets_tests.feed_days import DAY, a_match, a_payload, any_json
 
 DAYS = [DAY - timedelta(days=1), DAY, DAY + timedelta(days=1)]

@@ -11,14 +11,14 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
+from soccer_assets.feed.fields import FeedStatus
+from soccer_assets.feed.payload import Row
 from soccer_assets.lake.archive import ArchivedPayload, PayloadArchive
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import TABLES, read_manifest
 from soccer_assets.lake.store import LocalStore, ObjectStore
 from soccer_assets.lake.tables import read_table
-from soccer_assets.livescores.backends import Row
 from soccer_assets.livescores.client import LivescoresClient
-from soccer_assets.livescores.feed import FeedStatus
 from soccer_assets.livescores.ingest import Fetch, IngestReport, days_between, ingest_days
 from soccer_assets.livescores.rebuild import REBUILT
 from soccer_assets.livescores.simulation import LeagueSimulator

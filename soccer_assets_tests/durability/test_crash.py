@@ -13,9 +13,9 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
+from soccer_assets.feed.payload import Row
 from soccer_assets.lake.archive import PayloadArchive
 from soccer_assets.lake.store import LocalStore
-from soccer_assets.livescores.backends import Row
 from soccer_assets.livescores.ingest import ingest_days
 from soccer_assets.livescores.rebuild import rebuild_warehouse
 from soccer_assets.livescores.server import FeedServer

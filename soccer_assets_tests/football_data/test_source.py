@@ -9,13 +9,13 @@ from typing import Any
 import orjson
 import pytest
 
+from soccer_assets.feed.faults import FetchFault
+from soccer_assets.feed.fields import HEADER_FIELDS, MATCH_FIELDS
 from soccer_assets.football_data.faults import FootballDataFault
 from soccer_assets.football_data.leagues import LEAGUES
 from soccer_assets.football_data.odds import Odds, match_odds
 from soccer_assets.football_data.source import FootballDataSource
 from soccer_assets.lake.store import LocalStore
-from soccer_assets.livescores.faults import FetchFault
-from soccer_assets.livescores.feed import HEADER_FIELDS, MATCH_FIELDS
 from soccer_assets_tests.football_data.site import (
     Answer,
     Site,

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from soccer_assets.feed.faults import PayloadFault
 from soccer_assets.lake import export
 from soccer_assets.lake.copying import copy_rows
 from soccer_assets.lake.export import export_months
@@ -37,7 +38,6 @@ from soccer_assets.lake.tables import (
     read_month_file,
     read_table,
 )
-from soccer_assets.livescores.faults import PayloadFault
 from soccer_assets.livescores.parsing import arrow_schema, parse_day
 from soccer_assets.warehouse.load import load_days
 from soccer_assets.warehouse.schema import match, match_raw

@@ -6,10 +6,10 @@ import zlib
 
 import pytest
 
+from soccer_assets.feed.faults import FetchFault
+from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.livescores.client import LivescoresClient
-from soccer_assets.livescores.faults import FetchFault
 from soccer_assets.livescores.http import HttpFault, PoliteHttp
-from soccer_assets.livescores.limits import FeedLimits
 from soccer_assets_tests.feed_days import DAY
 from soccer_assets_tests.livescores.odd_hosts import Answer, drips, head, host, says, without_end
 

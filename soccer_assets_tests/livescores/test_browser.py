@@ -26,10 +26,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soccer_assets import __version__
+from soccer_assets.feed.faults import FetchFault
+from soccer_assets.feed.fields import FEED_PATH
 from soccer_assets.livescores.browser import BrowserClient
 from soccer_assets.livescores.client import LivescoresClient
-from soccer_assets.livescores.faults import FetchFault
-from soccer_assets.livescores.feed import FEED_PATH
 from soccer_assets.livescores.server import FeedServer
 from soccer_assets.livescores.server_challenge import BrowserChallenge
 from soccer_assets.livescores.server_faults import Fault

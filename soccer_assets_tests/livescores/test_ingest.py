@@ -10,14 +10,14 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
+from soccer_assets.feed.faults import FetchFault
+from soccer_assets.feed.fields import FeedStatus
+from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.lake.archive import PayloadArchive
 from soccer_assets.lake.store import LocalStore
 from soccer_assets.livescores import parsing
 from soccer_assets.livescores.client import LivescoresClient
-from soccer_assets.livescores.faults import FetchFault
-from soccer_assets.livescores.feed import FeedStatus
 from soccer_assets.livescores.ingest import Fetch, IngestReport, days_between, ingest_days
-from soccer_assets.livescores.limits import FeedLimits
 from soccer_assets.livescores.rebuild import rebuild_warehouse
 from soccer_assets.livescores.server import HTML_ERROR, Fault, FeedServer
 from soccer_assets.livescores.simulation import LeagueSimulator

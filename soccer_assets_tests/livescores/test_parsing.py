@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soccer_assets.livescores.backends import day_feed
-from soccer_assets.livescores.faults import PayloadFault
-from soccer_assets.livescores.feed import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
+from soccer_assets.feed.faults import PayloadFault
+from soccer_assets.feed.fields import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
+from soccer_assets.feed.payload import day_feed
 from soccer_assets.livescores.parsing import (
     MATCH_SCHEMA,
     NOT_NULL,

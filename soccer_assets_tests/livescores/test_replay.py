@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from soccer_assets.livescores.feed import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
+from soccer_assets.feed.fields import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
 from soccer_assets.livescores.replay import ReplayBackend
 from soccer_assets.livescores.results_file import (
     NEEDED_COLUMNS,

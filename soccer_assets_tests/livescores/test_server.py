@@ -13,8 +13,8 @@ import httpx
 import orjson
 import pytest
 
-from soccer_assets.livescores.backends import day_feed, header_row, match_row
-from soccer_assets.livescores.feed import FEED_PATH
+from soccer_assets.feed.fields import FEED_PATH
+from soccer_assets.feed.payload import day_feed, header_row, match_row
 from soccer_assets.livescores.server import FeedServer
 from soccer_assets.livescores.server_faults import Fault
 

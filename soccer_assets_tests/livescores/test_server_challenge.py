@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soccer_assets.livescores.feed import FEED_PATH
+from soccer_assets.feed.fields import FEED_PATH
 from soccer_assets.livescores.server import HEALTH_PATH, FeedServer
 from soccer_assets.livescores.server_challenge import COOKIE, DIFFICULTY, BrowserChallenge, fnv1a
 from soccer_assets_tests.feed_days import a_match, a_payload

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soccer_assets.livescores.backends import Row
+from soccer_assets.feed.payload import Row
 from soccer_assets.livescores.simulation.countries import Country
 
 

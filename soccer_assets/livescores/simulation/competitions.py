@@ -5,8 +5,8 @@ from datetime import date
 
 import numpy as np
 
-from soccer_assets.livescores.backends import Row, header_row
-from soccer_assets.livescores.feed import Sex
+from soccer_assets.feed.fields import Sex
+from soccer_assets.feed.payload import Row, header_row
 from soccer_assets.livescores.simulation.countries import Country
 from soccer_assets.livescores.simulation.season_calendar import SeasonCalendar
 from soccer_assets.livescores.simulation.strengths import LEVELS, WOMEN_LEVEL, Level

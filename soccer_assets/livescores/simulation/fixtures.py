@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from soccer_assets.livescores.feed import Sex
+from soccer_assets.feed.fields import Sex
 from soccer_assets.livescores.simulation.season_calendar import (
     LAST_ROUND,
     MIDWEEK,

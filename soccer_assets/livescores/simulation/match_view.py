@@ -1,7 +1,7 @@
 """A match as the feed shows it at a moment: what is known by then, and nothing later."""
 
-from soccer_assets.livescores.backends import Row, local_text, match_row, utc_text, winner
-from soccer_assets.livescores.feed import FeedStatus
+from soccer_assets.feed.fields import FeedStatus
+from soccer_assets.feed.payload import Row, local_text, match_row, utc_text, winner
 from soccer_assets.livescores.simulation.match import FINAL_WHISTLE, Kind, Match
 from soccer_assets.livescores.simulation.units import DAY, HOUR
 

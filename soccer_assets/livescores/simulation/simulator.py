@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any
 
-from soccer_assets.livescores.backends import day_feed, epoch
+from soccer_assets.feed.payload import day_feed, epoch
 from soccer_assets.livescores.simulation.countries import COUNTRIES
 from soccer_assets.livescores.simulation.country_world import CountryWorld
 from soccer_assets.livescores.simulation.match import Match

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soccer_assets.livescores.feed import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
+from soccer_assets.feed.fields import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
 from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.livescores.simulation.match import Kind
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from soccer_assets.livescores.feed import FeedStatus
-from soccer_assets.livescores.state import Decision, MatchState, decision, match_state
+from soccer_assets.feed.fields import FeedStatus
+from soccer_assets.feed.states import Decision, MatchState, decision, match_state
 
 CODES = {status: MatchState[status.name] for status in FeedStatus}
 

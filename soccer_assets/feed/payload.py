@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
-from soccer_assets.livescores.feed import HEADER_FIELDS, MATCH_FIELDS
+from soccer_assets.feed.fields import HEADER_FIELDS, MATCH_FIELDS
 
 Row = dict[str, Any]
 

@@ -1,14 +1,14 @@
 """What state a match is in, read from the feed's status, period, elapsed and scores.
 
 The status code leads; ``elapsed`` and ``period`` refine it, and a contradiction is told as
-``unknown`` rather than guessed at. A code outside :class:`~soccer_assets.livescores.feed.FeedStatus`
+``unknown`` rather than guessed at. A code outside :class:`~soccer_assets.feed.fields.FeedStatus`
 never gets here: the parser refuses the payload. ``docs/match-states.md`` shows it as a diagram.
 """
 
 import re
 from enum import StrEnum
 
-from soccer_assets.livescores.feed import FeedStatus
+from soccer_assets.feed.fields import FeedStatus
 
 
 class MatchState(StrEnum):
