@@ -11,7 +11,7 @@ from benchmarks.measure import Stopwatch, interleave, measure
 from benchmarks.report import Comparison, Cost, Goal
 from benchmarks.workbench import Workbench
 from soccer_assets.lake.export import export_months
-from soccer_assets.lake.store import LocalStore
+from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.schema import SCHEMA
 
 GOAL = Goal(5, peak_mb=500)

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 
 from soccer_assets.dvc.command import DvcError, Occupied
 from soccer_assets.feed.faults import FeedFault, FetchFault
-from soccer_assets.lake.connection import s3_client
-from soccer_assets.lake.store import S3Store
 from soccer_assets.livescores.client import LivescoresClient
 from soccer_assets.livescores.parsing import parse_day
 from soccer_assets.livescores.server import Fault, FeedServer
 from soccer_assets.serving.client import WorkerClient
+from soccer_assets.storage.opening import s3_client
+from soccer_assets.storage.store import S3Store
 from soccer_assets.surroundings import is_of_surroundings
 from soccer_assets_tests.conftest import S3Service
 from soccer_assets_tests.feed_days import DAY, FETCHED, a_match, a_payload
@@ -98,7 +98,7 @@ def test_a_statement_that_is_wrong_is_not(postgres_server: str) -> None:
 
 @pytest.fixture
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("soccer_assets.lake.connection.S3_RETRIES", 1)
+    monkeypatch.setattr("soccer_assets.storage.opening.S3_RETRIES", 1)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
 

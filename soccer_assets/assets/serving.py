@@ -11,7 +11,6 @@ from soccer_assets.assets.common import OWNERS, column_schema, table
 from soccer_assets.assets.features import FEATURES
 from soccer_assets.assets.registry import CHAMPION
 from soccer_assets.clock import utc_now
-from soccer_assets.lake.frames import put_frame
 from soccer_assets.params import load_params
 from soccer_assets.resources import (
     DvcResource,
@@ -22,6 +21,7 @@ from soccer_assets.resources import (
 )
 from soccer_assets.resources.mlflow import champion_training
 from soccer_assets.serving.client import reload_workers
+from soccer_assets.storage.frames import put_frame
 from soccer_assets.warehouse.schema import prediction, serving_feature
 from soccer_assets.warehouse.serving_tables import (
     ServedModel,

@@ -9,8 +9,8 @@ import orjson
 
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.football_data.faults import FileFault
-from soccer_assets.lake.store import ObjectNotFound, ObjectStore
 from soccer_assets.livescores.http import HttpFault, PoliteHttp
+from soccer_assets.storage.store import ObjectNotFound, ObjectStore
 from soccer_assets.urls import bare
 
 BASE_URL = "https://www.football-data.co.uk"

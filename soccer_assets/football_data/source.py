@@ -42,8 +42,8 @@ from soccer_assets.football_data.parsing import (
     parse_season,
 )
 from soccer_assets.football_data.teams import TeamDirectory, match_id
-from soccer_assets.lake.store import ObjectStore
 from soccer_assets.livescores.parsing import GAPS_FIELD
+from soccer_assets.storage.store import ObjectStore
 
 logger = logging.getLogger(__name__)
 

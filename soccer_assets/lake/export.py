@@ -33,8 +33,8 @@ from soccer_assets.lake.manifest import (
     read_manifest,
     rows_fingerprint,
 )
-from soccer_assets.lake.store import ObjectStore
 from soccer_assets.livescores.parsing import arrow_schema
+from soccer_assets.storage.store import ObjectStore
 from soccer_assets.warehouse.ingested_days import loads_fingerprint
 from soccer_assets.warehouse.schema import EXPORT_LOCK_KEY, SCHEMA
 

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from soccer_assets.lake.store import ObjectNotFound, ObjectStore
+from soccer_assets.storage.store import ObjectNotFound, ObjectStore
 from soccer_assets.warehouse.schema import match, match_raw
 
 FOLDER = "tables/"

@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from soccer_assets.lake.manifest import TABLES, Manifest, MonthFile, rows_fingerprint
-from soccer_assets.lake.store import ObjectNotFound, ObjectStore
 from soccer_assets.lake.tables import CorruptFile, SchemaMismatch, read_month_file
+from soccer_assets.storage.store import ObjectNotFound, ObjectStore
 from soccer_assets.warehouse.ingested_days import loads_fingerprint
 from soccer_assets.warehouse.schema import SCHEMA
 

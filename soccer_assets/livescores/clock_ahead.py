@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from soccer_assets.clock import CLOCKS_DISAGREE_BY
-from soccer_assets.lake.archive import ArchivedPayload, PayloadArchive
+from soccer_assets.storage.archive import ArchivedPayload, PayloadArchive
 from soccer_assets.warehouse.retime import retime
 
 

@@ -6,7 +6,7 @@ other's. Each of the two places remembers its source by itself, since either can
 
 import sqlalchemy as sa
 
-from soccer_assets.lake.archive import PayloadArchive
+from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.warehouse.schema import SCHEMA
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import dagster as dg
 
-from soccer_assets.lake.archive import PayloadArchive
-from soccer_assets.lake.connection import client_options
-from soccer_assets.lake.store import ObjectStore, open_store
+from soccer_assets.storage.archive import PayloadArchive
+from soccer_assets.storage.opening import client_options
+from soccer_assets.storage.store import ObjectStore, open_store
 
 
 class LakeResource(dg.ConfigurableResource):

@@ -8,11 +8,11 @@ from typing import Protocol
 import dagster as dg
 import sqlalchemy as sa
 
-from soccer_assets.lake.archive import PayloadArchive
-from soccer_assets.lake.store import ObjectStore
 from soccer_assets.livescores.provenance import claim
 from soccer_assets.params import load_params
 from soccer_assets.settings import Settings, get_settings, revealed
+from soccer_assets.storage.archive import PayloadArchive
+from soccer_assets.storage.store import ObjectStore
 
 
 class LivescoresSource(Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from soccer_assets.lake.archive import ArchivedPayload
+from soccer_assets.storage.archive import ArchivedPayload
 from soccer_assets.warehouse.schema import (
     LOCK_KEY,
     SCHEMA,

@@ -191,7 +191,7 @@ def test_an_object_store_that_is_away_for_a_while(
     log: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("soccer_assets.lake.connection.S3_RETRIES", 1)
+    monkeypatch.setattr("soccer_assets.storage.opening.S3_RETRIES", 1)
     service = sa.make_url(s3_service.url)
     assert service.host is not None
     assert service.port is not None

@@ -23,11 +23,11 @@ import yaml
 
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.lake.manifest import TABLES, read_manifest
-from soccer_assets.lake.store import LocalStore
 from soccer_assets.lake.tables import read_table
 from soccer_assets.modelling.registry import CANDIDATE, CHAMPION, MODEL_NAME, PREVIOUS, SMOKE
 from soccer_assets.params import params_file
 from soccer_assets.settings import project_folder
+from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.durability.scenario import BOOKKEEPING, Contents, contents, said
 from soccer_assets_tests.end_to_end.shell import BIN, PATIENCE_SECONDS, Shell, open_shell
 

@@ -13,15 +13,15 @@ import sqlalchemy as sa
 
 from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.feed.payload import Row
-from soccer_assets.lake.archive import ArchivedPayload, PayloadArchive
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import TABLES, read_manifest
-from soccer_assets.lake.store import LocalStore, ObjectStore
 from soccer_assets.lake.tables import read_table
 from soccer_assets.livescores.client import LivescoresClient
 from soccer_assets.livescores.ingest import Fetch, IngestReport, days_between, ingest_days
 from soccer_assets.livescores.rebuild import REBUILT
 from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.storage.archive import ArchivedPayload, PayloadArchive
+from soccer_assets.storage.store import LocalStore, ObjectStore
 
 #: Two months, so that an export has files of both to publish.
 FIRST, LAST = date(2025, 2, 24), date(2025, 3, 3)

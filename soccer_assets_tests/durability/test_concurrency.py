@@ -9,15 +9,15 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.feed.fields import FeedStatus
-from soccer_assets.lake.archive import PayloadArchive
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.lake.parity import Parity, compare_with_database
-from soccer_assets.lake.store import LocalStore
 from soccer_assets.livescores.ingest import days_between, ingest_days
 from soccer_assets.livescores.rebuild import rebuild_warehouse
 from soccer_assets.livescores.server import FeedServer
 from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.storage.archive import PayloadArchive
+from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.load import LoadResult, load_days, load_in_transaction
 from soccer_assets.warehouse.migrate import migrate
 from soccer_assets.warehouse.schema import LOCK_KEY

@@ -14,12 +14,12 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.feed.payload import Row
-from soccer_assets.lake.archive import PayloadArchive
-from soccer_assets.lake.store import LocalStore
 from soccer_assets.livescores.ingest import ingest_days
 from soccer_assets.livescores.rebuild import rebuild_warehouse
 from soccer_assets.livescores.server import FeedServer
 from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.storage.archive import PayloadArchive
+from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.migrate import migrate
 from soccer_assets_tests.durability.processes import start_doomed
 from soccer_assets_tests.durability.scenario import (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from soccer_assets.lake.store import ObjectNotFound
+from soccer_assets.storage.store import ObjectNotFound
 from soccer_assets_tests.durability.kills import (
     FEATURES,
     FILL,

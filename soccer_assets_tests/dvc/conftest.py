@@ -8,8 +8,8 @@ import pytest
 
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.lake.manifest import Manifest
-from soccer_assets.lake.store import LocalStore
 from soccer_assets.params import params_file
+from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.small_lake import make_lake
 
 

@@ -13,9 +13,9 @@ import pytest
 from soccer_assets.dvc.stages import dataset, features, finished, fixtures, io
 from soccer_assets.features.build import KEY_COLUMNS, build_features, feature_names
 from soccer_assets.lake.manifest import Manifest, MonthFile
-from soccer_assets.lake.store import LocalStore
 from soccer_assets.lake.tables import read_table
 from soccer_assets.params import load_params, params_file
+from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.dvc.conftest import Reproduced
 from soccer_assets_tests.small_lake import NOW
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from soccer_assets.dvc.command import DvcError
 from soccer_assets.dvc.workspace import DvcWorkspace
-from soccer_assets.lake.store import LocalStore, S3Store
 from soccer_assets.params import params_file
 from soccer_assets.settings import Settings
+from soccer_assets.storage.store import LocalStore, S3Store
 from soccer_assets_tests.conftest import S3Service
 from soccer_assets_tests.dvc.conftest import Reproduced
 from soccer_assets_tests.dvc.test_workspace import git, pulled, ran, remote_files

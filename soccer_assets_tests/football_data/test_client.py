@@ -9,7 +9,7 @@ import pytest
 from soccer_assets import __version__
 from soccer_assets.football_data.client import FootballDataClient
 from soccer_assets.football_data.faults import FileFault
-from soccer_assets.lake.store import LocalStore
+from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.football_data.site import Answer, Site
 
 PATH = "mmz4281/2425/E0.csv"

@@ -15,7 +15,7 @@ from soccer_assets.football_data.faults import FootballDataFault
 from soccer_assets.football_data.leagues import LEAGUES
 from soccer_assets.football_data.odds import Odds, match_odds
 from soccer_assets.football_data.source import FootballDataSource
-from soccer_assets.lake.store import LocalStore
+from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.football_data.site import (
     Answer,
     Site,

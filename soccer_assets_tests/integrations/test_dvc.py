@@ -18,8 +18,8 @@ from soccer_assets.dvc.pipeline import read_stages
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.integrations.dvc import DvcTranslator, dvc_assets, reproduce
 from soccer_assets.lake.manifest import read_manifest
-from soccer_assets.lake.store import LocalStore
 from soccer_assets.params import params_file
+from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.end_to_end.shell import wait_until
 from soccer_assets_tests.small_lake import make_lake
 

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from soccer_assets.lake.store import ObjectStore
+from soccer_assets.storage.store import ObjectStore
 from soccer_assets.warehouse.load import load_days
 from soccer_assets_tests.feed_days import parsed
 from soccer_assets_tests.lake.months import MONTHS, shown_first

@@ -32,13 +32,13 @@ from soccer_assets.lake.manifest import (
     MonthFile,
     read_manifest,
 )
-from soccer_assets.lake.store import LocalStore, ObjectStore
 from soccer_assets.lake.tables import (
     SchemaMismatch,
     read_month_file,
     read_table,
 )
 from soccer_assets.livescores.parsing import arrow_schema, parse_day
+from soccer_assets.storage.store import LocalStore, ObjectStore
 from soccer_assets.warehouse.load import load_days
 from soccer_assets.warehouse.schema import match, match_raw
 from soccer_assets_tests.feed_days import (
@@ -374,7 +374,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import read_manifest
-from soccer_assets.lake.store import LocalStore
+from soccer_assets.storage.store import LocalStore
 from soccer_assets.lake.tables import read_table
 engine, store = sa.create_engine(sys.argv[1]), LocalStore(Path(sys.argv[2]))
 for _ in range(6):

@@ -11,10 +11,10 @@ from soccer_assets.lake.manifest import (
     Manifest,
     read_manifest,
 )
-from soccer_assets.lake.store import LocalStore
 from soccer_assets.lake.tables import (
     read_table,
 )
+from soccer_assets.storage.store import LocalStore
 
 
 def test_the_manifest_survives_its_bytes(three_months: sa.Engine, store: LocalStore) -> None:

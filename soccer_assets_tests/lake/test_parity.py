@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import MANIFEST_KEY, read_manifest
 from soccer_assets.lake.parity import Parity, compare_with_database
-from soccer_assets.lake.store import LocalStore, ObjectStore
 from soccer_assets.lake.tables import read_month_file
+from soccer_assets.storage.store import LocalStore, ObjectStore
 from soccer_assets.warehouse.ingested_days import loads_fingerprint
 from soccer_assets.warehouse.load import load_days
 from soccer_assets.warehouse.schema import match, match_raw

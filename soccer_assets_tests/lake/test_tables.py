@@ -12,13 +12,13 @@ import sqlalchemy as sa
 
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import MANIFEST_KEY
-from soccer_assets.lake.store import LocalStore, ObjectStore
 from soccer_assets.lake.tables import (
     CorruptFile,
     SchemaMismatch,
     read_month_file,
     read_table,
 )
+from soccer_assets.storage.store import LocalStore, ObjectStore
 from soccer_assets_tests.lake.months import differences
 
 

@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from soccer_assets.feed.faults import FetchFault
 from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.feed.limits import FeedLimits
-from soccer_assets.lake.archive import PayloadArchive
-from soccer_assets.lake.store import LocalStore
 from soccer_assets.livescores import parsing
 from soccer_assets.livescores.client import LivescoresClient
 from soccer_assets.livescores.ingest import Fetch, IngestReport, days_between, ingest_days
 from soccer_assets.livescores.rebuild import rebuild_warehouse
 from soccer_assets.livescores.server import HTML_ERROR, Fault, FeedServer
 from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.storage.archive import PayloadArchive
+from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.load import TableChange
 from soccer_assets.warehouse.schema import ingested_day, match, match_raw
 from soccer_assets_tests.conftest import MIDSEASON

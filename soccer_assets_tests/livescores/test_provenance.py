@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from soccer_assets.lake.archive import PayloadArchive
-from soccer_assets.lake.store import LocalStore
 from soccer_assets.livescores.provenance import OtherSource, claim
 from soccer_assets.settings import Settings
+from soccer_assets.storage.archive import PayloadArchive
+from soccer_assets.storage.store import LocalStore
 
 DAY = date(2025, 3, 1)
 

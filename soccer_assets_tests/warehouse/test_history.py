@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.feed.states import MatchState
-from soccer_assets.lake.archive import PayloadArchive
-from soccer_assets.lake.store import LocalStore
 from soccer_assets.livescores.ingest import ingest_days
 from soccer_assets.livescores.rebuild import REBUILT, rebuild_warehouse
+from soccer_assets.storage.archive import PayloadArchive
+from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.history import matches_as_of
 from soccer_assets.warehouse.load import LoadResult, TableChange, load_days
 from soccer_assets.warehouse.schema import match, match_change, match_odds

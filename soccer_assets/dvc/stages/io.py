@@ -10,9 +10,9 @@ import yaml
 
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.files import aside
-from soccer_assets.lake.connection import open_lake
 from soccer_assets.lake.manifest import Manifest
 from soccer_assets.lake.tables import read_table
+from soccer_assets.storage.opening import open_lake
 
 LAKE_POINTER = Path("lake.json")
 FINISHED = Path("data/finished.parquet")

@@ -3,8 +3,8 @@
 from functools import lru_cache
 from typing import Any
 
-from soccer_assets.lake.store import ObjectStore, open_store
 from soccer_assets.settings import get_settings
+from soccer_assets.storage.store import ObjectStore, open_store
 
 #: How often a request to S3 that times out, breaks off, is throttled or meets a server's error is
 #: tried again; the pauses double from about a second, with jitter (botocore's "standard" mode).

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 
-from soccer_assets.lake.store import ObjectNotFound, ObjectStore
+from soccer_assets.storage.store import ObjectNotFound, ObjectStore
 
 ROOT = "livescores/"
 FILES = "source_files/"

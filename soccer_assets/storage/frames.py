@@ -4,7 +4,7 @@ from io import BytesIO
 
 import pandas as pd
 
-from soccer_assets.lake.store import ObjectStore
+from soccer_assets.storage.store import ObjectStore
 
 
 def put_frame(store: ObjectStore, key: str, frame: pd.DataFrame) -> None:

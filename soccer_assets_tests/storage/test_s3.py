@@ -11,11 +11,12 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from soccer_assets.lake.connection import S3_RETRIES, s3_client
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import Manifest, read_manifest
 from soccer_assets.lake.parity import Parity, compare_with_database
-from soccer_assets.lake.store import (
+from soccer_assets.resources.lake import LakeResource
+from soccer_assets.storage.opening import S3_RETRIES, s3_client
+from soccer_assets.storage.store import (
     PART_BYTES,
     READ_ATTEMPTS,
     ObjectNotFound,
@@ -23,12 +24,11 @@ from soccer_assets.lake.store import (
     StoreUnavailable,
     open_store,
 )
-from soccer_assets.resources.lake import LakeResource
 from soccer_assets.warehouse.load import load_days
 from soccer_assets_tests.conftest import S3Service
 from soccer_assets_tests.feed_days import a_match, parsed
-from soccer_assets_tests.lake.faulty_s3 import FAULTS, FaultyS3, faulty_s3
 from soccer_assets_tests.lake.months import MONTHS, assert_lake_equals_database
+from soccer_assets_tests.storage.faulty_s3 import FAULTS, FaultyS3, faulty_s3
 
 REGION = "us-east-1"
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from soccer_assets.lake.archive import PayloadArchive
-from soccer_assets.lake.store import ObjectStore
+from soccer_assets.storage.archive import PayloadArchive
+from soccer_assets.storage.store import ObjectStore
 
 DAY = date(2024, 3, 9)
 START = datetime(2024, 3, 9, 20, tzinfo=UTC)

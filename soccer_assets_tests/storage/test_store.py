@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from soccer_assets.lake.store import LocalStore, ObjectNotFound, ObjectStore, S3Store, open_store
+from soccer_assets.storage.store import LocalStore, ObjectNotFound, ObjectStore, S3Store, open_store
 from soccer_assets_tests.conftest import S3Service
 
 BODIES = [b"", b"text", bytes(range(256)), b"\x00" * 100_000]
