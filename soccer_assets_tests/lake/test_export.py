@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 
 from soccer_assets.feed.faults import PayloadFault
 from soccer_assets.lake import export
-from soccer_assets.lake.copying import copy_rows
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import (
     MANIFEST_KEY,
@@ -39,6 +38,7 @@ from soccer_assets.lake.tables import (
 )
 from soccer_assets.livescores.parsing import arrow_schema, parse_day
 from soccer_assets.storage.store import LocalStore, ObjectStore
+from soccer_assets.warehouse.copying import copy_rows
 from soccer_assets.warehouse.load import load_days
 from soccer_assets.warehouse.schema import match, match_raw
 from soccer_assets_tests.feed_days import (

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from soccer_assets.lake.copying import copy_rows, parse_rows
+from soccer_assets.warehouse.copying import copy_rows, parse_rows
 
 
 @pytest.mark.parametrize("size", [1, 50, 1000, 10_000])
