@@ -11,9 +11,9 @@ from benchmarks.database import connect, create_database, drop_database
 from benchmarks.measure import Stopwatch, measure
 from benchmarks.report import Comparison, Cost, Goal
 from benchmarks.workbench import Workbench
-from soccer_assets.livescores.client import LivescoresClient
 from soccer_assets.livescores.ingest import ingest_days
 from soccer_assets.params import load_params
+from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 

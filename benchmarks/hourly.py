@@ -15,9 +15,9 @@ from benchmarks.measure import Stopwatch, measure
 from benchmarks.report import Comparison, Cost, Goal
 from benchmarks.source import Source
 from benchmarks.workbench import Workbench
-from soccer_assets.livescores.client import LivescoresClient
 from soccer_assets.livescores.ingest import ingest_days
 from soccer_assets.livescores.parsing import parse_day
+from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.schema import SCHEMA

@@ -20,7 +20,7 @@ from rich.console import Console
 from soccer_assets.settings import DEFAULT_PORT, SettingsError, get_settings, name_of_file
 
 if TYPE_CHECKING:
-    from soccer_assets.livescores.replay import ReplayBackend
+    from soccer_assets.sources.replay import ReplayBackend
 
 #: Wide enough for the tables when the output is a file.
 console = Console(width=None if sys.stdout.isatty() else 120)
@@ -368,7 +368,7 @@ def _check_training() -> None:
 
 
 def _replayed(file: Path, date_format: str | None) -> "ReplayBackend":
-    from soccer_assets.livescores.replay import ReplayBackend
+    from soccer_assets.sources.replay import ReplayBackend
 
     try:
         backend = ReplayBackend(

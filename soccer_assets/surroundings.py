@@ -26,8 +26,8 @@ UNREACHABLE = frozenset(
         # Ours. Of the feed: what was worth another attempt until there was none left.
         "soccer_assets.dvc.command.Occupied",
         "soccer_assets.dvc.command.Unsaved",
-        "soccer_assets.livescores.http.Retry",
-        "soccer_assets.livescores.bounded_http.TooSlow",
+        "soccer_assets.sources.http.Retry",
+        "soccer_assets.sources.bounded_http.TooSlow",
         "soccer_assets.modelling.mlflow_service.MlflowUnavailable",
         "soccer_assets.serving.client.WorkerUnreachable",
     }

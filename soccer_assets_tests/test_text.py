@@ -16,7 +16,7 @@ from rich.text import Text
 import soccer_assets
 from soccer_assets import text
 from soccer_assets.feed.faults import FeedFault
-from soccer_assets.football_data.faults import FileFault, FootballDataFault
+from soccer_assets.sources.football_data.faults import FileFault, FootballDataFault
 
 DAY = date(2025, 3, 1)
 HOSTILE = [

@@ -21,7 +21,7 @@ from soccer_assets.feed.faults import FeedFault, PayloadFault, UnexpectedFault
 from soccer_assets.feed.fields import HEADER_FIELDS, FeedStatus
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.feed.states import decision, match_state
-from soccer_assets.football_data.odds import match_odds as odds_of_row
+from soccer_assets.ingestion.odds import match_odds as odds_of_row
 from soccer_assets.warehouse.schema import BOOKKEEPING, RAW_FIELDS, match, match_odds, match_raw
 
 REQUIRED_HEADER = ("regionId", "regionName", "tournamentId", "tournamentName", "seasonId", "sex")

@@ -52,7 +52,7 @@ class LivescoresResource(dg.ConfigurableResource):
     @contextmanager
     def _feed(self, settings: Settings) -> Iterator[LivescoresSource]:
         """A client of the site; without one, of a simulator that runs as long as it."""
-        from soccer_assets.livescores.client import LivescoresClient
+        from soccer_assets.sources.livescores import LivescoresClient
 
         if settings.livescores_url:
             with LivescoresClient(
@@ -75,7 +75,7 @@ class LivescoresResource(dg.ConfigurableResource):
 
     @contextmanager
     def _browser(self, settings: Settings) -> Iterator[LivescoresSource]:
-        from soccer_assets.livescores.browser import BrowserClient
+        from soccer_assets.sources.browser import BrowserClient
 
         with BrowserClient(  # the settings have seen to both addresses
             revealed(settings.livescores_url),
@@ -91,10 +91,10 @@ class LivescoresResource(dg.ConfigurableResource):
     def _football_data(
         self, settings: Settings, archive: PayloadArchive, store: ObjectStore
     ) -> Iterator[LivescoresSource]:
-        from soccer_assets.football_data.source import FootballDataSource
+        from soccer_assets.sources.football_data.source import FootballDataSource
 
         def keep(path: str, body: bytes) -> None:
-            archive.put_file(f"football_data/{path}", body, datetime.now(UTC))
+            archive.put_file(f"sources/football_data/{path}", body, datetime.now(UTC))
 
         with FootballDataSource(
             revealed(settings.football_data_url),
@@ -110,7 +110,7 @@ class LivescoresResource(dg.ConfigurableResource):
 
 @contextmanager
 def _file(settings: Settings) -> Iterator[LivescoresSource]:
-    from soccer_assets.livescores.replay import FileSource, ReplayBackend
+    from soccer_assets.sources.replay import FileSource, ReplayBackend
 
     assert settings.livescores_file is not None
     file, date_format = settings.livescores_file, settings.livescores_date_format

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.lake.tables import read_table
-from soccer_assets.livescores.client import LivescoresClient
 from soccer_assets.livescores.ingest import days_between, ingest_days
-from soccer_assets.livescores.replay import ReplayBackend
 from soccer_assets.livescores.server import FeedServer
+from soccer_assets.sources.livescores import LivescoresClient
+from soccer_assets.sources.replay import ReplayBackend
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 

@@ -14,18 +14,18 @@ from soccer_assets.feed.faults import FetchFault
 from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.livescores import parsing
-from soccer_assets.livescores.client import LivescoresClient
 from soccer_assets.livescores.ingest import Fetch, IngestReport, days_between, ingest_days
 from soccer_assets.livescores.rebuild import rebuild_warehouse
 from soccer_assets.livescores.server import HTML_ERROR, Fault, FeedServer
 from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.load import TableChange
 from soccer_assets.warehouse.schema import ingested_day, match, match_raw
 from soccer_assets_tests.conftest import MIDSEASON
 from soccer_assets_tests.feed_days import FETCHED, a_match, a_payload, finished
-from soccer_assets_tests.livescores.odd_hosts import Answer, host, says
+from soccer_assets_tests.sources.odd_hosts import Answer, host, says
 
 DAYS = [date(2025, 2, 25), date(2025, 2, 26), date(2025, 2, 27)]
 BAD = DAYS[1]

@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.livescores.ingest import ingest_days
-from soccer_assets.livescores.results_file import REQUIRED_COLUMNS
 from soccer_assets.resources import LivescoresResource, make_resources
 from soccer_assets.settings import SettingsError, get_settings
+from soccer_assets.sources.results_file import REQUIRED_COLUMNS
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
-from soccer_assets_tests.football_data.site import Site
+from soccer_assets_tests.sources.football_data.site import Site
 
 DAY = date(2024, 8, 17)
 E0 = """Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR,B365H,B365D,B365A

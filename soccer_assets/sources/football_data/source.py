@@ -22,17 +22,18 @@ from soccer_assets.clock import utc_now
 from soccer_assets.feed.fields import FeedStatus, Sex
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.feed.payload import Row, day_feed, header_row, match_row, winner
-from soccer_assets.football_data.client import BASE_URL, FootballDataClient
-from soccer_assets.football_data.faults import FileFault, FootballDataFault
-from soccer_assets.football_data.leagues import (
+from soccer_assets.livescores.parsing import GAPS_FIELD
+from soccer_assets.sources.football_data.client import BASE_URL, FootballDataClient
+from soccer_assets.sources.football_data.faults import FileFault, FootballDataFault
+from soccer_assets.sources.football_data.leagues import (
     EXTRA_FIXTURES,
     FIXTURES,
     LEAGUES,
     League,
     local_days,
 )
-from soccer_assets.football_data.meetings import number_meetings
-from soccer_assets.football_data.parsing import (
+from soccer_assets.sources.football_data.meetings import number_meetings
+from soccer_assets.sources.football_data.parsing import (
     LONDON,
     CsvFile,
     CsvRow,
@@ -41,8 +42,7 @@ from soccer_assets.football_data.parsing import (
     parse_fixtures,
     parse_season,
 )
-from soccer_assets.football_data.teams import TeamDirectory, match_id
-from soccer_assets.livescores.parsing import GAPS_FIELD
+from soccer_assets.sources.football_data.teams import TeamDirectory, match_id
 from soccer_assets.storage.store import ObjectStore
 
 logger = logging.getLogger(__name__)

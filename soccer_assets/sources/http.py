@@ -12,7 +12,7 @@ import tenacity
 
 from soccer_assets import __version__
 from soccer_assets.feed.limits import FeedLimits
-from soccer_assets.livescores.bounded_http import Deadline, TooLarge, TooSlow, bound, read_bounded
+from soccer_assets.sources.bounded_http import Deadline, TooLarge, TooSlow, bound, read_bounded
 from soccer_assets.urls import bare, credentials, is_loopback
 
 USER_AGENT = f"soccer_assets/{__version__} (livescores ingestion)"

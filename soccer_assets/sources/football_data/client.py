@@ -8,8 +8,8 @@ import httpx
 import orjson
 
 from soccer_assets.feed.limits import FeedLimits
-from soccer_assets.football_data.faults import FileFault
-from soccer_assets.livescores.http import HttpFault, PoliteHttp
+from soccer_assets.sources.football_data.faults import FileFault
+from soccer_assets.sources.http import HttpFault, PoliteHttp
 from soccer_assets.storage.store import ObjectNotFound, ObjectStore
 from soccer_assets.urls import bare
 
@@ -127,7 +127,7 @@ class FootballDataClient:
 
 
 def _key(path: str) -> str:
-    return f"football_data/{path}"
+    return f"sources/football_data/{path}"
 
 
 def _validators(response: httpx.Response) -> dict[str, str]:

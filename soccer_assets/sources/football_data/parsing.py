@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
-from soccer_assets.football_data.faults import FileFault
-from soccer_assets.football_data.leagues import (
+from soccer_assets.livescores.parsing import MAX_SCORE
+from soccer_assets.sources.football_data.faults import FileFault
+from soccer_assets.sources.football_data.leagues import (
     EXTRA_BY_COUNTRY,
     EXTRA_FIXTURES,
     FIXTURES,
     MAIN_BY_DIV,
     League,
 )
-from soccer_assets.livescores.parsing import MAX_SCORE
 
 #: The zone of the Time column, whatever the country of the league.
 LONDON = ZoneInfo("Europe/London")

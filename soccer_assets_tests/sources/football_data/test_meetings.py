@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soccer_assets.football_data.leagues import MAIN_BY_DIV
-from soccer_assets.football_data.meetings import number_meetings
-from soccer_assets.football_data.parsing import CsvRow
+from soccer_assets.sources.football_data.leagues import MAIN_BY_DIV
+from soccer_assets.sources.football_data.meetings import number_meetings
+from soccer_assets.sources.football_data.parsing import CsvRow
 
 START = date(2024, 8, 1)
 

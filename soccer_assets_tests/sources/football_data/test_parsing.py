@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soccer_assets.football_data.faults import FileFault
-from soccer_assets.football_data.leagues import LEAGUES
-from soccer_assets.football_data.parsing import (
+from soccer_assets.sources.football_data.faults import FileFault
+from soccer_assets.sources.football_data.leagues import LEAGUES
+from soccer_assets.sources.football_data.parsing import (
     CsvFile,
     CsvRow,
     parse_extra,

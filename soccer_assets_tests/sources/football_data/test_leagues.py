@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soccer_assets.football_data.leagues import LEAGUES, MAIN_BY_DIV, local_days
-from soccer_assets.football_data.parsing import LONDON
+from soccer_assets.sources.football_data.leagues import LEAGUES, MAIN_BY_DIV, local_days
+from soccer_assets.sources.football_data.parsing import LONDON
 
 BY_CODE = {league.code: league for league in LEAGUES}
 

@@ -15,14 +15,14 @@ import tenacity
 from soccer_assets.feed.faults import FetchFault
 from soccer_assets.feed.fields import FEED_PATH
 from soccer_assets.feed.limits import FeedLimits
-from soccer_assets.livescores.browser_session import (
+from soccer_assets.sources.browser_session import (
     Answer,
     BrowserLost,
     BrowserSession,
     SiteUnreachable,
     TooLarge,
 )
-from soccer_assets.livescores.http import (
+from soccer_assets.sources.http import (
     LONGEST_PAUSE,
     PUBLIC_HOST_INTERVAL,
     RateLimiter,

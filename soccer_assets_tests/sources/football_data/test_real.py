@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from soccer_assets.football_data.leagues import LEAGUES
-from soccer_assets.football_data.meetings import number_meetings
-from soccer_assets.football_data.odds import implied_probabilities, match_odds
-from soccer_assets.football_data.parsing import LONDON, CsvRow, parse_extra, parse_season
-from soccer_assets.football_data.source import FootballDataSource
-from soccer_assets.football_data.teams import TeamDirectory, match_id
-from soccer_assets_tests.football_data.real import BY_CODE, publish, real_rows
-from soccer_assets_tests.football_data.site import Site, at, matches
+from soccer_assets.ingestion.odds import implied_probabilities, match_odds
+from soccer_assets.sources.football_data.leagues import LEAGUES
+from soccer_assets.sources.football_data.meetings import number_meetings
+from soccer_assets.sources.football_data.parsing import LONDON, CsvRow, parse_extra, parse_season
+from soccer_assets.sources.football_data.source import FootballDataSource
+from soccer_assets.sources.football_data.teams import TeamDirectory, match_id
+from soccer_assets_tests.sources.football_data.real import BY_CODE, publish, real_rows
+from soccer_assets_tests.sources.football_data.site import Site, at, matches
 
 pytestmark = pytest.mark.real_data
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from soccer_assets.football_data.parsing import CsvRow
+from soccer_assets.sources.football_data.parsing import CsvRow
 
 #: A coming match is the one whose result is known, when that was played so much earlier or later.
 EARLIER, LATER = timedelta(days=2), timedelta(days=14)

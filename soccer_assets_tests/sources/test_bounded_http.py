@@ -8,10 +8,10 @@ import pytest
 
 from soccer_assets.feed.faults import FetchFault
 from soccer_assets.feed.limits import FeedLimits
-from soccer_assets.livescores.client import LivescoresClient
-from soccer_assets.livescores.http import HttpFault, PoliteHttp
+from soccer_assets.sources.http import HttpFault, PoliteHttp
+from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets_tests.feed_days import DAY
-from soccer_assets_tests.livescores.odd_hosts import Answer, drips, head, host, says, without_end
+from soccer_assets_tests.sources.odd_hosts import Answer, drips, head, host, says, without_end
 
 LIMIT = 100_000
 LIMITS = FeedLimits(max_bytes=LIMIT, max_seconds=1)
@@ -97,7 +97,7 @@ def test_what_does_not_unpack_whole_is_a_fault(encoding: str, body: bytes, fault
 
 
 def test_of_an_error_only_the_beginning_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("soccer_assets.livescores.http.ERROR_BODY", 1000)
+    monkeypatch.setattr("soccer_assets.sources.http.ERROR_BODY", 1000)
     fault, requests = refused(says(b"<" * 10 * LIMIT, 503))
     assert (str(fault), fault.passing, requests) == ("HTTP 503 (2 attempts)", True, 2)
     assert fault.body == b"<" * 1000

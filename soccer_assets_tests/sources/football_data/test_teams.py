@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soccer_assets.football_data.leagues import LEAGUES
-from soccer_assets.football_data.teams import (
+from soccer_assets.sources.football_data.leagues import LEAGUES
+from soccer_assets.sources.football_data.teams import (
     ALIASES,
     TeamCollision,
     TeamDirectory,

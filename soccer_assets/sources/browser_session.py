@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from soccer_assets.livescores.bounded_http import TooLarge
-from soccer_assets.livescores.http import USER_AGENT
+from soccer_assets.sources.bounded_http import TooLarge
+from soccer_assets.sources.http import USER_AGENT
 
 if TYPE_CHECKING:
     from selenium.webdriver import ChromeOptions, Remote

@@ -13,8 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from soccer_assets.feed.fields import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
-from soccer_assets.livescores.replay import ReplayBackend
-from soccer_assets.livescores.results_file import (
+from soccer_assets.sources.replay import ReplayBackend
+from soccer_assets.sources.results_file import (
     NEEDED_COLUMNS,
     REQUIRED_COLUMNS,
     ResultsFileError,

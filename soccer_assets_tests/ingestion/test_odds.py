@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from soccer_assets.football_data.odds import Odds, implied_probabilities, match_odds
+from soccer_assets.ingestion.odds import Odds, implied_probabilities, match_odds
 
 prices = st.floats(1.001, 500)
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from soccer_assets.football_data.source import FootballDataSource
 from soccer_assets.livescores.ingest import IngestReport, ingest_days
 from soccer_assets.livescores.rebuild import rebuild_warehouse
+from soccer_assets.sources.football_data.source import FootballDataSource
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.schema import match, match_raw
-from soccer_assets_tests.football_data.site import Answer, Site, at, csv_file, played
+from soccer_assets_tests.sources.football_data.site import Answer, Site, at, csv_file, played
 
 SATURDAY, SUNDAY = date(2024, 11, 23), date(2024, 11, 24)
 SEASON = "mmz4281/2425/E0.csv"

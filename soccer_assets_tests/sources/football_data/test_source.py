@@ -11,12 +11,12 @@ import pytest
 
 from soccer_assets.feed.faults import FetchFault
 from soccer_assets.feed.fields import HEADER_FIELDS, MATCH_FIELDS
-from soccer_assets.football_data.faults import FootballDataFault
-from soccer_assets.football_data.leagues import LEAGUES
-from soccer_assets.football_data.odds import Odds, match_odds
-from soccer_assets.football_data.source import FootballDataSource
+from soccer_assets.ingestion.odds import Odds, match_odds
+from soccer_assets.sources.football_data.faults import FootballDataFault
+from soccer_assets.sources.football_data.leagues import LEAGUES
+from soccer_assets.sources.football_data.source import FootballDataSource
 from soccer_assets.storage.store import LocalStore
-from soccer_assets_tests.football_data.site import (
+from soccer_assets_tests.sources.football_data.site import (
     Answer,
     Site,
     at,

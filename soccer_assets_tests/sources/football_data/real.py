@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from soccer_assets.football_data.leagues import LEAGUES
+from soccer_assets.sources.football_data.leagues import LEAGUES
 from soccer_assets_tests.conftest import REAL_DATA
 
 #: Columns that the file of real matches has beside the publisher's.

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from soccer_assets import __version__
-from soccer_assets.football_data.client import FootballDataClient
-from soccer_assets.football_data.faults import FileFault
+from soccer_assets.sources.football_data.client import FootballDataClient
+from soccer_assets.sources.football_data.faults import FileFault
 from soccer_assets.storage.store import LocalStore
-from soccer_assets_tests.football_data.site import Answer, Site
+from soccer_assets_tests.sources.football_data.site import Answer, Site
 
 PATH = "mmz4281/2425/E0.csv"
 BODY = b"Date,HomeTeam,AwayTeam\n"

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soccer_assets import __version__
-from soccer_assets.livescores.http import HttpFault, PoliteHttp, RateLimiter, retry_after
+from soccer_assets.sources.http import HttpFault, PoliteHttp, RateLimiter, retry_after
 
 
 class KeepAliveServer:

@@ -31,7 +31,7 @@ from soccer_assets.feed.payload import (
     match_row,
     winner,
 )
-from soccer_assets.livescores.results_file import (
+from soccer_assets.sources.results_file import (
     EPOCH_DAY,
     FLAGS,
     NO_SCORE,

@@ -6,7 +6,7 @@ from typing import Self
 from soccer_assets.feed.faults import FetchFault
 from soccer_assets.feed.fields import FEED_PATH
 from soccer_assets.feed.limits import FeedLimits
-from soccer_assets.livescores.http import (
+from soccer_assets.sources.http import (
     PUBLIC_HOST_INTERVAL,
     RETRIED_STATUSES,
     USER_AGENT,

@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-from soccer_assets.football_data.source import FootballDataSource
 from soccer_assets.livescores.parsing import ParsedDay, parse_day
+from soccer_assets.sources.football_data.source import FootballDataSource
 
 Row = Mapping[str, object]
 
