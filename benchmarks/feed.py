@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.source import Source
-from soccer_assets.livescores.server import FeedServer
+from soccer_assets.simulator.server import FeedServer
 
 
 def _serve(connection: Connection, source: Source) -> None:

@@ -140,7 +140,7 @@ def replay(
     Matches after the moment come as fixtures without a score. The state is kept apart from the
     demo's, in .soccer/replay unless SOCCER_HOME says otherwise.
     """
-    from soccer_assets.livescores.server import FeedServer
+    from soccer_assets.simulator.server import FeedServer
 
     moment = as_of.replace(tzinfo=UTC)
     home = get_settings().soccer_home
@@ -241,8 +241,8 @@ def feed(
     date_format: _DateFormat = None,
 ) -> None:
     """Serve the livescores feed, simulated or replayed."""
-    from soccer_assets.livescores.server import FeedServer
-    from soccer_assets.livescores.simulation import LeagueSimulator
+    from soccer_assets.simulator.leagues import LeagueSimulator
+    from soccer_assets.simulator.server import FeedServer
 
     _bound(host, port).close()
     settings = get_settings()

@@ -16,9 +16,9 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.clock import utc_now
-from soccer_assets.livescores.server import FeedServer
-from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.settings import project_folder
+from soccer_assets.simulator.leagues import LeagueSimulator
+from soccer_assets.simulator.server import FeedServer
 from soccer_assets.storage.store import LocalStore, S3Store
 from soccer_assets.warehouse.embedded import leave_embedded_postgres, start_embedded_postgres
 from soccer_assets.warehouse.migrate import migrate

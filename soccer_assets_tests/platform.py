@@ -12,11 +12,11 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from soccer_assets.livescores.server import FeedServer
 from soccer_assets.modelling.registry import ModelRegistry
 from soccer_assets.params import load_params
 from soccer_assets.resources import make_resources
 from soccer_assets.settings import get_settings
+from soccer_assets.simulator.server import FeedServer
 from soccer_assets.storage.opening import open_lake
 from soccer_assets.storage.store import ObjectStore
 from soccer_assets.warehouse.connection import database_url as configured_database_url

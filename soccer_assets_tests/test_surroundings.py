@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from soccer_assets.dvc.command import DvcError, Occupied
 from soccer_assets.feed.faults import FeedFault, FetchFault
 from soccer_assets.livescores.parsing import parse_day
-from soccer_assets.livescores.server import Fault, FeedServer
 from soccer_assets.serving.client import WorkerClient
+from soccer_assets.simulator.server import Fault, FeedServer
 from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets.storage.opening import s3_client
 from soccer_assets.storage.store import S3Store

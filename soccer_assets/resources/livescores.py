@@ -64,8 +64,8 @@ class LivescoresResource(dg.ConfigurableResource):
             ) as client:
                 yield client
             return
-        from soccer_assets.livescores.server import FeedServer
-        from soccer_assets.livescores.simulation import LeagueSimulator
+        from soccer_assets.simulator.leagues import LeagueSimulator
+        from soccer_assets.simulator.server import FeedServer
 
         with (
             FeedServer(LeagueSimulator(seed=settings.simulator_seed)) as server,

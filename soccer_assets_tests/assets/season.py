@@ -16,14 +16,14 @@ import yaml
 
 from soccer_assets.clock import utc_now
 from soccer_assets.dvc.pipeline import PIPELINE_FILE
-from soccer_assets.livescores.server import FeedServer
-from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.modelling.registry import CANDIDATE, CHAMPION, PREVIOUS, SMOKE
 from soccer_assets.params import load_params
 from soccer_assets.serving.client import WorkerClient
 from soccer_assets.serving.schemas import ModelInfo, PredictionPage
 from soccer_assets.serving.server import ServiceProcess
 from soccer_assets.settings import get_settings
+from soccer_assets.simulator.leagues import LeagueSimulator
+from soccer_assets.simulator.server import FeedServer
 from soccer_assets.warehouse.migrate import migrate
 from soccer_assets_tests.conftest import MIDSEASON
 from soccer_assets_tests.platform import Platform, platform, temporary_database

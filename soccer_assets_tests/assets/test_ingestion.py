@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from soccer_assets.clock import utc_now
 from soccer_assets.feed.fields import FEED_PATH, FeedStatus
 from soccer_assets.livescores import parsing
-from soccer_assets.livescores.server import Fault, FeedServer
-from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.simulator.leagues import LeagueSimulator
+from soccer_assets.simulator.server import Fault, FeedServer
 from soccer_assets.storage.store import ObjectStore
 from soccer_assets_tests.assets.conftest import INGESTION
 from soccer_assets_tests.conftest import MIDSEASON

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.lake.manifest import MANIFEST_KEY, Manifest, MonthFile, read_manifest
 from soccer_assets.lake.tables import read_table
-from soccer_assets.livescores.server import FeedServer
+from soccer_assets.simulator.server import FeedServer
 from soccer_assets_tests.assets.conftest import INGESTION, LAKE
 from soccer_assets_tests.conftest import MIDSEASON, S3Service
 from soccer_assets_tests.feed_days import a_match, a_payload, finished

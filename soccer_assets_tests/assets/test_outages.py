@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.automation.catching_up import ASKED_BY_TAG, CATCH_UP
-from soccer_assets.livescores.server import Fault, FeedServer
+from soccer_assets.simulator.server import Fault, FeedServer
 from soccer_assets_tests.assets.conftest import INGESTION
 from soccer_assets_tests.conftest import MIDSEASON
 from soccer_assets_tests.platform import Platform, checks_of, platform

@@ -14,8 +14,8 @@ from dagster._core.test_utils import freeze_time
 from soccer_assets.automation.alerts import run_failure_alert
 from soccer_assets.automation.retries import retry_assets, retry_jobs
 from soccer_assets.automation.retry_policy import PAUSES, RETRY_TAG, TRIED_FOR, with_causes_noted
-from soccer_assets.livescores.server import Fault, FeedServer
 from soccer_assets.resources import SlackAlertResource
+from soccer_assets.simulator.server import Fault, FeedServer
 from soccer_assets_tests.conftest import MIDSEASON, S3Service
 from soccer_assets_tests.outages import Line
 from soccer_assets_tests.platform import Platform, platform

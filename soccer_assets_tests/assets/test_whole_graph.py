@@ -21,13 +21,13 @@ from pydantic import SecretStr
 from soccer_assets.automation.retry_policy import CONTENT, FAILED_BY_TAG, SURROUNDINGS
 from soccer_assets.cli import app
 from soccer_assets.definitions import make_definitions
-from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.modelling.holdout import PROBABILITY_COLUMNS
 from soccer_assets.modelling.registry import MODEL_NAME
 from soccer_assets.resources import workers
 from soccer_assets.runner import JobFailed
 from soccer_assets.serving.server import ServiceProcess
 from soccer_assets.settings import get_settings
+from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.storage.frames import get_frame
 from soccer_assets.warehouse.connection import database_url
 from soccer_assets.warehouse.serving_tables import read_serving_features

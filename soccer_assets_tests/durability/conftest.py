@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from soccer_assets.clock import utc_now
-from soccer_assets.livescores.server import FeedServer
-from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.simulator.leagues import LeagueSimulator
+from soccer_assets.simulator.server import FeedServer
 from soccer_assets_tests.durability.scenario import LATE
 
 

@@ -18,7 +18,7 @@ from soccer_assets.lake.manifest import TABLES, read_manifest
 from soccer_assets.lake.tables import read_table
 from soccer_assets.livescores.ingest import Fetch, IngestReport, days_between, ingest_days
 from soccer_assets.livescores.rebuild import REBUILT
-from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets.storage.archive import ArchivedPayload, PayloadArchive
 from soccer_assets.storage.store import LocalStore, ObjectStore

@@ -14,8 +14,8 @@ from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.lake.parity import Parity, compare_with_database
 from soccer_assets.livescores.ingest import days_between, ingest_days
 from soccer_assets.livescores.rebuild import rebuild_warehouse
-from soccer_assets.livescores.server import FeedServer
-from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.simulator.leagues import LeagueSimulator
+from soccer_assets.simulator.server import FeedServer
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.load import LoadResult, load_days, load_in_transaction

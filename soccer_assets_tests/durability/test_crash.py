@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from soccer_assets.feed.payload import Row
 from soccer_assets.livescores.ingest import ingest_days
 from soccer_assets.livescores.rebuild import rebuild_warehouse
-from soccer_assets.livescores.server import FeedServer
-from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.simulator.leagues import LeagueSimulator
+from soccer_assets.simulator.server import FeedServer
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.migrate import migrate

@@ -12,7 +12,7 @@ from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.lake.tables import read_table
 from soccer_assets.livescores.ingest import days_between, ingest_days
-from soccer_assets.livescores.server import FeedServer
+from soccer_assets.simulator.server import FeedServer
 from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets.sources.replay import ReplayBackend
 from soccer_assets.storage.archive import PayloadArchive

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.livescores.ingest import days_between
-from soccer_assets.livescores.server import Fault, FeedServer
+from soccer_assets.simulator.server import Fault, FeedServer
 from soccer_assets.warehouse.history import matches_as_of
 from soccer_assets_tests.durability.scenario import Contents, contents
 from soccer_assets_tests.platform import Platform, platform

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from soccer_assets.livescores.server import FeedServer
-from soccer_assets.livescores.server_faults import Fault
 from soccer_assets.runner import open_instance
+from soccer_assets.simulator.faults import Fault
+from soccer_assets.simulator.server import FeedServer
 from soccer_assets.warehouse.connection import get_engine
 from soccer_assets.warehouse.ingested_days import matches_by_day
 from soccer_assets_tests.doomed_runs import Household, dagster, soccer

@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.clock import utc_now
-from soccer_assets.livescores.server import FeedServer
-from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.simulator.leagues import LeagueSimulator
+from soccer_assets.simulator.server import FeedServer
 from soccer_assets_tests.end_to_end.shell import free_port, open_shell, wait_until
 
 # By its settling, every day of the past is overdue: nobody has asked for it since it was played.

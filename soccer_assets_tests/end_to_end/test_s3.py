@@ -18,9 +18,9 @@ import yaml
 
 from soccer_assets.clock import utc_now
 from soccer_assets.lake.manifest import Manifest
-from soccer_assets.livescores.server import FeedServer
-from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.settings import project_folder
+from soccer_assets.simulator.leagues import LeagueSimulator
+from soccer_assets.simulator.server import FeedServer
 from soccer_assets_tests.conftest import MIDSEASON, S3Service
 from soccer_assets_tests.platform import Platform, platform, temporary_database
 

@@ -16,8 +16,8 @@ from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.livescores import parsing
 from soccer_assets.livescores.ingest import Fetch, IngestReport, days_between, ingest_days
 from soccer_assets.livescores.rebuild import rebuild_warehouse
-from soccer_assets.livescores.server import HTML_ERROR, Fault, FeedServer
-from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.simulator.leagues import LeagueSimulator
+from soccer_assets.simulator.server import HTML_ERROR, Fault, FeedServer
 from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore

@@ -22,7 +22,7 @@ from soccer_assets.livescores.parsing import (
     content_hash,
     parse_day,
 )
-from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.warehouse.schema import RAW_FIELDS, match, match_raw
 from soccer_assets_tests.conftest import REAL_DATA
 from soccer_assets_tests.feed_days import DAY, FETCHED, a_match, a_payload, any_json, finished

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soccer_assets.livescores.simulation import LeagueSimulator
 from soccer_assets.monitoring.expectations import (
     YEAR,
     Recency,
@@ -16,6 +15,7 @@ from soccer_assets.monitoring.expectations import (
     unusual_days,
 )
 from soccer_assets.params import IngestionParams
+from soccer_assets.simulator.leagues import LeagueSimulator
 
 SATURDAY, TUESDAY = 5, 1
 FIRST, LAST = date(2022, 7, 1), date(2025, 12, 31)

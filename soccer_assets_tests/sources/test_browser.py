@@ -28,10 +28,10 @@ from hypothesis import strategies as st
 from soccer_assets import __version__
 from soccer_assets.feed.faults import FetchFault
 from soccer_assets.feed.fields import FEED_PATH
-from soccer_assets.livescores.server import FeedServer
-from soccer_assets.livescores.server_challenge import BrowserChallenge
-from soccer_assets.livescores.server_faults import Fault
-from soccer_assets.livescores.server_http import GetServer, Reply
+from soccer_assets.simulator.challenge import BrowserChallenge
+from soccer_assets.simulator.faults import Fault
+from soccer_assets.simulator.http import GetServer, Reply
+from soccer_assets.simulator.server import FeedServer
 from soccer_assets.sources.browser import BrowserClient
 from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets_tests.feed_days import DAY, a_match, a_payload

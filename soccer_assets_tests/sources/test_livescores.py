@@ -13,7 +13,7 @@ import pytest
 
 from soccer_assets import __version__
 from soccer_assets.feed.faults import FetchFault
-from soccer_assets.livescores.server import Fault, FeedServer
+from soccer_assets.simulator.server import Fault, FeedServer
 from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets_tests.feed_days import DAY, a_match, a_payload
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from soccer_assets.livescores.server import FeedServer
 from soccer_assets.runner import open_instance
 from soccer_assets.serving.service import serving_engine
 from soccer_assets.serving.snapshot import load_snapshot
+from soccer_assets.simulator.server import FeedServer
 from soccer_assets.warehouse.connection import get_engine
 from soccer_assets_tests.conftest import MIDSEASON
 from soccer_assets_tests.end_to_end.shell import free_port, wait_until

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
-from soccer_assets.livescores.simulation.countries import Country
-from soccer_assets.livescores.simulation.units import HOUR
+from soccer_assets.simulator.leagues.countries import Country
+from soccer_assets.simulator.leagues.units import HOUR
 
 Pattern = tuple[tuple[int, int, int], ...]
 

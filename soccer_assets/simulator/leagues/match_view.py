@@ -2,8 +2,8 @@
 
 from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.feed.payload import Row, local_text, match_row, utc_text, winner
-from soccer_assets.livescores.simulation.match import FINAL_WHISTLE, Kind, Match
-from soccer_assets.livescores.simulation.units import DAY, HOUR
+from soccer_assets.simulator.leagues.match import FINAL_WHISTLE, Kind, Match
+from soccer_assets.simulator.leagues.units import DAY, HOUR
 
 CORRECTED_AFTER = 20 * HOUR  # after the final whistle
 AWARDED_AFTER = 30 * HOUR  # after the final whistle

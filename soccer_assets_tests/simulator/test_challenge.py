@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soccer_assets.feed.fields import FEED_PATH
-from soccer_assets.livescores.server import HEALTH_PATH, FeedServer
-from soccer_assets.livescores.server_challenge import COOKIE, DIFFICULTY, BrowserChallenge, fnv1a
+from soccer_assets.simulator.challenge import COOKIE, DIFFICULTY, BrowserChallenge, fnv1a
+from soccer_assets.simulator.server import HEALTH_PATH, FeedServer
 from soccer_assets_tests.feed_days import a_match, a_payload
 
 TARGET = f"{FEED_PATH}?d=20240309&isSummary=true"

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soccer_assets.feed.fields import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
-from soccer_assets.livescores.simulation import LeagueSimulator
-from soccer_assets.livescores.simulation.match import Kind
+from soccer_assets.simulator.leagues import LeagueSimulator
+from soccer_assets.simulator.leagues.match import Kind
 
 SEED, FIRST = 20, 2022
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
@@ -99,7 +99,7 @@ def test_another_process_with_another_hash_seed_gives_the_same_bytes(
     script = (
         "import orjson, sys\n"
         "from datetime import UTC, date, datetime\n"
-        "from soccer_assets.livescores.simulation import LeagueSimulator\n"
+        "from soccer_assets.simulator.leagues import LeagueSimulator\n"
         f"world = LeagueSimulator({SEED}, {FIRST})\n"
         "payload = world.payload(date(2023, 10, 21), datetime(2023, 10, 21, 15, 30, tzinfo=UTC))\n"
         "sys.stdout.buffer.write(orjson.dumps(payload))\n"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soccer_assets.feed.payload import Row
-from soccer_assets.livescores.simulation.countries import Country
+from soccer_assets.simulator.leagues.countries import Country
 
 
 @dataclass(slots=True)

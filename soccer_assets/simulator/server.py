@@ -21,9 +21,9 @@ from urllib.parse import parse_qs, urlsplit
 from soccer_assets.clock import utc_now
 from soccer_assets.feed.fields import FEED_PATH
 from soccer_assets.feed.payload import FeedBackend
-from soccer_assets.livescores.server_challenge import BrowserChallenge
-from soccer_assets.livescores.server_faults import Fault, FaultKind, FaultPlan
-from soccer_assets.livescores.server_http import GetServer, Reply, error_reply, json_reply
+from soccer_assets.simulator.challenge import BrowserChallenge
+from soccer_assets.simulator.faults import Fault, FaultKind, FaultPlan
+from soccer_assets.simulator.http import GetServer, Reply, error_reply, json_reply
 
 logger = logging.getLogger(__name__)
 

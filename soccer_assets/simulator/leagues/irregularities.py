@@ -5,10 +5,10 @@ from datetime import date
 
 import numpy as np
 
-from soccer_assets.livescores.simulation.fixtures import Fixtures
-from soccer_assets.livescores.simulation.match import Kind, Match
-from soccer_assets.livescores.simulation.season_calendar import SeasonCalendar
-from soccer_assets.livescores.simulation.units import HOUR
+from soccer_assets.simulator.leagues.fixtures import Fixtures
+from soccer_assets.simulator.leagues.match import Kind, Match
+from soccer_assets.simulator.leagues.season_calendar import SeasonCalendar
+from soccer_assets.simulator.leagues.units import HOUR
 
 #: Of the kinds after NORMAL, in their order.
 KIND_SHARES = (0.017, 0.005, 0.001, 0.001, 0.0015)

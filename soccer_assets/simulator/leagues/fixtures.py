@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from soccer_assets.feed.fields import Sex
-from soccer_assets.livescores.simulation.season_calendar import (
+from soccer_assets.simulator.leagues.season_calendar import (
     LAST_ROUND,
     MIDWEEK,
     WEEKEND,

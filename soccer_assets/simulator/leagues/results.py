@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from soccer_assets.livescores.simulation.clubs import Squad
-from soccer_assets.livescores.simulation.competitions import Stage
-from soccer_assets.livescores.simulation.fixtures import Fixtures
-from soccer_assets.livescores.simulation.match import Kind, Match
-from soccer_assets.livescores.simulation.strengths import Level
+from soccer_assets.simulator.leagues.clubs import Squad
+from soccer_assets.simulator.leagues.competitions import Stage
+from soccer_assets.simulator.leagues.fixtures import Fixtures
+from soccer_assets.simulator.leagues.match import Kind, Match
+from soccer_assets.simulator.leagues.strengths import Level
 
 LOW_SCORE_CORRELATION = -0.10
 SHOOTOUTS = ((5, 4), (4, 3), (4, 2), (5, 3), (3, 2), (3, 1), (6, 5), (4, 1), (7, 6))

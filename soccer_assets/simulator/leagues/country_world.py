@@ -5,18 +5,18 @@ from enum import IntEnum
 
 import numpy as np
 
-from soccer_assets.livescores.simulation.clubs import Squad, club_names, make_team
-from soccer_assets.livescores.simulation.competitions import make_tournaments
-from soccer_assets.livescores.simulation.countries import Country
-from soccer_assets.livescores.simulation.cup import play_cup
-from soccer_assets.livescores.simulation.league import (
+from soccer_assets.simulator.leagues.clubs import Squad, club_names, make_team
+from soccer_assets.simulator.leagues.competitions import make_tournaments
+from soccer_assets.simulator.leagues.countries import Country
+from soccer_assets.simulator.leagues.cup import play_cup
+from soccer_assets.simulator.leagues.league import (
     final_table,
     play_league,
     promote_and_relegate,
 )
-from soccer_assets.livescores.simulation.match import Match
-from soccer_assets.livescores.simulation.season_calendar import SeasonCalendar
-from soccer_assets.livescores.simulation.strengths import (
+from soccer_assets.simulator.leagues.match import Match
+from soccer_assets.simulator.leagues.season_calendar import SeasonCalendar
+from soccer_assets.simulator.leagues.strengths import (
     LEVELS,
     WOMEN_LEVEL,
     first_strengths,

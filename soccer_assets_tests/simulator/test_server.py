@@ -15,8 +15,8 @@ import pytest
 
 from soccer_assets.feed.fields import FEED_PATH
 from soccer_assets.feed.payload import day_feed, header_row, match_row
-from soccer_assets.livescores.server import FeedServer
-from soccer_assets.livescores.server_faults import Fault
+from soccer_assets.simulator.faults import Fault
+from soccer_assets.simulator.server import FeedServer
 
 NOW = datetime(2024, 3, 9, 18, tzinfo=UTC)
 DAY = date(2024, 3, 9)
@@ -273,8 +273,8 @@ def test_faults_leave_an_overriding_payload_as_it_was(
 def test_serve_forever_ends_cleanly_on_interrupt() -> None:
     script = (
         "import logging, sys\n"
-        "from soccer_assets.livescores.server import serve_forever\n"
-        "from soccer_assets.livescores.simulation import LeagueSimulator\n"
+        "from soccer_assets.simulator.server import serve_forever\n"
+        "from soccer_assets.simulator.leagues import LeagueSimulator\n"
         "logging.basicConfig(level='INFO', stream=sys.stdout, format='%(message)s')\n"
         "serve_forever(LeagueSimulator(), port=0)\n"
     )

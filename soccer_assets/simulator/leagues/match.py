@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from soccer_assets.livescores.simulation.clubs import Team
-from soccer_assets.livescores.simulation.competitions import Stage
-from soccer_assets.livescores.simulation.units import HOUR
+from soccer_assets.simulator.leagues.clubs import Team
+from soccer_assets.simulator.leagues.competitions import Stage
+from soccer_assets.simulator.leagues.units import HOUR
 
 FINAL_WHISTLE = 2 * HOUR  # after kick-off, extra time and penalties included
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 
-from soccer_assets.livescores.server_http import Reply
+from soccer_assets.simulator.http import Reply
 
 COOKIE = "feed_proof"
 #: Leading zero bits asked of the hash: some 4,000 tries, milliseconds in a browser.

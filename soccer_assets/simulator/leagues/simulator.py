@@ -7,10 +7,10 @@ from itertools import groupby
 from typing import Any
 
 from soccer_assets.feed.payload import day_feed, epoch
-from soccer_assets.livescores.simulation.countries import COUNTRIES
-from soccer_assets.livescores.simulation.country_world import CountryWorld
-from soccer_assets.livescores.simulation.match import Match
-from soccer_assets.livescores.simulation.match_view import view
+from soccer_assets.simulator.leagues.countries import COUNTRIES
+from soccer_assets.simulator.leagues.country_world import CountryWorld
+from soccer_assets.simulator.leagues.match import Match
+from soccer_assets.simulator.leagues.match_view import view
 
 
 class LeagueSimulator:

@@ -5,13 +5,13 @@ from datetime import date
 
 import numpy as np
 
-from soccer_assets.livescores.simulation.clubs import Squad
-from soccer_assets.livescores.simulation.competitions import Tournament
-from soccer_assets.livescores.simulation.fixtures import league_fixtures
-from soccer_assets.livescores.simulation.irregularities import disturb
-from soccer_assets.livescores.simulation.match import Match
-from soccer_assets.livescores.simulation.results import goal_rates, play
-from soccer_assets.livescores.simulation.season_calendar import SeasonCalendar
+from soccer_assets.simulator.leagues.clubs import Squad
+from soccer_assets.simulator.leagues.competitions import Tournament
+from soccer_assets.simulator.leagues.fixtures import league_fixtures
+from soccer_assets.simulator.leagues.irregularities import disturb
+from soccer_assets.simulator.leagues.match import Match
+from soccer_assets.simulator.leagues.results import goal_rates, play
+from soccer_assets.simulator.leagues.season_calendar import SeasonCalendar
 
 
 def play_league(

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from soccer_assets.livescores.simulation.clubs import Squad
-from soccer_assets.livescores.simulation.competitions import Tournament
-from soccer_assets.livescores.simulation.fixtures import Fixtures
-from soccer_assets.livescores.simulation.match import FINAL_WHISTLE, Match
-from soccer_assets.livescores.simulation.results import decide, goal_rates, play
-from soccer_assets.livescores.simulation.season_calendar import MIDWEEK, SeasonCalendar
-from soccer_assets.livescores.simulation.units import HOUR
+from soccer_assets.simulator.leagues.clubs import Squad
+from soccer_assets.simulator.leagues.competitions import Tournament
+from soccer_assets.simulator.leagues.fixtures import Fixtures
+from soccer_assets.simulator.leagues.match import FINAL_WHISTLE, Match
+from soccer_assets.simulator.leagues.results import decide, goal_rates, play
+from soccer_assets.simulator.leagues.season_calendar import MIDWEEK, SeasonCalendar
+from soccer_assets.simulator.leagues.units import HOUR
 
 CUP_TEAMS = 32
 CUP_STAGES = ("Round of 32", "Round of 16", "Quarter-finals", "Semi-finals", "Final")

@@ -9,6 +9,6 @@ A payload is a pure function of (seed, first season, day, moment). Everything ra
 that happens later than that moment, nor a fixture that depends on it, is shown.
 """
 
-from soccer_assets.livescores.simulation.simulator import LeagueSimulator
+from soccer_assets.simulator.leagues.simulator import LeagueSimulator
 
 __all__ = ["LeagueSimulator"]

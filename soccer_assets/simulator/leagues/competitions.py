@@ -7,10 +7,10 @@ import numpy as np
 
 from soccer_assets.feed.fields import Sex
 from soccer_assets.feed.payload import Row, header_row
-from soccer_assets.livescores.simulation.countries import Country
-from soccer_assets.livescores.simulation.season_calendar import SeasonCalendar
-from soccer_assets.livescores.simulation.strengths import LEVELS, WOMEN_LEVEL, Level
-from soccer_assets.livescores.simulation.units import DAY, HOUR
+from soccer_assets.simulator.leagues.countries import Country
+from soccer_assets.simulator.leagues.season_calendar import SeasonCalendar
+from soccer_assets.simulator.leagues.strengths import LEVELS, WOMEN_LEVEL, Level
+from soccer_assets.simulator.leagues.units import DAY, HOUR
 
 _EPOCH = date(1970, 1, 1).toordinal()
 
