@@ -11,7 +11,7 @@ from benchmarks.database import connect, create_database, drop_database
 from benchmarks.measure import Stopwatch, measure
 from benchmarks.report import Comparison, Cost, Goal
 from benchmarks.workbench import Workbench
-from soccer_assets.livescores.ingest import ingest_days
+from soccer_assets.ingestion.ingest import ingest_days
 from soccer_assets.params import load_params
 from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets.storage.archive import PayloadArchive

@@ -15,8 +15,8 @@ from benchmarks.measure import Stopwatch, measure
 from benchmarks.report import Comparison, Cost, Goal
 from benchmarks.source import Source
 from benchmarks.workbench import Workbench
-from soccer_assets.livescores.ingest import ingest_days
-from soccer_assets.livescores.parsing import parse_day
+from soccer_assets.ingestion.ingest import ingest_days
+from soccer_assets.ingestion.parsing import parse_day
 from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore

@@ -11,7 +11,7 @@ from benchmarks.measure import Stopwatch, in_child, interleave, measure
 from benchmarks.report import Comparison, Cost, Goal
 from benchmarks.source import Source
 from benchmarks.workbench import Workbench
-from soccer_assets.livescores.parsing import parse_day
+from soccer_assets.ingestion.parsing import parse_day
 
 LAPS = 3
 FETCHED = datetime(2025, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from soccer_assets.feed.payload import FeedBackend
-from soccer_assets.livescores.ingest import days_between
+from soccer_assets.ingestion.ingest import days_between
 from soccer_assets.settings import project_folder
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.sources.replay import ReplayBackend

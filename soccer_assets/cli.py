@@ -67,7 +67,7 @@ def _reason(error: Exception) -> str | None:
     """What to tell instead of the stack; None for what nobody foresaw."""
     from sqlalchemy.exc import OperationalError
 
-    from soccer_assets.livescores.provenance import OtherSource
+    from soccer_assets.ingestion.provenance import OtherSource
     from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable
     from soccer_assets.runner import JobFailed
     from soccer_assets.storage.store import StoreUnavailable
@@ -339,7 +339,7 @@ def _check_surroundings() -> None:
 
 def _check_source() -> None:
     """Matches of two sources are not mixed."""
-    from soccer_assets.livescores.provenance import claim
+    from soccer_assets.ingestion.provenance import claim
     from soccer_assets.storage.archive import PayloadArchive
     from soccer_assets.storage.opening import open_lake
     from soccer_assets.warehouse.connection import get_engine

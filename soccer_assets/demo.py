@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from soccer_assets.clock import utc_now
-from soccer_assets.livescores.ingest import days_between
+from soccer_assets.ingestion.ingest import days_between
 from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable
 from soccer_assets.params import load_params
 from soccer_assets.runner import JobFailed, Progress, run_job

@@ -6,9 +6,9 @@ from uuid import uuid4
 import orjson
 import sqlalchemy as sa
 
+from soccer_assets.ingestion.parsing import ParsedDay, parse_day
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import Manifest
-from soccer_assets.livescores.parsing import ParsedDay, parse_day
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.storage.store import ObjectStore
 from soccer_assets.warehouse.load import load_days

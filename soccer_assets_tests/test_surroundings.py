@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from soccer_assets.dvc.command import DvcError, Occupied
 from soccer_assets.feed.faults import FeedFault, FetchFault
-from soccer_assets.livescores.parsing import parse_day
+from soccer_assets.ingestion.parsing import parse_day
 from soccer_assets.serving.client import WorkerClient
 from soccer_assets.simulator.server import Fault, FeedServer
 from soccer_assets.sources.livescores import LivescoresClient

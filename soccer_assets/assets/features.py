@@ -10,9 +10,9 @@ from soccer_assets.assets.lake import MATCH_PARQUET
 from soccer_assets.clock import utc_now
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.features.contract import range_violations
+from soccer_assets.ingestion.expectations import recency
 from soccer_assets.integrations.dvc import DvcTranslator, dvc_assets, reproduce
 from soccer_assets.lake.manifest import read_manifest
-from soccer_assets.monitoring.expectations import recency
 from soccer_assets.resources import DvcResource, LakeResource
 
 FINISHED = dg.AssetKey("finished")

@@ -17,10 +17,10 @@ from soccer_assets.automation.jobs import REBUILD
 from soccer_assets.automation.partitions import daily
 from soccer_assets.clock import utc_now
 from soccer_assets.feed.faults import FeedFault
-from soccer_assets.livescores.ingest import IngestReport, LoadedDay, ingest_days
-from soccer_assets.livescores.provenance import OtherSource
-from soccer_assets.livescores.rebuild import rebuild_warehouse
-from soccer_assets.monitoring.expectations import unusual_days
+from soccer_assets.ingestion.expectations import unusual_days
+from soccer_assets.ingestion.ingest import IngestReport, LoadedDay, ingest_days
+from soccer_assets.ingestion.provenance import OtherSource
+from soccer_assets.ingestion.rebuild import rebuild_warehouse
 from soccer_assets.params import load_params
 from soccer_assets.resources import LakeResource, LivescoresResource, WarehouseResource
 from soccer_assets.surroundings import is_of_surroundings

@@ -6,7 +6,7 @@ import dagster as dg
 from soccer_assets.automation.jobs import ingest_job
 from soccer_assets.automation.retry_policy import RETRY_TAG, WAITS
 from soccer_assets.clock import utc_now
-from soccer_assets.livescores.catching_up import CatchUp
+from soccer_assets.ingestion.catching_up import CatchUp
 from soccer_assets.params import load_params
 from soccer_assets.resources import WarehouseResource
 from soccer_assets.warehouse.ingested_days import overdue_days

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from soccer_assets.files import naming
+from soccer_assets.ingestion.parsing import arrow_schema
 from soccer_assets.lake.manifest import (
     FOLDER,
     MANIFEST_KEY,
@@ -32,7 +33,6 @@ from soccer_assets.lake.manifest import (
     read_manifest,
     rows_fingerprint,
 )
-from soccer_assets.livescores.parsing import arrow_schema
 from soccer_assets.storage.store import ObjectStore
 from soccer_assets.warehouse.copying import copy_rows, parse_rows
 from soccer_assets.warehouse.ingested_days import loads_fingerprint

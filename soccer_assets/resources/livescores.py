@@ -8,7 +8,7 @@ from typing import Protocol
 import dagster as dg
 import sqlalchemy as sa
 
-from soccer_assets.livescores.provenance import claim
+from soccer_assets.ingestion.provenance import claim
 from soccer_assets.params import load_params
 from soccer_assets.settings import Settings, get_settings, revealed
 from soccer_assets.storage.archive import PayloadArchive

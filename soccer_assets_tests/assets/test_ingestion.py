@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from soccer_assets.clock import utc_now
 from soccer_assets.feed.fields import FEED_PATH, FeedStatus
-from soccer_assets.livescores import parsing
+from soccer_assets.ingestion import parsing
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.simulator.server import Fault, FeedServer
 from soccer_assets.storage.store import ObjectStore

@@ -14,9 +14,9 @@ from typing import Any
 import psycopg2.extensions
 import sqlalchemy as sa
 
+from soccer_assets.ingestion.ingest import ingest_days
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import read_manifest
-from soccer_assets.livescores.ingest import ingest_days
 from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets.storage.store import LocalStore, ObjectNotFound
 from soccer_assets_tests.durability.scenario import (

@@ -13,11 +13,11 @@ import sqlalchemy as sa
 
 from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.feed.payload import Row
+from soccer_assets.ingestion.ingest import Fetch, IngestReport, days_between, ingest_days
+from soccer_assets.ingestion.rebuild import REBUILT
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import TABLES, read_manifest
 from soccer_assets.lake.tables import read_table
-from soccer_assets.livescores.ingest import Fetch, IngestReport, days_between, ingest_days
-from soccer_assets.livescores.rebuild import REBUILT
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets.storage.archive import ArchivedPayload, PayloadArchive

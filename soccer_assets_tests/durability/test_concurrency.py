@@ -9,11 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.feed.fields import FeedStatus
+from soccer_assets.ingestion.ingest import days_between, ingest_days
+from soccer_assets.ingestion.rebuild import rebuild_warehouse
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.lake.parity import Parity, compare_with_database
-from soccer_assets.livescores.ingest import days_between, ingest_days
-from soccer_assets.livescores.rebuild import rebuild_warehouse
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets.storage.archive import PayloadArchive

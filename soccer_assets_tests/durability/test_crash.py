@@ -14,8 +14,8 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.feed.payload import Row
-from soccer_assets.livescores.ingest import ingest_days
-from soccer_assets.livescores.rebuild import rebuild_warehouse
+from soccer_assets.ingestion.ingest import ingest_days
+from soccer_assets.ingestion.rebuild import rebuild_warehouse
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets.storage.archive import PayloadArchive

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from soccer_assets.feed.faults import FetchFault
+from soccer_assets.ingestion.ingest import ingest_days
+from soccer_assets.ingestion.rebuild import rebuild_warehouse
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.parity import Parity, compare_with_database
 from soccer_assets.lake.tables import read_table
-from soccer_assets.livescores.ingest import ingest_days
-from soccer_assets.livescores.rebuild import rebuild_warehouse
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.history import matches_as_of

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from soccer_assets.ingestion.ingest import days_between, ingest_days
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.lake.tables import read_table
-from soccer_assets.livescores.ingest import days_between, ingest_days
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets.sources.replay import ReplayBackend

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from soccer_assets.livescores.ingest import days_between
+from soccer_assets.ingestion.ingest import days_between
 from soccer_assets.simulator.server import Fault, FeedServer
 from soccer_assets.warehouse.history import matches_as_of
 from soccer_assets_tests.durability.scenario import Contents, contents

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from soccer_assets.livescores.ingest import ingest_days
+from soccer_assets.ingestion.ingest import ingest_days
 from soccer_assets.resources import LivescoresResource, make_resources
 from soccer_assets.settings import SettingsError, get_settings
 from soccer_assets.sources.results_file import REQUIRED_COLUMNS

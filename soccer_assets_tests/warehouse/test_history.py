@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.feed.states import MatchState
-from soccer_assets.livescores.ingest import ingest_days
-from soccer_assets.livescores.rebuild import REBUILT, rebuild_warehouse
+from soccer_assets.ingestion.ingest import ingest_days
+from soccer_assets.ingestion.rebuild import REBUILT, rebuild_warehouse
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.history import matches_as_of

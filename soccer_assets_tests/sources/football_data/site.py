@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from soccer_assets.livescores.parsing import ParsedDay, parse_day
+from soccer_assets.ingestion.parsing import ParsedDay, parse_day
 from soccer_assets.sources.football_data.source import FootballDataSource
 
 Row = Mapping[str, object]

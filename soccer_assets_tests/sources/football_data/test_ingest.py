@@ -5,8 +5,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from soccer_assets.livescores.ingest import IngestReport, ingest_days
-from soccer_assets.livescores.rebuild import rebuild_warehouse
+from soccer_assets.ingestion.ingest import IngestReport, ingest_days
+from soccer_assets.ingestion.rebuild import rebuild_warehouse
 from soccer_assets.sources.football_data.source import FootballDataSource
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore

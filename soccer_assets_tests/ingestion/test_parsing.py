@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from soccer_assets.feed.faults import PayloadFault
 from soccer_assets.feed.fields import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
 from soccer_assets.feed.payload import day_feed
-from soccer_assets.livescores.parsing import (
+from soccer_assets.ingestion.parsing import (
     MATCH_SCHEMA,
     NOT_NULL,
     RAW_SCHEMA,

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from soccer_assets.feed.faults import FetchFault
 from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.feed.limits import FeedLimits
-from soccer_assets.livescores import parsing
-from soccer_assets.livescores.ingest import Fetch, IngestReport, days_between, ingest_days
-from soccer_assets.livescores.rebuild import rebuild_warehouse
+from soccer_assets.ingestion import parsing
+from soccer_assets.ingestion.ingest import Fetch, IngestReport, days_between, ingest_days
+from soccer_assets.ingestion.rebuild import rebuild_warehouse
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.simulator.server import HTML_ERROR, Fault, FeedServer
 from soccer_assets.sources.livescores import LivescoresClient

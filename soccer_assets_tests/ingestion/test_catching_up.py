@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soccer_assets.livescores.catching_up import PAUSES, CatchUp
+from soccer_assets.ingestion.catching_up import PAUSES, CatchUp
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from soccer_assets.livescores.provenance import OtherSource, claim
+from soccer_assets.ingestion.provenance import OtherSource, claim
 from soccer_assets.settings import Settings
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore

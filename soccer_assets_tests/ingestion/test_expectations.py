@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soccer_assets.monitoring.expectations import (
+from soccer_assets.ingestion.expectations import (
     YEAR,
     Recency,
     UnusualDay,

@@ -7,10 +7,10 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from soccer_assets.livescores import clock_ahead
-from soccer_assets.livescores.clock_ahead import file_as_of_now
-from soccer_assets.livescores.ingest import IngestReport, ingest_days
-from soccer_assets.livescores.rebuild import rebuild_warehouse
+from soccer_assets.ingestion import clock_ahead
+from soccer_assets.ingestion.clock_ahead import file_as_of_now
+from soccer_assets.ingestion.ingest import IngestReport, ingest_days
+from soccer_assets.ingestion.rebuild import rebuild_warehouse
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.history import matches_as_of
