@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from benchmarks.source import Source
 from soccer_assets.feed.payload import FeedBackend
-from soccer_assets.ingestion.parsing import ODDS_SCHEMA, ParsedDay, parse_day
+from soccer_assets.ingestion.parsing import parse_day
+from soccer_assets.warehouse.rows import ODDS_SCHEMA, ParsedDay
 
 CHUNK_DAYS = 366
 #: Of every so many matches one is changed.

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.feed.payload import Row, day_feed, header_row, match_row
-from soccer_assets.ingestion.parsing import ParsedDay, parse_day
+from soccer_assets.ingestion.parsing import parse_day
+from soccer_assets.warehouse.rows import ParsedDay
 
 DAY = date(2024, 3, 9)
 FETCHED = datetime(2024, 3, 13, 6, tzinfo=UTC)

@@ -6,13 +6,14 @@ from uuid import uuid4
 import orjson
 import sqlalchemy as sa
 
-from soccer_assets.ingestion.parsing import ParsedDay, parse_day
+from soccer_assets.ingestion.parsing import parse_day
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import Manifest
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.storage.store import ObjectStore
 from soccer_assets.warehouse.load import load_days
 from soccer_assets.warehouse.migrate import migrate
+from soccer_assets.warehouse.rows import ParsedDay
 
 FIRST_DAY, DAYS = date(2023, 9, 1), 60
 #: As of then, the last two weeks are still to come.

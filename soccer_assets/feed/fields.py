@@ -66,6 +66,16 @@ MATCH_FIELDS = (
     "commentCount",
 )
 
+#: Where a source that has odds puts the row they are in: see ``football_data``.
+ODDS_FIELD = "footballData"
+#: Where a source that is made from several files says what it could not tell of the day:
+#: ``[{"tournamentIds": [...], "fault": "..."}, ...]``.
+GAPS_FIELD = "gaps"
+
+#: What no true score is beyond, and no number of a payload.
+MAX_SCORE = 99
+MAX_BIGINT = 2**63 - 1
+
 #: What each field says. Times are text as the site wrote it; the site documents none of this, so the
 #: notes are this project's reading of it.
 FIELD_NOTES: dict[str, str] = {

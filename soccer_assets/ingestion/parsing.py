@@ -6,9 +6,8 @@ a bad one is named down to the match and the field.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import compress
 from operator import itemgetter
@@ -18,11 +17,26 @@ import orjson
 import pyarrow as pa
 
 from soccer_assets.feed.faults import FeedFault, PayloadFault, UnexpectedFault
-from soccer_assets.feed.fields import HEADER_FIELDS, FeedStatus
+from soccer_assets.feed.fields import (
+    GAPS_FIELD,
+    HEADER_FIELDS,
+    MAX_BIGINT,
+    MAX_SCORE,
+    ODDS_FIELD,
+    FeedStatus,
+)
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.feed.states import decision, match_state
 from soccer_assets.ingestion.odds import match_odds as odds_of_row
-from soccer_assets.warehouse.schema import BOOKKEEPING, RAW_FIELDS, match, match_odds, match_raw
+from soccer_assets.warehouse.rows import (
+    MATCH_SCHEMA,
+    ODDS_SCHEMA,
+    RAW_SCHEMA,
+    Gap,
+    ParsedDay,
+    SetAside,
+)
+from soccer_assets.warehouse.schema import BOOKKEEPING, RAW_FIELDS, match, match_raw
 
 REQUIRED_HEADER = ("regionId", "regionName", "tournamentId", "tournamentName", "seasonId", "sex")
 REQUIRED_MATCH = (
@@ -38,16 +52,9 @@ REQUIRED_MATCH = (
     "awayScore",
 )
 NOT_NULL = frozenset(REQUIRED_HEADER + REQUIRED_MATCH) - {"homeScore", "awayScore"}
-MAX_SCORE = 99
-MAX_BIGINT = 2**63 - 1
 #: A NUL in JSON text, which PostgreSQL cannot store; the backslash itself is not escaped.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
-#: Where a source that has odds puts the row they are in: see ``football_data``.
-ODDS_FIELD = "footballData"
-#: Where a source that is made from several files says what it could not tell of the day:
-#: ``[{"tournamentIds": [...], "fault": "..."}, ...]``.
-GAPS_FIELD = "gaps"
 _SCORE_FIELDS = tuple(
     f"{side}{kind}Score" for side in ("home", "away") for kind in ("", "Extratime", "Penalty")
 )
@@ -65,75 +72,6 @@ _ALLOWED_TYPES: dict[str, set[type]] = {
     "BOOLEAN": {bool},
     "JSONB": {list, dict},
 }
-_ARROW_TYPES = {
-    "BIGINT": pa.int64(),
-    "INTEGER": pa.int64(),
-    "SMALLINT": pa.int64(),
-    "TEXT": pa.string(),
-    "BOOLEAN": pa.bool_(),
-    "DOUBLE": pa.float64(),
-    "JSONB": pa.string(),
-    "DATE": pa.date32(),
-    "TIMESTAMP": pa.timestamp("us", tz="UTC"),
-}
-
-
-@cache
-def arrow_schema(table: Any) -> pa.Schema:
-    """The Arrow schema of a warehouse table (integers wide, documents as JSON text)."""
-    return pa.schema([(c.name, _ARROW_TYPES[str(c.type).split()[0]]) for c in table.columns])
-
-
-RAW_SCHEMA = arrow_schema(match_raw)
-MATCH_SCHEMA = arrow_schema(match)
-ODDS_SCHEMA = arrow_schema(match_odds)
-
-
-@dataclass(frozen=True)
-class SetAside:
-    """A match of a payload that is not let into the tables: no true match looks like it."""
-
-    match_id: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"match {self.match_id}: {self.reason}"
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A fault of a part of the source, and the tournaments that may lack matches for it."""
-
-    tournament_ids: frozenset[int]
-    fault: str
-
-
-@dataclass(frozen=True)
-class ParsedDay:
-    """One day's rows, as Arrow tables with the columns of the warehouse tables of those names.
-
-    ``fetched_at`` is when the source first sent this payload. ``new_fields`` are fields of the feed
-    that no column holds, ``missing_fields`` known ones that no match of a day with matches has.
-    What is known of a match that is set aside, or that a gap hides, stays as it is.
-    """
-
-    day: date
-    payload_key: str
-    fetched_at: datetime
-    raw: pa.Table
-    match: pa.Table
-    odds: pa.Table
-    new_fields: tuple[str, ...] = ()
-    missing_fields: tuple[str, ...] = ()
-    set_aside: tuple[SetAside, ...] = ()
-    gaps: tuple[Gap, ...] = ()
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the source could tell every match of the day."""
-        return not any(gap.tournament_ids for gap in self.gaps)
-
-
 #: What a payload may hold where nobody says otherwise.
 DEFAULT_LIMITS = FeedLimits()
 

@@ -10,9 +10,10 @@ from soccer_assets.feed.faults import FeedFault
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.ingestion.clock_ahead import file_as_of_now, of_the_future
 from soccer_assets.ingestion.ingest import parse_archived
-from soccer_assets.ingestion.parsing import DEFAULT_LIMITS, ParsedDay
+from soccer_assets.ingestion.parsing import DEFAULT_LIMITS
 from soccer_assets.storage.archive import ArchivedPayload, PayloadArchive
 from soccer_assets.warehouse.load import LoadResult, load_in_transaction
+from soccer_assets.warehouse.rows import ParsedDay
 from soccer_assets.warehouse.schema import (
     LOCK_KEY,
     SCHEMA,

@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from soccer_assets.files import naming
-from soccer_assets.ingestion.parsing import arrow_schema
 from soccer_assets.lake.manifest import (
     FOLDER,
     MANIFEST_KEY,
@@ -36,6 +35,7 @@ from soccer_assets.lake.manifest import (
 from soccer_assets.storage.store import ObjectStore
 from soccer_assets.warehouse.copying import copy_rows, parse_rows
 from soccer_assets.warehouse.ingested_days import loads_fingerprint
+from soccer_assets.warehouse.rows import arrow_schema
 from soccer_assets.warehouse.schema import EXPORT_LOCK_KEY, SCHEMA
 
 #: Months that are on their way at once, each in a thread with a connection of its own.

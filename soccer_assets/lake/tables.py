@@ -8,9 +8,9 @@ from hashlib import sha256
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from soccer_assets.ingestion.parsing import arrow_schema
 from soccer_assets.lake.manifest import TABLES, Manifest, MonthFile, describe_schema
 from soccer_assets.storage.store import ObjectStore
+from soccer_assets.warehouse.rows import arrow_schema
 
 #: Files that are read at once: their way from S3 takes longer than their parsing.
 READERS = 4

@@ -18,7 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from soccer_assets.ingestion.parsing import MAX_BIGINT, MAX_SCORE
+from soccer_assets.feed.fields import MAX_BIGINT, MAX_SCORE
 
 REQUIRED_COLUMNS = (
     "match_id",

@@ -26,7 +26,7 @@ from psycopg2.extras import execute_values
 
 from soccer_assets.clock import CLOCKS_DISAGREE_BY, utc_now
 from soccer_assets.feed.faults import UnexpectedFault
-from soccer_assets.ingestion.parsing import ParsedDay
+from soccer_assets.warehouse.rows import ParsedDay
 from soccer_assets.warehouse.schema import (
     BOOKKEEPING,
     LOCK_KEY,

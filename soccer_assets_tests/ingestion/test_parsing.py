@@ -13,16 +13,14 @@ from soccer_assets.feed.faults import PayloadFault
 from soccer_assets.feed.fields import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
 from soccer_assets.feed.payload import day_feed
 from soccer_assets.ingestion.parsing import (
-    MATCH_SCHEMA,
     NOT_NULL,
-    RAW_SCHEMA,
     REQUIRED_HEADER,
     REQUIRED_MATCH,
-    ParsedDay,
     content_hash,
     parse_day,
 )
 from soccer_assets.simulator.leagues import LeagueSimulator
+from soccer_assets.warehouse.rows import MATCH_SCHEMA, RAW_SCHEMA, ParsedDay
 from soccer_assets.warehouse.schema import RAW_FIELDS, match, match_raw
 from soccer_assets_tests.conftest import REAL_DATA
 from soccer_assets_tests.feed_days import DAY, FETCHED, a_match, a_payload, any_json, finished

@@ -6,13 +6,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from soccer_assets.ingestion.parsing import arrow_schema
 from soccer_assets.lake.export import ExportResult
 from soccer_assets.lake.manifest import Manifest, read_manifest
 from soccer_assets.lake.parity import compare_with_database
 from soccer_assets.lake.tables import read_table
 from soccer_assets.storage.store import ObjectStore
 from soccer_assets.warehouse.load import load_days
+from soccer_assets.warehouse.rows import arrow_schema
 from soccer_assets.warehouse.schema import match, match_raw
 from soccer_assets_tests.feed_days import FETCHED, finished, parsed
 

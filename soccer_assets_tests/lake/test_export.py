@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from soccer_assets.feed.faults import PayloadFault
-from soccer_assets.ingestion.parsing import arrow_schema, parse_day
+from soccer_assets.ingestion.parsing import parse_day
 from soccer_assets.lake import export
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import (
@@ -40,6 +40,7 @@ from soccer_assets.lake.tables import (
 from soccer_assets.storage.store import LocalStore, ObjectStore
 from soccer_assets.warehouse.copying import copy_rows
 from soccer_assets.warehouse.load import load_days
+from soccer_assets.warehouse.rows import arrow_schema
 from soccer_assets.warehouse.schema import match, match_raw
 from soccer_assets_tests.feed_days import (
     FETCHED,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
-from soccer_assets.ingestion.parsing import MAX_SCORE
+from soccer_assets.feed.fields import MAX_SCORE
 from soccer_assets.sources.football_data.faults import FileFault
 from soccer_assets.sources.football_data.leagues import (
     EXTRA_BY_COUNTRY,

@@ -19,10 +19,9 @@ from typing import Any, Self
 import orjson
 
 from soccer_assets.clock import utc_now
-from soccer_assets.feed.fields import FeedStatus, Sex
+from soccer_assets.feed.fields import GAPS_FIELD, FeedStatus, Sex
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.feed.payload import Row, day_feed, header_row, match_row, winner
-from soccer_assets.ingestion.parsing import GAPS_FIELD
 from soccer_assets.sources.football_data.client import BASE_URL, FootballDataClient
 from soccer_assets.sources.football_data.faults import FileFault, FootballDataFault
 from soccer_assets.sources.football_data.leagues import (

@@ -14,8 +14,9 @@ from typing import Any
 
 import orjson
 
-from soccer_assets.ingestion.parsing import ParsedDay, parse_day
+from soccer_assets.ingestion.parsing import parse_day
 from soccer_assets.sources.football_data.source import FootballDataSource
+from soccer_assets.warehouse.rows import ParsedDay
 
 Row = Mapping[str, object]
 
