@@ -9,10 +9,9 @@ before it have moved them.
 from dataclasses import dataclass
 from math import exp, log10
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from soccer_assets.arrays import BoolArray, IntArray
 from soccer_assets.features.params import RatingParams
 
 ELO_START = 1500.0
@@ -41,15 +40,15 @@ class MatchLog:
     ``home_goals``, ``away_goals``: -1 where the match has no result yet.
     """
 
-    seconds: NDArray[np.int64]
-    home: NDArray[np.int64]
-    away: NDArray[np.int64]
-    league: NDArray[np.int64]
-    home_goals: NDArray[np.int64]
-    away_goals: NDArray[np.int64]
+    seconds: IntArray
+    home: IntArray
+    away: IntArray
+    league: IntArray
+    home_goals: IntArray
+    away_goals: IntArray
 
     @property
-    def played(self) -> NDArray[np.bool_]:
+    def played(self) -> BoolArray:
         return self.home_goals >= 0
 
 

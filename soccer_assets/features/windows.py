@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from soccer_assets.arrays import FloatArray, IntArray
+
+Floats = FloatArray
+Ints = IntArray
 
 
 @dataclass(frozen=True)

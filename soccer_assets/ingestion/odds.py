@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from soccer_assets.arrays import FloatArray
 
 #: Codes that end in C by themselves.
 _ENDING_IN_C = frozenset({"VC"})
@@ -76,7 +78,7 @@ def _price(text: str) -> float:
 
 def implied_probabilities(
     odds: ArrayLike, method: Literal["power", "proportional"] = "power"
-) -> NDArray[np.float64]:
+) -> FloatArray:
     """Probabilities of the outcomes, with the bookmaker's margin removed.
 
     ``power``: p_i = (1 / o_i) ** k, with the k that makes them sum to one. Takes more margin off
@@ -103,7 +105,7 @@ def implied_probabilities(
     return inverse / inverse.sum(axis=-1, keepdims=True)
 
 
-def _exponents(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+def _exponents(logs: FloatArray) -> FloatArray:
     """k with sum(exp(k * logs)) = 1, by bisection: the sum falls from the number of outcomes."""
     low = np.zeros(logs.shape[:-1])
     high = np.ones(logs.shape[:-1])

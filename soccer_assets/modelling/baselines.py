@@ -4,9 +4,8 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from soccer_assets.arrays import FloatArray, IntArray
 
 ELO_COLUMN = "elo_difference"
 ELO_UNIT = 400.0
@@ -92,13 +91,13 @@ class EloOrderedLogit:
         return np.where(np.isfinite(elo), elo, self.mean_elo) / ELO_UNIT
 
 
-def _outcomes(dataset: pd.DataFrame) -> NDArray[np.int64]:
+def _outcomes(dataset: pd.DataFrame) -> IntArray:
     if len(dataset) == 0:
         raise ValueError("a baseline cannot be fitted on no rows")
     return dataset["outcome"].to_numpy(dtype=np.int64)
 
 
-def _thresholds_of_frequencies(outcomes: NDArray[np.int64]) -> tuple[float, float]:
+def _thresholds_of_frequencies(outcomes: IntArray) -> tuple[float, float]:
     """The two cuts that give the (smoothed) class frequencies when Elo says nothing."""
     shares = (np.bincount(outcomes, minlength=3) + 1.0) / (len(outcomes) + 3.0)
     away, not_home = shares[2], shares[2] + shares[1]
@@ -106,7 +105,7 @@ def _thresholds_of_frequencies(outcomes: NDArray[np.int64]) -> tuple[float, floa
 
 
 def _negative_log_likelihood(
-    parameters: FloatArray, x: FloatArray, outcomes: NDArray[np.int64]
+    parameters: FloatArray, x: FloatArray, outcomes: IntArray
 ) -> tuple[float, FloatArray]:
     """Mean negative log-likelihood and its gradient in (cut_away, log gap, slope).
 

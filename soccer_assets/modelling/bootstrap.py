@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from soccer_assets.arrays import FloatArray, IntArray
 
 CHUNK_ELEMENTS = 1_000_000
 """Resampled values held in memory at once."""
@@ -62,9 +62,7 @@ def paired_bootstrap(
     return PairedComparison(float(difference.mean()), float(low), float(high), better, len(a))
 
 
-def _units(
-    difference: FloatArray, blocks: ArrayLike | None
-) -> tuple[FloatArray, NDArray[np.int64] | None]:
+def _units(difference: FloatArray, blocks: ArrayLike | None) -> tuple[FloatArray, IntArray | None]:
     """What is resampled: the sum of differences and, when blocked, the size of each unit."""
     if blocks is None:
         return difference, None
@@ -78,7 +76,7 @@ def _units(
 
 def _resampled_means(
     sums: FloatArray,
-    sizes: NDArray[np.int64] | None,
+    sizes: IntArray | None,
     draws: int,
     rng: np.random.Generator,
 ) -> FloatArray:

@@ -3,11 +3,10 @@
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from soccer_assets.arrays import FloatArray, IntArray
 from soccer_assets.modelling.metrics import validated, validated_probabilities
-
-FloatArray = NDArray[np.float64]
 
 LOG_FLOOR = 1e-9
 """Probabilities are raised to this before their logarithm."""
@@ -65,7 +64,7 @@ def _softmax(logits: FloatArray) -> FloatArray:
 
 
 def _penalised_loss(
-    parameters: FloatArray, logs: FloatArray, outcomes: NDArray[np.int64], ridge: float
+    parameters: FloatArray, logs: FloatArray, outcomes: IntArray, ridge: float
 ) -> tuple[float, FloatArray]:
     """The penalised loss divided by n, and its gradient in (scale, bias)."""
     scale, bias = parameters[:3], parameters[3:]

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from soccer_assets.arrays import FloatArray, IntArray
 from soccer_assets.modelling.gates import CLASS_PRIOR, ELO_LOGIT
 from soccer_assets.modelling.holdout import losses_of, outcomes_of, probabilities_of, system_rows
 from soccer_assets.modelling.metrics import per_match_log_loss
@@ -13,7 +13,7 @@ from soccer_assets.modelling.registry import ModelRegistry, Version
 from soccer_assets.modelling.tracking import Unusable
 from soccer_assets.modelling.train import MODEL
 
-Floats = NDArray[np.float64]
+Floats = FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Comparison:
     matches: pd.DataFrame
     """The version's holdout rows, context columns included."""
     probabilities: Floats
-    outcomes: NDArray[np.int64]
+    outcomes: IntArray
     losses: Floats
     baseline_losses: dict[str, Floats]
     champion_losses: Floats | None
@@ -31,7 +31,7 @@ class Comparison:
     cannot be used."""
     champion_fault: str | None
     """Why the champion cannot be used."""
-    weeks: NDArray[np.int64]
+    weeks: IntArray
     """Week of each kick-off: matches of one week are resampled together."""
 
 

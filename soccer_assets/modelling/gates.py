@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field
 
+from soccer_assets.arrays import BoolArray, FloatArray, IntArray
 from soccer_assets.modelling.baselines import ELO_COLUMN
 from soccer_assets.modelling.bootstrap import PairedComparison, paired_bootstrap
 from soccer_assets.modelling.metrics import (
@@ -22,8 +23,6 @@ from soccer_assets.modelling.metrics import (
     per_match_log_loss,
     validated,
 )
-
-FloatArray = NDArray[np.float64]
 
 CLASS_PRIOR, ELO_LOGIT = "class_prior", "elo_ordered_logit"
 
@@ -239,7 +238,7 @@ def champion_gate(
     outcomes: ArrayLike,
     baseline_losses: Mapping[str, ArrayLike],
     champion_losses: ArrayLike | None,
-    slices: Mapping[str, NDArray[np.bool_]] | None = None,
+    slices: Mapping[str, BoolArray] | None = None,
     params: GateParams | None = None,
     blocks: ArrayLike | None = None,
     *,
@@ -381,7 +380,7 @@ def _better_than_champion(
     )
 
 
-def _calibrated(p: FloatArray, y: NDArray[np.int64], limits: GateParams) -> Criterion:
+def _calibrated(p: FloatArray, y: IntArray, limits: GateParams) -> Criterion:
     observed = ece(p, y)
     ceiling = ece_noise_ceiling(p, limits.ece_quantile, limits.ece_draws, limits.seed)
     allowed = math.hypot(limits.ece_limit, ceiling)
@@ -397,7 +396,7 @@ def _calibrated(p: FloatArray, y: NDArray[np.int64], limits: GateParams) -> Crit
 def _slices_hold(
     losses: FloatArray,
     prior: FloatArray,
-    slices: Mapping[str, NDArray[np.bool_]],
+    slices: Mapping[str, BoolArray],
     limits: GateParams,
     blocks: ArrayLike | None,
 ) -> list[Criterion]:

@@ -9,11 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from soccer_assets.arrays import FloatArray, IntArray
 from soccer_assets.modelling.metrics import per_match_log_loss
-
-FloatArray = NDArray[np.float64]
 
 CONTEXT = ("tournament_id", "sex", "elo_difference")
 PROBABILITY_COLUMNS = ["p_home", "p_draw", "p_away"]
@@ -44,7 +42,7 @@ def probabilities_of(table: pd.DataFrame, system: str) -> FloatArray:
     return system_rows(table, system)[PROBABILITY_COLUMNS].to_numpy(dtype=np.float64)
 
 
-def outcomes_of(table: pd.DataFrame, system: str) -> NDArray[np.int64]:
+def outcomes_of(table: pd.DataFrame, system: str) -> IntArray:
     """int64 (matches,), the same for every system."""
     return system_rows(table, system)["outcome"].to_numpy(dtype=np.int64)
 

@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from soccer_assets.arrays import FloatArray, IntArray
 
 CLASSES = ("home", "draw", "away")
 CALIBRATION_BINS = 15

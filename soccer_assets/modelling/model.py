@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from soccer_assets.arrays import FloatArray
 from soccer_assets.modelling.calibration import VectorScaling
 from soccer_assets.modelling.estimators import Estimator, Matrix
-
-FloatArray = NDArray[np.float64]
 
 PROBABILITY_FLOOR = 1e-6
 """No outcome is ever given less."""

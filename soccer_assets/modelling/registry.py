@@ -9,10 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from soccer_assets.arrays import FloatArray
 from soccer_assets.modelling.gates import Verdict
 from soccer_assets.modelling.mlflow_service import Unusable, connect, explained, is_gone
 from soccer_assets.modelling.mlflow_sqlite import artifact_root
@@ -257,7 +256,7 @@ class ModelRegistry:
             raise Unusable(f"{version} was not made by a training here: it is no OutcomeModel")
         return model
 
-    def predict(self, version: Version, frame: pd.DataFrame) -> NDArray[np.float64]:
+    def predict(self, version: Version, frame: pd.DataFrame) -> FloatArray:
         """What ``OutcomeModel.predict_proba`` of the version's model gives."""
         model = self.load(version)
         try:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from soccer_assets.arrays import IntArray
 from soccer_assets.modelling.estimators import Estimator, Matrix, Validation, make_estimator
 from soccer_assets.modelling.metrics import per_match_log_loss, rps
 from soccer_assets.modelling.params import TrainingParams
@@ -17,7 +17,7 @@ EARLY_STOPPING_SHARE = 0.15
 
 def cross_validate(
     matrix: Matrix,
-    outcomes: NDArray[np.int64],
+    outcomes: IntArray,
     kickoff: pd.Series,
     params: TrainingParams,
     progress: Callable[[str], None],
@@ -74,9 +74,9 @@ def best_candidate(cv: pd.DataFrame) -> str:
 def sized_fit(
     estimator: Estimator,
     matrix: Matrix,
-    outcomes: NDArray[np.int64],
-    train: NDArray[np.int64],
-    validation: NDArray[np.int64],
+    outcomes: IntArray,
+    train: IntArray,
+    validation: IntArray,
     sizing_rows: int,
 ) -> Estimator:
     """Find the size on ``validation``, then fit that size on ``train`` and ``validation``.

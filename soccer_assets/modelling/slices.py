@@ -2,9 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-BoolArray = NDArray[np.bool_]
+from soccer_assets.arrays import BoolArray
 
 ELO_GAP_BANDS = {
     "elo_gap<75": (0.0, 75.0),

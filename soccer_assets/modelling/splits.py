@@ -10,10 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
+from soccer_assets.arrays import BoolArray, IntArray
 
 
 class TooFewRows(ValueError):

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from soccer_assets.arrays import FloatArray, IntArray
 from soccer_assets.modelling.baselines import ELO_COLUMN, ClassPrior, EloOrderedLogit
 from soccer_assets.modelling.calibration import VectorScaling
 from soccer_assets.modelling.estimators import Matrix, make_estimator
@@ -23,14 +23,12 @@ from soccer_assets.modelling.holdout import holdout_table, losses_of
 from soccer_assets.modelling.metrics import Scorecard, scorecard
 from soccer_assets.modelling.model import MissingFeatures, OutcomeModel, feature_matrix
 from soccer_assets.modelling.params import TrainingParams
+from soccer_assets.modelling.profile import ReferenceProfile
 from soccer_assets.modelling.selection import best_candidate, cross_validate, sized_fit
 from soccer_assets.modelling.splits import TimeSplit, latest, time_ordered_split, utc_kickoffs
-from soccer_assets.monitoring.drift import ReferenceProfile
 
 __all__ = ["PartBounds", "TrainingParams", "TrainingResult", "train"]
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 MODEL, CLASS_PRIOR, ELO_LOGIT, LOGISTIC = "model", "class_prior", "elo_ordered_logit", "logistic"
 """The systems every training reports on."""

@@ -10,88 +10,26 @@ what remains must also be beyond chance. Both take the live rows as independent;
 weekend are not, so judge several weeks at once.
 """
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from soccer_assets.arrays import FloatArray
+from soccer_assets.modelling.profile import (
+    QUANTILE_LEVELS,
+    FeatureProfile,
+    ReferenceProfile,
+    bin_of,
+    column_values,
+    require_columns,
+)
 
-DEFAULT_BINS = 10
-QUANTILE_LEVELS = (np.arange(100) + 0.5) / 100
-"""Levels at which two quantile functions are compared for the Wasserstein distance."""
 SHARE_FLOOR = 1e-6
 CHANCE_LEVEL = 1e-3
 """How rarely chance alone may call one feature drifted."""
-
-
-@dataclass(frozen=True)
-class FeatureProfile:
-    """One feature over the reference rows."""
-
-    n: int
-    """Rows in which it was known."""
-    missing_share: float
-    mean: float
-    sd: float
-    """Population standard deviation; mean and sd are NaN when it was never known."""
-    edges: tuple[float, ...]
-    """Rising upper edges of all bins but the last, which is open; a bin holds its upper edge."""
-    shares: tuple[float, ...]
-    """Share of the known rows in each bin: one more than edges."""
-    quantiles: tuple[float, ...]
-    """Values at ``QUANTILE_LEVELS``."""
-
-
-@dataclass(frozen=True)
-class ReferenceProfile:
-    """What the features looked like when the model was trained."""
-
-    rows: int
-    features: dict[str, FeatureProfile]
-
-    @classmethod
-    def build(
-        cls, frame: pd.DataFrame, features: Sequence[str], bins: int = DEFAULT_BINS
-    ) -> "ReferenceProfile":
-        """Profile ``features`` of the training rows ``frame``.
-
-        Raises ``ValueError`` on no rows, ``bins`` < 2 or an absent column.
-        """
-        if len(frame) == 0:
-            raise ValueError("a reference profile cannot be built from no rows")
-        if bins < 2:
-            raise ValueError(f"bins must be at least 2, got {bins}")
-        _require_columns(frame, features)
-        profiles = {name: _profile(_values(frame, name), bins) for name in features}
-        return cls(len(frame), profiles)
-
-    def to_json(self) -> str:
-        """A JSON object; NaN is written as null."""
-        document = {
-            "rows": self.rows,
-            "features": {
-                name: {key: _without_nan(value) for key, value in asdict(profile).items()}
-                for name, profile in self.features.items()
-            },
-        }
-        return json.dumps(document, allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The inverse of :meth:`to_json`; raises ``ValueError`` on anything else."""
-        try:
-            document = json.loads(text)
-            features = {
-                name: _profile_of_document(fields) for name, fields in document["features"].items()
-            }
-            return cls(int(document["rows"]), features)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a reference profile: {error!r}") from error
 
 
 @dataclass(frozen=True)
@@ -178,10 +116,10 @@ def feature_drift(
     """
     limits = thresholds or DriftThresholds()
     judged = [name for name in profile.features if name not in limits.ignored]
-    _require_columns(live, judged)
+    require_columns(live, judged)
     rows = [
         {"feature": name}
-        | _compare(profile.features[name], _values(live, name), profile.rows, limits)
+        | _compare(profile.features[name], column_values(live, name), profile.rows, limits)
         for name in judged
     ]
     columns = ["feature", "n_live", "psi", "wasserstein", "missing_shift", "drifted"]
@@ -240,7 +178,7 @@ def _psi_drift(
     from scipy.stats import chi2
 
     shares = np.asarray(reference.shares)
-    counts = np.bincount(_bin_of(known, reference.edges), minlength=len(shares))
+    counts = np.bincount(bin_of(known, reference.edges), minlength=len(shares))
     used = (shares > 0) | (counts > 0)
     bins = int(used.sum())
     # Half a row in every bin on both sides (Jeffreys): the logarithm of an empty bin is what makes
@@ -281,52 +219,3 @@ def _missing_drift(
     deviation = np.sqrt(pooled * (1.0 - pooled) * (1.0 / n_live + 1.0 / n_reference))
     beyond_chance = abs(shift) > norm.isf(CHANCE_LEVEL / 2.0) * deviation
     return shift, bool(abs(shift) > limits.missing_shift and beyond_chance)
-
-
-def _profile(values: FloatArray, bins: int) -> FeatureProfile:
-    known = values[np.isfinite(values)]
-    missing_share = 1.0 - len(known) / len(values)
-    if len(known) == 0:
-        return FeatureProfile(0, missing_share, float("nan"), float("nan"), (), (), ())
-    edges = np.unique(np.quantile(known, np.linspace(0.0, 1.0, bins + 1)[1:-1]))
-    rising = tuple(edges.tolist())
-    counts = np.bincount(_bin_of(known, rising), minlength=len(edges) + 1)
-    return FeatureProfile(
-        n=len(known),
-        missing_share=missing_share,
-        mean=float(known.mean()),
-        sd=float(known.std()),
-        edges=rising,
-        shares=tuple((counts / len(known)).tolist()),
-        quantiles=tuple(np.quantile(known, QUANTILE_LEVELS).tolist()),
-    )
-
-
-def _bin_of(values: FloatArray, edges: tuple[float, ...]) -> NDArray[np.int64]:
-    return np.searchsorted(np.asarray(edges), values, side="left")
-
-
-def _values(frame: pd.DataFrame, name: str) -> FloatArray:
-    return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _require_columns(frame: pd.DataFrame, features: Sequence[str]) -> None:
-    absent = [name for name in features if name not in frame.columns]
-    if absent:
-        raise ValueError(f"columns to compare are absent: {', '.join(absent)}")
-
-
-def _without_nan(value: Any) -> Any:
-    return None if isinstance(value, float) and np.isnan(value) else value
-
-
-def _profile_of_document(fields: dict[str, Any]) -> FeatureProfile:
-    return FeatureProfile(
-        n=int(fields["n"]),
-        missing_share=float(fields["missing_share"]),
-        mean=float("nan") if fields["mean"] is None else float(fields["mean"]),
-        sd=float("nan") if fields["sd"] is None else float(fields["sd"]),
-        edges=tuple(map(float, fields["edges"])),
-        shares=tuple(map(float, fields["shares"])),
-        quantiles=tuple(map(float, fields["quantiles"])),
-    )

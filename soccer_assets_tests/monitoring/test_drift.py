@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
+from soccer_assets.modelling.profile import ReferenceProfile
 from soccer_assets.monitoring.drift import (
     DriftThresholds,
-    ReferenceProfile,
     drift_report,
     expected_psi,
     feature_drift,
