@@ -45,9 +45,10 @@ test-all: $(STAMP) ## Run every test, the slow ones too
 bench: $(STAMP) ## Measure against plain ways to do the same; writes benchmarks/results.md (10 minutes)
 	@$(BIN)/python -m benchmarks
 
-lint: $(STAMP) ## Lint, check formatting and types
+lint: $(STAMP) ## Lint, check formatting, imports and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
 	@$(BIN)/python -m soccer_assets.documentation --check
 
