@@ -344,7 +344,9 @@ def _check_source() -> None:
     from soccer_assets.storage.opening import open_lake
     from soccer_assets.warehouse.connection import get_engine
 
-    claim(get_settings().source_name, get_engine(), PayloadArchive(open_lake()))
+    settings = get_settings()
+    lake = open_lake(settings.lake, settings.s3_endpoint_url, settings.aws_region)
+    claim(settings.source_name, get_engine(), PayloadArchive(lake))
 
 
 def _check_training() -> None:

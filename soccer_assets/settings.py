@@ -173,8 +173,9 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """What a child process is given beside the inherited environment, so that every setting
-        means to it what it means here, in whatever folder it runs."""
-        given = {
+        means to it what it means here, in whatever folder it runs. The lake is always among it,
+        for those that know no defaults."""
+        given = {"LAKE_URI": self.lake} | {
             name.upper(): _text(getattr(self, name))
             for name in self.model_fields_set | {"soccer_home"}
             if getattr(self, name) is not None

@@ -17,7 +17,6 @@ from soccer_assets.params import load_params
 from soccer_assets.resources import make_resources
 from soccer_assets.settings import get_settings
 from soccer_assets.simulator.server import FeedServer
-from soccer_assets.storage.opening import open_lake
 from soccer_assets.storage.store import ObjectStore
 from soccer_assets.warehouse.connection import database_url as configured_database_url
 from soccer_assets.warehouse.connection import get_engine
@@ -175,7 +174,7 @@ def platform(
 
 def forget_environment() -> None:
     """Have the next use of the settings, and of what hangs on them, read the environment anew."""
-    for cached in (get_settings, load_params, configured_database_url, get_engine, open_lake):
+    for cached in (get_settings, load_params, configured_database_url, get_engine):
         cached.cache_clear()
 
 

@@ -1,4 +1,8 @@
-"""A version of the code that a module runs: the hash of every project module it imports."""
+"""A version of the code that a module runs: the hash of every project module it imports.
+
+What is hashed is the syntax tree, without docstrings: comments, layout and words change nothing. It is
+written out here, and not by ``ast.dump``, whose text differs between versions of Python.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -6,17 +10,18 @@ from functools import lru_cache
 from hashlib import sha256
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
+from typing import Any
 
 PACKAGE = "soccer_assets"
 
 
 def code_version(module: str) -> str:
-    """A digest (16 hex digits) over the sources of ``module`` and all it imports of this project,
-    directly or not. An edit anywhere in them changes it; nothing else does."""
+    """A digest (16 hex digits) over the code of ``module`` and all it imports of this project,
+    directly or not. An edit of the code anywhere in them changes it; nothing else does."""
     digest = sha256()
     for name in sorted(import_closure(module)):
         digest.update(name.encode())
-        digest.update(_source(name))
+        digest.update(repr(_content(ast.parse(_source(name)))).encode())
     return digest.hexdigest()[:16]
 
 
@@ -49,6 +54,31 @@ def _path(name: str) -> Path | None:
     module = Path(spec.origin).parent.parent.joinpath(*name.split("."))
     files = (module / "__init__.py", module.with_suffix(".py"))
     return next((file for file in files if file.is_file()), None)
+
+
+def _content(node: Any) -> Any:
+    """A syntax tree as nested tuples: kinds of nodes, and what is in them."""
+    if isinstance(node, list):
+        return tuple(map(_content, node))
+    if not isinstance(node, ast.AST):
+        return node
+    fields = {
+        name: value
+        for name, value in ast.iter_fields(node)
+        # Newer versions of Python have more fields, empty where the code needs none of them.
+        if value not in (None, []) and name not in ("ctx", "kind", "type_comment", "type_ignores")
+    }
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 has empty texts between the others
+        fields["values"] = [
+            part for part in node.values if not (isinstance(part, ast.Constant) and not part.value)
+        ]
+    if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+        fields["body"] = fields["body"][1:]
+    content = tuple((name, _content(value)) for name, value in sorted(fields.items()))
+    return type(node).__name__, content
+
+
+_DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def _source(name: str) -> bytes:

@@ -1,9 +1,7 @@
-"""The configured lake."""
+"""How a lake is opened."""
 
-from functools import lru_cache
 from typing import Any
 
-from soccer_assets.settings import get_settings
 from soccer_assets.storage.store import ObjectStore, open_store
 
 #: How often a request to S3 that times out, breaks off, is throttled or meets a server's error is
@@ -11,7 +9,7 @@ from soccer_assets.storage.store import ObjectStore, open_store
 S3_RETRIES = 8
 
 
-def client_options(endpoint_url: str | None, region: str) -> dict[str, Any]:
+def client_options(endpoint_url: str | None, region: str | None) -> dict[str, Any]:
     """How every client of the lake is made, in the words of Dagster's S3 resource.
 
     Credentials come from the usual ``AWS_*`` variables.
@@ -19,7 +17,7 @@ def client_options(endpoint_url: str | None, region: str) -> dict[str, Any]:
     return {"endpoint_url": endpoint_url, "region_name": region, "max_attempts": S3_RETRIES}
 
 
-def s3_client(endpoint_url: str | None, region: str) -> Any:
+def s3_client(endpoint_url: str | None, region: str | None) -> Any:
     """A boto3 client for code that knows no Dagster."""
     from boto3.session import Session
     from botocore.config import Config
@@ -29,10 +27,8 @@ def s3_client(endpoint_url: str | None, region: str) -> Any:
     return Session().client("s3", config=Config(retries=retries), **options)
 
 
-@lru_cache(maxsize=1)
-def open_lake() -> ObjectStore:
-    """The store at ``LAKE_URI``."""
-    settings = get_settings()
-    if not settings.lake.startswith("s3://"):
-        return open_store(settings.lake)
-    return open_store(settings.lake, s3_client(settings.s3_endpoint_url, settings.aws_region))
+def open_lake(uri: str, endpoint_url: str | None = None, region: str | None = None) -> ObjectStore:
+    """The store at ``uri``, a path or ``s3://bucket/prefix``."""
+    if not uri.startswith("s3://"):
+        return open_store(uri)
+    return open_store(uri, s3_client(endpoint_url, region))

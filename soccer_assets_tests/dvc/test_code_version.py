@@ -1,7 +1,9 @@
 """The code version of a module changes with every module it can run, and with nothing else."""
 
+import ast
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
@@ -61,21 +63,21 @@ def test_an_edit_of_a_module_it_imports_changes_the_version(
     package: str, edit: Edit, file: str
 ) -> None:
     before = code_version(f"{package}.stage")
-    edit(file, "# edited\n")
+    edit(file, "EDITED = 1\n")
     assert code_version(f"{package}.stage") != before
 
 
 @pytest.mark.parametrize("file", ["unrelated", "domain/unused"])
 def test_an_edit_of_another_module_does_not(package: str, edit: Edit, file: str) -> None:
     before = code_version(f"{package}.stage")
-    edit(file, "# edited\n")
+    edit(file, "EDITED = 1\n")
     assert code_version(f"{package}.stage") == before
 
 
 def test_a_new_import_brings_its_module_in(package: str, edit: Edit) -> None:
     edit("domain/tables", "from {pkg}.domain.unused import SPARE\n")
     before = code_version(f"{package}.stage")
-    edit("domain/unused", "# edited\n")
+    edit("domain/unused", "EDITED = 1\n")
     assert code_version(f"{package}.stage") != before
 
 
@@ -87,21 +89,88 @@ def test_versions_are_stable_and_differ_between_modules(package: str) -> None:
     assert code_version(f"{package}.unrelated") != version
 
 
-def test_the_stages_of_the_pipeline_depend_on_what_they_run() -> None:
-    closures = {
-        stage.name: import_closure(f"soccer_assets.dvc.stages.{stage.name}")
-        for stage in read_stages()
+def test_comments_layout_and_docstrings_are_no_code(package: str, tmp_path: Path) -> None:
+    file = tmp_path / package / "stage.py"
+
+    def version(source: str) -> str:
+        file.write_text(source)
+        return code_version(f"{package}.stage")
+
+    plain = version("def double(x):\n    return [2 * x, 'a']\n")
+    same = '"""Said."""\n\n\ndef double(x):  # twice\n    """Said."""\n    return [\n        2*x, "a",\n    ]\n'
+    assert version(same) == plain
+    assert version("def double(x):\n    return [2 * x, 'b']\n") != plain
+    assert version("def double(y):\n    return [2 * y, 'a']\n") != plain
+    assert version("def double(x, /):\n    return [2 * x, 'a']\n") != plain
+
+
+def test_versions_are_the_same_in_every_version_of_python(package: str, tmp_path: Path) -> None:
+    (tmp_path / package / "stage.py").write_text(
+        "@cache\ndef f(a: int, *b, c=1.5, **d) -> str:\n    return f'{a!r:>{c}} {b}'\n"
+        "class C(dict):\n    x: int = -1\n    def g(self): pass\n"
+    )
+    tree = module._content(ast.parse((tmp_path / package / "stage.py").read_text()))
+    assert sha256(repr(tree).encode()).hexdigest()[:16] == "78e6f9312fba2800"
+
+
+LAKE = {
+    *("feed", "feed.fields", "feed.limits", "feed.states"),
+    *("lake", "lake.manifest", "lake.tables"),
+    *("storage", "storage.opening", "storage.store"),
+    *("warehouse", "warehouse.rows", "warehouse.schema"),
+}
+STAGES = {"dvc", "dvc.outs", "dvc.stages", "dvc.stages.io", "files"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "needs"),
+    [
+        ("finished", STAGES | LAKE | {"dvc.stages.matches"}),
+        ("fixtures", STAGES | LAKE | {"dvc.stages.matches"}),
+        (
+            "features",
+            STAGES
+            | {
+                "arrays",
+                "features",
+                *(f"features.{m}" for m in ("build", "params", "ratings", "windows")),
+            },
+        ),
+        ("dataset", STAGES),
+    ],
+)
+def test_a_stage_depends_on_what_it_runs_and_no_more(stage: str, needs: set[str]) -> None:
+    own = {"soccer_assets", f"soccer_assets.dvc.stages.{stage}"}
+    closure = import_closure(f"soccer_assets.dvc.stages.{stage}")
+    assert closure == own | {f"soccer_assets.{name}" for name in needs}
+
+
+@pytest.mark.parametrize("stage", [stage.name for stage in read_stages()])
+def test_a_new_setting_or_parameter_reruns_nothing(
+    stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, edited = module._source, []
+
+    def with_an_edit(name: str) -> bytes:
+        if name in ("soccer_assets.settings", "soccer_assets.params"):
+            edited.append(name)
+            return read(name) + b"\n\nNEW_SETTING = 1\n"
+        return read(name)
+
+    before = code_version(f"soccer_assets.dvc.stages.{stage}")
+    monkeypatch.setattr(module, "_source", with_an_edit)
+    assert code_version(f"soccer_assets.dvc.stages.{stage}") == before
+    assert code_version("soccer_assets.definitions")
+    assert edited  # of what the edit concerns, it is seen
+
+
+def test_every_stage_is_looked_at() -> None:
+    assert {stage.name for stage in read_stages()} == {
+        "finished",
+        "fixtures",
+        "features",
+        "dataset",
     }
-    assert "soccer_assets.features.ratings" in closures["features"]
-    assert "soccer_assets.features.windows" in closures["features"]
-    for name in ("finished", "fixtures"):
-        assert "soccer_assets.lake.tables" in closures[name]
-        assert "soccer_assets.lake.export" not in closures[name]
-        assert not {m for m in closures[name] if m.startswith("soccer_assets.features")}
-    for found in closures.values():
-        assert not {
-            m for m in found if m.startswith(("soccer_assets.modelling", "soccer_assets.assets"))
-        }
 
 
 def test_a_relative_import_is_followed_too(package: str, edit: Edit) -> None:

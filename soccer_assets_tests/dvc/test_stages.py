@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from soccer_assets.dvc import outs
 from soccer_assets.dvc.stages import dataset, features, finished, fixtures, io
 from soccer_assets.features.build import KEY_COLUMNS, build_features, feature_names
 from soccer_assets.lake.manifest import Manifest, MonthFile
@@ -30,7 +31,7 @@ def matches(reproduced: Reproduced) -> pd.DataFrame:
 def empty_lake(tmp_path: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace folder over a lake without any match, the current directory."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(io, "open_lake", lambda: store)
+    monkeypatch.setenv("LAKE_URI", store.uri)
     (tmp_path / "lake.json").write_bytes(Manifest().to_bytes())
     (tmp_path / "params.yaml").write_bytes(params_file().read_bytes())
     return tmp_path
@@ -100,7 +101,7 @@ def test_a_match_without_a_score_of_ninety_minutes_teaches_nothing(
     rows["home_score"] = rows["home_score"].astype("Int64").mask(rows["match_id"] == lost)
     (empty_lake / "lake.json").write_bytes(publish(store, rows).to_bytes())
     finished.main()
-    ids = set(pd.read_parquet(io.FINISHED)["match_id"])
+    ids = set(pd.read_parquet(outs.FINISHED)["match_id"])
     assert ids == set(read(reproduced, "finished")["match_id"]) - {lost}
 
 
@@ -119,10 +120,10 @@ def publish(store: LocalStore, rows: pd.DataFrame) -> Manifest:
 def test_an_empty_lake_makes_empty_outs(empty_lake: Path) -> None:
     for stage in (finished, fixtures, features, dataset):
         stage.main()
-    for path in (io.FINISHED, io.FIXTURES, io.FEATURES, io.DATASET):
+    for path in (outs.FINISHED, outs.FIXTURES, outs.FEATURES, outs.DATASET):
         assert len(pd.read_parquet(path)) == 0
-    assert list(pd.read_parquet(io.FEATURES).columns)[: len(KEY_COLUMNS)] == KEY_COLUMNS
-    meta = json.loads(io.FEATURES_META.read_text())
+    assert list(pd.read_parquet(outs.FEATURES).columns)[: len(KEY_COLUMNS)] == KEY_COLUMNS
+    meta = json.loads(outs.FEATURES_META.read_text())
     assert (meta["features_as_of"], meta["finished"], meta["fixtures"]) == (None, 0, 0)
 
 

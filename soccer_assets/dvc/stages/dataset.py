@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from soccer_assets.dvc.stages.io import DATASET, FEATURES, FINISHED, write_parquet
+from soccer_assets.dvc.outs import DATASET, FEATURES, FINISHED
+from soccer_assets.dvc.stages.io import write_parquet
 
 
 def main() -> None:

@@ -4,15 +4,19 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
-from soccer_assets.dvc.stages.io import FEATURES, FEATURES_META, FINISHED, FIXTURES, write_parquet
+from soccer_assets.dvc.outs import FEATURES, FEATURES_META, FINISHED, FIXTURES
+from soccer_assets.dvc.stages.io import write_parquet
 from soccer_assets.features.build import build_features, feature_names
+from soccer_assets.features.params import FeatureParams
 from soccer_assets.files import write_atomically
-from soccer_assets.params import load_params
 
 
 def main() -> None:
-    params = load_params(Path("params.yaml")).features
+    params = FeatureParams.model_validate(
+        yaml.safe_load(Path("params.yaml").read_text())["features"]
+    )
     finished, fixtures = pd.read_parquet(FINISHED), pd.read_parquet(FIXTURES)
     features = build_features(finished, fixtures, params)
     write_parquet(features, FEATURES)

@@ -1,6 +1,8 @@
 """Finished matches with a 90-minute score."""
 
-from soccer_assets.dvc.stages.io import FINISHED, read_matches, write_parquet
+from soccer_assets.dvc.outs import FINISHED
+from soccer_assets.dvc.stages.io import write_parquet
+from soccer_assets.dvc.stages.matches import read_matches
 
 COLUMNS = [
     "match_id",

@@ -1,6 +1,8 @@
 """Scheduled matches that the feed still shows, those that should have begun already among them."""
 
-from soccer_assets.dvc.stages.io import FIXTURES, read_matches, write_parquet
+from soccer_assets.dvc.outs import FIXTURES
+from soccer_assets.dvc.stages.io import write_parquet
+from soccer_assets.dvc.stages.matches import read_matches
 
 COLUMNS = [
     "match_id",
