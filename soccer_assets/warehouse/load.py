@@ -149,8 +149,13 @@ def _load(
     return replace(result, passed_over=tuple(sorted(older)))
 
 
+# No statistics can make a load slow: they are of yesterday, and those of a wrong moment would have one
+# table gone through for each row of another. So the tables of the warehouse are asked for given
+# matches or days only, by their indexes, and joined by hashes only.
+_BAD_PLANS = ("enable_seqscan", "enable_nestloop", "enable_mergejoin", "jit")
 _STAGING = (
     "SET LOCAL timezone = 'UTC';\n"
+    + "".join(f"SET LOCAL {kind} = off;\n" for kind in _BAD_PLANS)
     + "".join(
         f"CREATE TEMP TABLE IF NOT EXISTS stage_{table.name} (LIKE {SCHEMA}.{table.name})"
         " ON COMMIT DROP;\n"
@@ -290,12 +295,9 @@ def _apply(cursor: psycopg2.extensions.cursor, days: list[ParsedDay], shown: _Sh
     for day in days:
         if untold := shown.untold(day, set(day.match["match_id"].to_pylist())):
             cursor.execute(_AS_BEFORE, {"day": day.day, "ids": list(untold)})
-    cursor.execute("ANALYZE stage_match (match_id)")
     cursor.execute(_POOL)
     cursor.execute(_IS_CONTESTED)
     if cursor.fetchone() == (True,):
-        # Unless told how many there are, the planner may go through one table for each row of another.
-        cursor.execute("ANALYZE pool; ANALYZE stage_match_raw (match_id, feed_day)")
         cursor.execute(_SETTLE)
     cursor.execute(_NOTE_CHANGES)
     result = LoadResult(_upsert(cursor, match_raw), _upsert(cursor, match))
@@ -305,8 +307,7 @@ def _apply(cursor: psycopg2.extensions.cursor, days: list[ParsedDay], shown: _Sh
 
 
 _RANK = "array_position(ARRAY[{}], status)".format(", ".join(f"'{s}'" for s in STATUSES))
-# As arrays, which the planner takes for short: it goes by the indexes of the large tables then,
-# whatever its statistics say, and never through all their rows.
+# As arrays, by which the indexes of the large tables can be asked.
 _DAYS = "ANY (ARRAY(SELECT day FROM stage_day))"
 _TOUCHED = "ANY (ARRAY(SELECT match_id FROM touched))"
 #: The fetch and the payload that a step's change is owed to: its own day's, or the only one's.
@@ -336,23 +337,28 @@ def _shadow_moves(table: sa.Table) -> str:
         _CAUSE.format("fetched_at", "s.feed_day") if c.name == "changed_at" else f"s.{c.name}"
         for c in table.columns
     )
+    lost, returned = _of_pool("main", "place > 1"), _of_pool("shadow", "place = 1")
     return f"""
     INSERT INTO {SCHEMA}.{name}_shadow ({columns})
         SELECT {columns} FROM stage_{name} JOIN pool USING (match_id, feed_day)
         WHERE origin = 'stage' AND place > 1
         UNION ALL
-        SELECT {columns} FROM {SCHEMA}.{name} JOIN pool USING (match_id, feed_day)
-        WHERE origin = 'main' AND place > 1;
+        SELECT {columns} FROM {SCHEMA}.{name} WHERE match_id = {lost};
     DELETE FROM stage_{name} s USING pool p
         WHERE s.match_id = p.match_id AND s.feed_day = p.feed_day
           AND p.origin = 'stage' AND p.place > 1;
     INSERT INTO stage_{name} ({columns})
         SELECT {taken} FROM {SCHEMA}.{name}_shadow s JOIN pool USING (match_id, feed_day)
-        WHERE origin = 'shadow' AND place = 1;
+        WHERE match_id = {returned} AND origin = 'shadow' AND place = 1;
     DELETE FROM {SCHEMA}.{name}_shadow s USING pool p
-        WHERE s.match_id = p.match_id AND s.feed_day = p.feed_day
+        WHERE s.match_id = {returned}
+          AND s.match_id = p.match_id AND s.feed_day = p.feed_day
           AND p.origin = 'shadow' AND p.place = 1;
     """
+
+
+def _of_pool(origin: str, place: str) -> str:
+    return f"ANY (ARRAY(SELECT match_id FROM pool WHERE origin = '{origin}' AND {place}))"
 
 
 # The records of every match that the step touches: those of its days, and those that other days
@@ -389,7 +395,8 @@ SELECT m.match_id, s.changed_at, before.key, before.value, after.row -> before.k
 FROM stage_match s JOIN {SCHEMA}.match m USING (match_id)
 CROSS JOIN LATERAL (SELECT to_jsonb(s) AS row OFFSET 0) after
 CROSS JOIN LATERAL jsonb_each(to_jsonb(m)) before
-WHERE m.content_hash <> s.content_hash
+WHERE m.match_id = ANY (ARRAY(SELECT match_id FROM stage_match))
+  AND m.content_hash <> s.content_hash
   AND before.value <> after.row -> before.key AND before.key NOT IN ({_NOT_CONTENT})
 ORDER BY s.changed_at, s.feed_day, m.match_id, before.key
 """

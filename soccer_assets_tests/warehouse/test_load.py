@@ -345,24 +345,6 @@ def test_a_day_that_lacks_a_league_does_not_settle(engine: sa.Engine) -> None:
     assert settled_days(engine) == {DAY}
 
 
-def test_many_matches_that_move_between_days_do_not_hang_on_old_statistics(
-    engine: sa.Engine,
-) -> None:
-    """Tables were analyzed when they were tiny; a join row by row would take minutes."""
-    load_days(engine, [parsed(a_match(0))])
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in TABLES:
-            connection.execute(sa.text(f"ANALYZE {table}"))
-    many = range(1, 4001)
-    old, new = (
-        parsed(*map(a_match, many)),
-        parsed(*(a_match(n, DAYS[1]) for n in many), day=DAYS[1]),
-    )
-    load_days(engine, [old])
-    load_days(engine, [new])
-    assert {row["feed_day"] for row in rows(engine) if row["match_id"]} == {DAYS[1]}
-
-
 def test_a_day_that_settled_stays_settled(engine: sa.Engine) -> None:
     load_days(engine, [parsed(), parsed(day=DAYS[3])], datetime(2024, 3, 12, tzinfo=UTC))
     load_days(engine, [parsed()])
