@@ -52,8 +52,8 @@ def rebuild_warehouse(
     One transaction: readers see the old tables or the new ones (and wait meanwhile), and a crash
     changes nothing. The result is bit-equal to the tables that the payloads made when they came,
     unless the parser or the limits have changed. Payloads that today's parser refuses stay out and
-    are told, those that it has learnt to read come in. When each day was last asked for
-    is kept, where it can be true.
+    are told, as are matches that today's limits set aside; those that it has learnt to read come in.
+    When each day was last asked for is kept, where it can be true.
     """
     _correct_times(archive, engine, progress)
     payloads = [payload for payload in archive.payloads() if not payload.of_error]
@@ -114,5 +114,7 @@ def _batches(
         else:
             if payload.rejected:
                 archive.accept(payload)
+            for match in batch[payload.day].set_aside:
+                progress(f"{payload.day}: set aside: {match}")
     if batch:
         yield len(payloads), list(batch.values())
