@@ -21,6 +21,7 @@ from soccer_assets.modelling.tracking import (
     KIND_TAG,
     KIND_TRAINING,
     MODEL_URI_TAG,
+    NUMBER_TAG,
     TrainingRun,
 )
 
@@ -97,10 +98,15 @@ class ModelRegistry:
     @_asked
     def begin_training(self, dagster_run_id: str, name: str) -> str:
         """A new MLflow run that knows its Dagster run from its first moment; returns its id."""
-        run = self._client.create_run(
-            self._made_experiment(), tags={DAGSTER_RUN_TAG: dagster_run_id}, run_name=name
-        )
+        tags = {DAGSTER_RUN_TAG: dagster_run_id, NUMBER_TAG: self._next_number()}
+        run = self._client.create_run(self._made_experiment(), tags=tags, run_name=name)
         return run.info.run_id
+
+    def _next_number(self) -> str:
+        """As text, which sorts."""
+        runs = self._runs(f"tags.`{NUMBER_TAG}` LIKE '%'", limit=1)
+        number = 1 + int(runs[0].data.tags[NUMBER_TAG]) if runs else 1
+        return f"{number:08}"
 
     def _made_experiment(self) -> str:
         from mlflow.exceptions import MlflowException
@@ -128,14 +134,14 @@ class ModelRegistry:
         return TrainingRun.from_mlflow(runs[0]) if runs else None
 
     def _runs(self, condition: str, limit: int = 1000) -> list[Any]:
-        """Of the experiment, the newest first."""
+        """Of the experiment, the newest first: by their numbers, for clocks may have been wrong."""
         experiment = self._client.get_experiment_by_name(self._experiment)
         if experiment is None:
             return []
         return self._client.search_runs(
             [experiment.experiment_id],
             condition,
-            order_by=["attributes.end_time DESC"],
+            order_by=[f"tags.`{NUMBER_TAG}` DESC", "attributes.end_time DESC"],
             max_results=limit,
         )
 

@@ -24,6 +24,8 @@ MODEL_URI_TAG = "soccer.model_uri"
 DAGSTER_RUN_TAG = "dagster_run_id"  # dagster-mlflow's name for it
 #: How long a training that is done waits for MLflow to take it.
 PATIENCE_SECONDS = 300
+#: Trainings are numbered as they begin; those of before this was so have none, and are older.
+NUMBER_TAG = "soccer.number"
 T = TypeVar("T")
 _HOLDOUT, _REFERENCE, _REPORT = "holdout.parquet", "reference_profile.json", "scorecard.json"
 

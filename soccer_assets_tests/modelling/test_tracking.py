@@ -1,6 +1,7 @@
 """What a training leaves in MLflow can be read back."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -148,3 +149,26 @@ def test_the_latest_training_is_the_last_that_finished(store: Store, run: Traini
     latest = store.registry().latest_training()
     assert latest is not None
     assert latest.run_id == run.run_id
+
+
+def test_a_training_that_ended_while_the_clock_was_ahead_is_not_the_latest_for_ever(
+    new_store: Callable[[Path], Store], tmp_path: Path
+) -> None:
+    store = new_store(tmp_path / "home")
+    registry, client, year = store.registry(), mlflow.MlflowClient(store.uri), 365 * 86_400_000
+    tags = {
+        "soccer.kind": "training",
+        "soccer.model_uri": "models:/one",
+        "soccer.data_revision": "f00d",
+        "soccer.trained_until": "2024-03-09",
+        "soccer.finished_matches": "1",
+    }
+    for wrong_by in (0, year, 0, -year, 0):
+        run_id = registry.begin_training("dagster", "retrain")
+        for name, value in tags.items():
+            client.set_tag(run_id, name, value)
+        client.set_terminated(run_id, "FINISHED", int(time.time() * 1000) + wrong_by)
+        latest = registry.latest_training()
+        assert latest is not None
+        assert latest.run_id == run_id
+    store.close()
