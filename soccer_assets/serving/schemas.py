@@ -50,7 +50,7 @@ class ModelInfo(BaseModel):
     refreshed_at: AwareDatetime = Field(description="When its predictions were last written.")
     loaded_at: AwareDatetime = Field(description="When this worker last read them.")
     n_predictions: int = Field(description="Matches this worker can answer for.")
-    age_seconds: float = Field(description="Seconds since `refreshed_at`.")
+    age_seconds: float = Field(description="Seconds since they were written.")
 
 
 class Health(BaseModel):

@@ -290,10 +290,10 @@ def _readiness(
         return Readiness(ready=False, reason=last_error or "still loading", last_error=last_error)
     age = snapshot.age(now)
     reason = None
-    if abs(age) > max_age:  # dated ahead of now they would look fresh for as long
-        hours, limit = (delta.total_seconds() / 3600 for delta in (abs(age), max_age))
-        how = "old" if age > max_age else "ahead of now"
-        reason = f"the predictions are {hours:.1f} h {how}; {limit:.1f} h is the limit"
+    for delta, how in ((age, "old"), (snapshot.ahead(now), "ahead of now")):
+        if delta > max_age:
+            hours, limit = (each.total_seconds() / 3600 for each in (delta, max_age))
+            reason = f"the predictions are {hours:.1f} h {how}; {limit:.1f} h is the limit"
     return Readiness(
         ready=reason is None,
         version=snapshot.model.version,

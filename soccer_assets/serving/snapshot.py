@@ -111,8 +111,13 @@ class Snapshot:
         )
 
     def age(self, now: datetime) -> timedelta:
-        """How long ago the pipeline wrote what is served here."""
-        return now - self.model.refreshed_at
+        """How long ago the pipeline wrote what is served here: before it was loaded, whatever its
+        clock said."""
+        return max(now - min(self.model.refreshed_at, self.loaded_at), timedelta())
+
+    def ahead(self, now: datetime) -> timedelta:
+        """How far in the future it says that was."""
+        return max(self.model.refreshed_at - now, timedelta())
 
     def coming(
         self,

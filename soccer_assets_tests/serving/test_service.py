@@ -250,6 +250,21 @@ def test_predictions_of_a_clock_that_ran_ahead_do_not_look_fresh(
     )
 
 
+def test_the_age_of_predictions_of_a_clock_that_ran_ahead_counts_from_when_they_were_loaded(
+    database: Database, start: Callable[..., TestClient], clock: Clock
+) -> None:
+    """They were written before; and no age is negative."""
+    database.serve(1, at=NOW + 20 * HOUR)
+    client = start()
+    for hours, status in ((0, 200), (2, 200), (36, 200), (37, 503)):
+        clock.now = NOW + hours * HOUR
+        ready = client.get("/readyz")
+        assert ready.status_code == status
+        assert ready.json()["age_seconds"] == hours * 3600
+        assert client.get("/model").json()["age_seconds"] == hours * 3600
+    assert ready.json()["reason"] == "the predictions are 37.0 h old; 36.0 h is the limit"
+
+
 def test_a_database_that_stops_answering_ends_no_more_than_the_reload(
     database: Database, start: Callable[..., TestClient]
 ) -> None:
