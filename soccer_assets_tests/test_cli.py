@@ -28,6 +28,7 @@ RESULTS += "1,2024-08-17,15:00,1,England,1,League,0,0,0,1,2,Arsenal,Wolves,2,0,F
 def folder(tmp_path: Path) -> Iterator[Path]:
     """The current folder, with files that are of no use; and an environment without settings."""
     (tmp_path / "results.csv").write_text(RESULTS)
+    (tmp_path / "ambiguous.csv").write_text(RESULTS.replace("2024-08-17", "05/03/2024"))
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "text.parquet").write_text("no parquet")
     (tmp_path / "columns.csv").write_text("a,b\n1,2\n")
@@ -95,6 +96,24 @@ REPLAY = ["replay", "results.csv", "--as-of=2025-03-01", SINCE]
         (
             ["replay", "results.csv", "--as-of=2020-01-01", "--since=2019-01-01"],
             r"soccer: results.csv has matches of 2024-08-17 to 2024-08-17, none from",
+        ),
+        (
+            ["replay", "ambiguous.csv", *REPLAY[2:]],
+            r"soccer: ambiguous.csv row 1, column date: 05/03/2024 is not a date like YYYY-MM-DD; "
+            r"say how dates are written with --date-format or LIVESCORES_DATE_FORMAT, such as %d/%m",
+        ),
+        (
+            ["feed", "--file", "ambiguous.csv"],
+            r"soccer: ambiguous.csv row 1, column date: 05/03/2024 .* --date-format",
+        ),
+        (
+            ["replay", "results.csv", *REPLAY[2:], "--date-format=%d/%m/%Y"],
+            r"soccer: results.csv row 1, column date: 2024-08-17 is not a date like %d/%m/%Y",
+        ),
+        *(
+            ([*command, f"--date-format={wrong}"], rf"soccer: date format '{wrong}' does not say")
+            for command in (REPLAY, ["feed", "--file=results.csv"])
+            for wrong in ("dd/mm/yyyy", "%d/%m", "%Q")
         ),
         (["feed", "--port", "99999"], r"soccer feed: .*--port.*65535"),
         (["feed", "--port", "0"], r"soccer feed: .*--port"),
@@ -193,6 +212,24 @@ def test_settings_that_cannot_be_for_a_command(
 ) -> None:
     os.environ[setting] = str(folder / value) if setting == "SOCCER_PARAMS" else value
     assert re.match(f"soccer: {line}", told(COMMANDS[command], capfd))
+
+
+@pytest.mark.parametrize(
+    ("option", "setting", "line"),
+    [
+        ("%d/%m/%Y", "", "ambiguous.csv has matches of 2024-03-05 to 2024-03-05, none from"),
+        ("%m/%d/%Y", "", "ambiguous.csv has matches of 2024-05-03 to 2024-05-03, none from"),
+        ("", "%m/%d/%Y", "ambiguous.csv has matches of 2024-05-03 to"),
+        ("%d/%m/%Y", "%m/%d/%Y", "ambiguous.csv has matches of 2024-03-05 to"),
+        ("", "dd/mm/yyyy", "date format 'dd/mm/yyyy' does not say day, month and year"),
+    ],
+)
+def test_what_an_ambiguous_date_means_is_said_by_an_option_or_else_by_a_setting(
+    folder: Path, capfd: pytest.CaptureFixture[str], option: str, setting: str, line: str
+) -> None:
+    os.environ["LIVESCORES_DATE_FORMAT"] = setting
+    said = [f"--date-format={option}"] if option else []
+    assert re.match(f"soccer: {line}", told(["replay", "ambiguous.csv", *REPLAY[2:], *said], capfd))
 
 
 def test_a_source_file_that_is_not_there(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

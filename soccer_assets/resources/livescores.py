@@ -111,7 +111,12 @@ class LivescoresResource(dg.ConfigurableResource):
 @contextmanager
 def _file(settings: Settings) -> Iterator[LivescoresSource]:
     from soccer_assets.sources.replay import FileSource, ReplayBackend
+    from soccer_assets.sources.results_file import ResultsFileError
 
     assert settings.livescores_file is not None
     file, date_format = settings.livescores_file, settings.livescores_date_format
-    yield FileSource(ReplayBackend(file, date_format=date_format))
+    try:
+        backend = ReplayBackend(file, date_format=date_format)
+    except ResultsFileError as error:
+        raise dg.Failure(f"LIVESCORES_FILE: {error}", allow_retries=False) from None
+    yield FileSource(backend)

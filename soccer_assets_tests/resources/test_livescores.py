@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import dagster as dg
 import pandas as pd
 import pytest
 import sqlalchemy as sa
@@ -91,9 +92,20 @@ def test_a_results_file(
         "away_team": "Wolves", "home_score": 2, "away_score": 0, "ft_flag": "F",
         "away_team_id": 2,
     }  # fmt: skip
-    pd.DataFrame([row]).to_csv(tmp_path / "results.csv", index=False)
     environment.setenv("LIVESCORES_SOURCE", "file")
     environment.setenv("LIVESCORES_FILE", str(tmp_path / "results.csv"))
+
+    def write(day: str) -> None:
+        pd.DataFrame([row | {"date": day}]).to_csv(tmp_path / "results.csv", index=False)
+
+    write(f"{DAY:%d/%m/%Y}")
+    with pytest.raises(dg.Failure, match=r"^LIVESCORES_FILE: .*results.csv row 1, column date: "):
+        ingest(engine, store)
+    environment.setenv("LIVESCORES_DATE_FORMAT", "%d/%m/%Y")
+    ingest(engine, store)
+    assert the_match(engine) == ARSENAL
+    environment.delenv("LIVESCORES_DATE_FORMAT")
+    write(DAY.isoformat())
     ingest(engine, store)
     assert the_match(engine) == ARSENAL
 
