@@ -1,7 +1,7 @@
 """Which day feeds the tables hold, and how fresh each is."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -57,6 +57,11 @@ def settled_days(engine: sa.Engine, now: datetime | None = None) -> set[date]:
         return set(connection.scalars(query, {"age": SETTLES_AFTER, "now": now or utc_now()}))
 
 
+#: Two ingested days that lie further apart have no history between them: no outage lasts so long, and
+#: whoever brings in a day of long ago does not ask for all the years since.
+LONGEST_OUTAGE = timedelta(days=366)
+
+
 def overdue_days(
     engine: sa.Engine, now: datetime, since: date, *, patience: timedelta = timedelta()
 ) -> list[date]:
@@ -70,15 +75,28 @@ def overdue_days(
     """
     query = sa.text(
         f"""
-        SELECT past::date FROM generate_series(
-            (SELECT greatest(min(day), :since) FROM {SCHEMA}.ingested_day)::timestamp,
-            CAST(:now AS timestamptz) AT TIME ZONE 'UTC' - CAST(:of_age AS interval),
+        WITH known AS (
+            SELECT day, lead(day, 1, CAST(:today AS date)) OVER (ORDER BY day) - day AS apart
+            FROM {SCHEMA}.ingested_day WHERE day <= :today
+        )
+        SELECT past::date FROM known, generate_series(
+            day::timestamp,
+            least(
+                day + CASE WHEN apart <= :longest THEN apart - 1 ELSE 0 END,
+                CAST(:now AS timestamptz) AT TIME ZONE 'UTC' - CAST(:of_age AS interval)),
             interval '1 day') AS past
-        WHERE NOT EXISTS (
+        WHERE past >= :since AND NOT EXISTS (
             SELECT FROM {SCHEMA}.ingested_day WHERE day = past::date AND {_SETTLED})
         ORDER BY past DESC
         """
     )
-    moments = {"now": now, "since": since, "age": SETTLES_AFTER, "of_age": SETTLES_AFTER + patience}
+    parameters = {
+        "now": now,
+        "today": now.astimezone(UTC).date(),
+        "since": since,
+        "age": SETTLES_AFTER,
+        "of_age": SETTLES_AFTER + patience,
+        "longest": LONGEST_OUTAGE.days,
+    }
     with engine.connect() as connection:
-        return list(connection.scalars(query, moments))
+        return list(connection.scalars(query, parameters))

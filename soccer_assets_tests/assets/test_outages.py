@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from soccer_assets.automation.catching_up import ASKED_BY_TAG, CATCH_UP
 from soccer_assets.simulator.server import Fault, FeedServer
+from soccer_assets.warehouse.ingested_days import overdue_days
 from soccer_assets_tests.assets.conftest import INGESTION
 from soccer_assets_tests.conftest import MIDSEASON
 from soccer_assets_tests.platform import Platform, checks_of, platform
@@ -144,3 +145,20 @@ def test_it_is_silent_while_what_it_asked_for_is_on_its_way(here: Platform) -> N
     assert sensor.tick() == []
     here.instance.report_run_failed(on_its_way)
     assert len(sensor.tick()) == 1
+
+
+def test_a_stray_day_of_long_ago_does_not_ask_for_all_the_years_since(here: Platform) -> None:
+    stray, months_ago = date(1998, 1, 1), FIRST - timedelta(days=250)
+    here.run(*INGESTION, partition=str(stray))
+    [request] = CatchingUp(here).tick()
+    assert days_of(request) == (str(LOST[-1]), str(LOST[0]))
+    with here.engine.begin() as connection:  # not asked for since it settled
+        unsettled = sa.text("UPDATE soccer.ingested_day SET checked_at = day WHERE day = :day")
+        connection.execute(unsettled, {"day": stray})
+    overdue = overdue_days(here.engine, MIDSEASON, stray)
+    assert overdue == [*LOST, stray]
+    # What an outage of months left out is history.
+    here.run(*INGESTION, partition=str(months_ago))
+    overdue = overdue_days(here.engine, MIDSEASON, stray)
+    gone = [FIRST - timedelta(days=k) for k in range(1, 250)]
+    assert overdue == [*LOST, *gone, stray]
