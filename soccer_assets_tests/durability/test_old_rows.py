@@ -9,14 +9,14 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.dvc.stages import dataset, features, finished, fixtures, io
-from soccer_assets.lake.archive import PayloadArchive
+from soccer_assets.feed.limits import FeedLimits
+from soccer_assets.feed.payload import Row
+from soccer_assets.ingestion.ingest import ingest_days
+from soccer_assets.ingestion.rebuild import rebuild_warehouse
 from soccer_assets.lake.export import export_months
-from soccer_assets.lake.store import LocalStore
-from soccer_assets.livescores.backends import Row
-from soccer_assets.livescores.ingest import ingest_days
-from soccer_assets.livescores.limits import FeedLimits
-from soccer_assets.livescores.rebuild import rebuild_warehouse
 from soccer_assets.params import load_params, params_file
+from soccer_assets.storage.archive import PayloadArchive
+from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.feed_days import DAY, a_match, a_payload
 from soccer_assets_tests.feed_days import finished as a_result
 

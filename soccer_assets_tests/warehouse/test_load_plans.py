@@ -13,8 +13,8 @@ import psycopg2.extensions
 import pytest
 import sqlalchemy as sa
 
-from soccer_assets.livescores.parsing import ParsedDay
 from soccer_assets.warehouse.load import load_days
+from soccer_assets.warehouse.rows import ParsedDay
 from soccer_assets.warehouse.schema import SCHEMA
 from soccer_assets_tests.feed_days import DAY, FETCHED, a_match, parsed
 
