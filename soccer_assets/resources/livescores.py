@@ -94,7 +94,7 @@ class LivescoresResource(dg.ConfigurableResource):
         from soccer_assets.sources.football_data.source import FootballDataSource
 
         def keep(path: str, body: bytes) -> None:
-            archive.put_file(f"football_data/{path}", body, datetime.now(UTC))
+            archive.put_file(f"sources/football_data/{path}", body, datetime.now(UTC))
 
         with FootballDataSource(
             revealed(settings.football_data_url),
