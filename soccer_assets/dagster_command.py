@@ -45,6 +45,10 @@ def main() -> None:
             os.environ.setdefault("DAGSTER_MODULE_NAME", DEFINITIONS)
     if tuple(sys.argv[1:3]) in EXECUTE:
         end_soon_when_asked()
+    if sys.argv[1:2] == ["dev"]:
+        from soccer_assets.code_servers import look_after_code_servers
+
+        look_after_code_servers()
     from dagster._cli import main as dagster
     from dagster._utils.warnings import BetaWarning, SupersessionWarning
 

@@ -16,6 +16,9 @@ from dagster._core.events import EngineEventData, JobFailureData, RunFailureReas
 
 # Opens the instance that a dagster.yaml describes without DAGSTER_HOME.
 from dagster._core.instance.ref import InstanceRef
+
+# What a launcher says of the health of a run.
+from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._core.remote_origin import (
     RegisteredCodeLocationOrigin,
     RemoteJobOrigin,
@@ -47,6 +50,7 @@ from dagster._utils.interrupts import check_captured_interrupt
 __all__ = [
     "SINGLETON_REPOSITORY_NAME",
     "AssetCheckExecutionRecordStatus",
+    "CheckRunHealthResult",
     "ConcurrencyClaimStatus",
     "ConfigurableClassData",
     "DagsterExecutionInterruptedError",
@@ -60,6 +64,7 @@ __all__ = [
     "RemoteRepositoryOrigin",
     "RunFailureReason",
     "SerializableErrorInfo",
+    "WorkerStatus",
     "check_captured_interrupt",
     "data_migrations",
     "get_current_timestamp",

@@ -7,11 +7,8 @@ Its runs and events are in the warehouse's PostgreSQL, its logs and scratch file
 
 import logging
 import os
-import signal
-import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import dagster as dg
@@ -34,7 +31,8 @@ from soccer_assets.dagster_internals import (
     make_new_run_id,
 )
 from soccer_assets.dagster_tables import complete_data, complete_tables
-from soccer_assets.process import before_the_end, no_longer
+from soccer_assets.own_runs import LaunchedRun, OwnRun, RunOfCommand
+from soccer_assets.process import end_soon_when_asked
 from soccer_assets.runs import end_dead_runs, holders, leases, take
 from soccer_assets.settings import get_settings
 from soccer_assets.warehouse.connection import database_url
@@ -56,7 +54,7 @@ class SoccerInstance(dg.DagsterInstance):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._runs_of_command: dict[str, _RunOfCommand] = {}
+        self._own_runs: dict[str, OwnRun] = {}
 
     @classmethod
     def config_schema(cls) -> dict[str, Any]:
@@ -77,7 +75,7 @@ class SoccerInstance(dg.DagsterInstance):
         """A run that this process is about to execute: others are created otherwise."""
         end_dead_runs(self)
         run_id = run_id or make_new_run_id()
-        run = self._runs_of_command[run_id] = _RunOfCommand(self, run_id)
+        run = self._own_runs[run_id] = RunOfCommand(self, run_id)
         location = RegisteredCodeLocationOrigin(CODE_LOCATION)
         repository = RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME)
         named["remote_job_origin"] = RemoteJobOrigin(repository, job_def.name)
@@ -86,7 +84,7 @@ class SoccerInstance(dg.DagsterInstance):
         try:
             created = super().create_run_for_job(job_def, run_id=run_id, tags=tags, **named)
         except BaseException:
-            run.cancel()
+            run.leave()
             raise
         run.watch()
         return created
@@ -106,18 +104,21 @@ class SoccerInstance(dg.DagsterInstance):
             and dagster_run.status is dg.DagsterRunStatus.STARTING
             and pid == dg.MetadataValue.text(str(os.getpid()))
         ):
+            end_soon_when_asked()
             self.add_run_tags(dagster_run.run_id, take(dagster_run.run_id))
+            run = self._own_runs[dagster_run.run_id] = LaunchedRun(self, dagster_run.run_id)
+            run.watch()
         return super().report_engine_event(
             message, dagster_run, engine_event_data, *arguments, **named
         )
 
     def handle_new_event(self, event: dg.EventLogEntry, **named: Any) -> None:
         happened = event.dagster_event
-        run = self._runs_of_command.get(event.run_id)
-        if run and happened and happened.is_run_failure:
+        run = self._own_runs.get(event.run_id)
+        if isinstance(run, RunOfCommand) and happened and happened.is_run_failure:
             data = happened.job_failure_data
             if data and data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION:
-                run.cancel()
+                run.leave()
                 return
         ends = happened and happened.is_job_event and happened.event_type in _ENDS
         if ends and run:
@@ -132,40 +133,6 @@ _ENDS = (
     dg.DagsterEventType.RUN_FAILURE,
     dg.DagsterEventType.RUN_CANCELED,
 )
-
-
-class _RunOfCommand:
-    """A run that a command executes: canceled with the command, and the command with it."""
-
-    LOOK_SECONDS = 5.0
-
-    def __init__(self, instance: SoccerInstance, run_id: str) -> None:
-        self._instance = instance
-        self._run_id = run_id
-        self.done = threading.Event()
-
-    def watch(self) -> None:
-        before_the_end(self.cancel)
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def cancel(self) -> None:
-        run = self._instance.get_run_by_id(self._run_id)
-        if run and not run.is_finished:
-            self._instance.report_run_canceled(run, "The command that executed it was ended.")
-            self._instance.event_log_storage.free_concurrency_slots_for_run(self._run_id)
-
-    def _watch(self) -> None:
-        """Interrupt the command when its run is ended by others: in the UI, or by its limit."""
-        while not self.done.wait(self.LOOK_SECONDS):
-            with suppress(Exception):
-                run = self._instance.get_run_by_id(self._run_id)
-                if run is None or run.is_finished or run.status is dg.DagsterRunStatus.CANCELING:
-                    main = threading.main_thread().ident
-                    if main and not self.done.is_set():
-                        signal.pthread_kill(main, signal.SIGINT)
-                        break
-        self.done.wait()
-        no_longer(self.cancel)
 
 
 class SoccerEventLogStorage(PostgresEventLogStorage):

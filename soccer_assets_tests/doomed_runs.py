@@ -1,6 +1,7 @@
 """Runs that the tests execute in processes of their own, to kill, stop and starve them."""
 
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -16,13 +17,25 @@ from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
+from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
+from dagster._grpc.impl import start_run_in_subprocess
+from dagster._grpc.types import ExecuteExternalJobArgs
+from dagster._serdes import serialize_value
 from dagster_postgres import DagsterPostgresStorage
 
 from soccer_assets import dagster_command
 from soccer_assets.cli import app
-from soccer_assets.dagster_internals import EngineEventData, make_new_run_id
+from soccer_assets.dagster_internals import (
+    SINGLETON_REPOSITORY_NAME,
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+    make_new_run_id,
+)
 from soccer_assets.definitions import defs
-from soccer_assets.instance import SoccerInstance
+from soccer_assets.instance import CODE_LOCATION, SoccerInstance
 from soccer_assets.process import end_soon_when_asked
 from soccer_assets.runner import open_instance
 from soccer_assets.runs import abandon
@@ -71,6 +84,12 @@ def of_many_days() -> None:
 
 
 ASSETS = [waits, does_not_listen, is_quick, goes_on_when_told, of_many_days]
+DOOMED = dg.Definitions(assets=ASSETS, executor=dg.in_process_executor)
+JOB = "__ASSET_JOB"
+ORIGIN = RemoteJobOrigin(
+    RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(CODE_LOCATION), SINGLETON_REPOSITORY_NAME),
+    JOB,
+)
 
 
 @dataclass
@@ -111,10 +130,10 @@ class Household:
     variables: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
-    def start(self, what: Any, *arguments: Any) -> Iterator[Child]:
+    def start(self, what: Any, *arguments: Any, **named: Any) -> Iterator[Child]:
         """A process that does ``what``; killed at the end, if it lives."""
         listen, tell = FORKS.Pipe(duplex=False)
-        process = FORKS.Process(target=_child, args=(self, tell, what, *arguments))
+        process = FORKS.Process(target=_child, args=(self, tell, what, *arguments), kwargs=named)
         process.start()
         tell.close()
         try:
@@ -129,12 +148,14 @@ class Household:
         return {"SOCCER_HOME": str(self.home), "POSTGRES_URL": self.url, **self.variables}
 
 
-def _child(household: Household, tell: Connection, what: Any, *arguments: Any) -> None:
+def _child(
+    household: Household, tell: Connection, what: Any, *arguments: Any, **named: Any
+) -> None:
     global _tell
     _tell = tell
     os.environ |= household.environment
     forget_environment()
-    what(*arguments)
+    what(*arguments, **named)
 
 
 def stay_in_c() -> None:
@@ -144,15 +165,15 @@ def stay_in_c() -> None:
         ctypes.CDLL(None).pthread_mutex_lock(mutex)
 
 
-def execute(asset: str) -> None:
+def execute(asset: str, **tags: str) -> None:
     """As a command does it."""
     end_soon_when_asked()
     with open_instance() as instance:
-        job = dg.Definitions(assets=ASSETS).resolve_implicit_global_asset_job_def()
+        job = DOOMED.resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
             instance=instance,
             asset_selection=[dg.AssetKey(asset)],
-            tags=_range() if asset == "of_many_days" else {},
+            tags={**tags, **(_range() if asset == "of_many_days" else {})},
             raise_on_error=False,
         )
         _tell.send(result.dagster_run.status.value)
@@ -162,7 +183,7 @@ def execute_and_stay(asset: str) -> None:
     """As a command that goes on with something else, whatever became of the run."""
     with open_instance() as instance:
         run_id = make_new_run_id()
-        job = dg.Definitions(assets=ASSETS).resolve_implicit_global_asset_job_def()
+        job = DOOMED.resolve_implicit_global_asset_job_def()
         try:
             job.execute_in_process(
                 instance=instance, run_id=run_id, asset_selection=[dg.AssetKey(asset)]
@@ -180,8 +201,8 @@ def _range() -> dict[str, str]:
     }
 
 
-def execute_until(event: dg.DagsterEventType, asset: str) -> None:
-    """As a command, which is killed when the event is about to be written."""
+def execute_until(event: dg.DagsterEventType, how: Any, what: str) -> None:
+    """Killed when the event is about to be written."""
 
     def killed(self: SoccerInstance, entry: dg.EventLogEntry, **named: Any) -> None:
         if entry.dagster_event and entry.dagster_event.event_type is event:
@@ -190,19 +211,42 @@ def execute_until(event: dg.DagsterEventType, asset: str) -> None:
 
     handle = SoccerInstance.handle_new_event
     SoccerInstance.handle_new_event = killed  # type: ignore[method-assign]
-    execute(asset)
+    how(what)
+
+
+def planned(instance: dg.DagsterInstance, asset: str, tags: dict[str, str]) -> dg.DagsterRun:
+    """A run that is about to be launched."""
+    assert isinstance(instance, SoccerInstance)
+    run: dg.DagsterRun = super(SoccerInstance, instance).create_run_for_job(
+        DOOMED.resolve_implicit_global_asset_job_def(),
+        status=dg.DagsterRunStatus.STARTING,
+        asset_selection=frozenset({dg.AssetKey(asset)}),
+        tags=tags,
+        remote_job_origin=ORIGIN,
+    )
+    return run
 
 
 def execute_as_launched(run_id: str) -> None:
-    """As a process of the code server begins, which another one created the run for."""
+    """As the process that a code server starts for a run, and which it leaves alone then."""
     with open_instance() as instance:
-        run = instance.get_run_by_id(run_id)
-        assert run
-        instance.report_engine_event(
-            "Started process for run", run, EngineEventData.in_process(os.getpid())
+        arguments = ExecuteExternalJobArgs(
+            job_origin=ORIGIN, run_id=run_id, instance_ref=instance.get_ref()
         )
-        _tell.send("started")
-        time.sleep(FOR_EVER)
+    definitions = ReconstructableRepository.for_module(__name__, "DOOMED")
+    start_run_in_subprocess(
+        serialize_value(arguments),
+        definitions.get_reconstructable_job(JOB),
+        FORKS.Queue(),
+        FORKS.Event(),
+    )
+
+
+def monitor(instance: dg.DagsterInstance) -> None:
+    """What the daemon does twice a minute; no code server answers to it."""
+    with WorkspaceProcessContext(instance, None) as workspace:
+        faults = list(execute_run_monitoring_iteration(workspace, logging.getLogger(__name__)))
+    assert not any(faults), faults
 
 
 def soccer(*arguments: str) -> None:

@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
+from soccer_assets.automation.jobs import ends_within
 from soccer_assets.runner import open_instance
 from soccer_assets.runs import PROCESS_TAG, end_dead_runs, leases, overdue, usual_time
 from soccer_assets_tests.doomed_runs import (
@@ -21,6 +22,8 @@ from soccer_assets_tests.doomed_runs import (
     execute_and_stay,
     execute_as_launched,
     execute_until,
+    monitor,
+    planned,
 )
 from soccer_assets_tests.platform import forget_environment
 
@@ -29,6 +32,9 @@ FAILURE, CANCELED, SUCCESS = (
     dg.DagsterRunStatus.CANCELED,
     dg.DagsterRunStatus.SUCCESS,
 )
+
+#: On time.
+LIMIT = ends_within(hours=1 / 3600)
 
 
 @pytest.fixture
@@ -118,7 +124,7 @@ def test_a_run_of_another_machine_is_left_to_it(
 def test_a_run_is_ended_wherever_it_was_killed(
     household: Household, instance: dg.DagsterInstance, event: dg.DagsterEventType, asset: str
 ) -> None:
-    with household.start(execute_until, event, asset) as child:
+    with household.start(execute_until, event, execute, asset) as child:
         assert child.ends() == -signal.SIGKILL
     assert not only_run(instance).is_finished
     end_dead_runs(instance)
@@ -141,14 +147,28 @@ def test_a_killed_run_that_was_to_be_canceled_is_canceled(
 def test_a_run_that_another_process_launched_is_ended_before_it_has_begun(
     household: Household, instance: dg.DagsterInstance
 ) -> None:
-    run = instance.run_storage.add_run(
-        dg.DagsterRun("launched", status=dg.DagsterRunStatus.STARTING)
-    )
-    with household.start(execute_as_launched, run.run_id) as child:
-        child.hear("started")
-        assert end_dead_runs(instance) == []
-        child.kill()
+    run = planned(instance, "waits", {})
+    begins = dg.DagsterEventType.RUN_START
+    with household.start(execute_until, begins, execute_as_launched, run.run_id) as child:
+        assert child.ends() == -signal.SIGKILL
     assert end_dead_runs(instance) == [run.run_id]
+
+
+def test_a_dead_run_is_ended_by_the_daemon_while_no_code_server_answers(
+    household: Household, instance: dg.DagsterInstance
+) -> None:
+    run = planned(instance, "waits", {})
+    with household.start(execute_as_launched, run.run_id) as child:
+        child.hear("in step")
+        monitor(instance)
+        assert not only_run(instance).is_finished  # it lives
+        child.kill()
+    assert slots(instance) == {run.run_id}
+    monitor(instance)
+    (message,) = ends_of(instance, run)
+    assert f"process {child.process.pid} on " in message
+    assert only_run(instance).status is FAILURE
+    assert slots(instance) == set()
 
 
 def test_a_dead_run_is_ended_once_by_many_at_once(
@@ -291,6 +311,70 @@ def test_a_run_that_is_canceled_in_the_ui_ends_its_command(
         child.hear("in step")
         instance.report_run_canceling(only_run(instance))
         child.hear("CANCELED")
+
+
+# Runs that others end
+
+
+@pytest.mark.parametrize("asset", ["waits", "does_not_listen"])
+def test_a_command_that_hangs_is_ended_by_its_limit(
+    household: Household, instance: dg.DagsterInstance, asset: str
+) -> None:
+    with household.start(execute, asset, **LIMIT) as child:
+        child.hear("in step")
+        is_ended_by_its_limit(instance)
+        child.ends()
+    end_dead_runs(instance)
+    assert slots(instance) == set()
+
+
+@pytest.mark.parametrize("asset", ["waits", "does_not_listen"])
+def test_a_launched_run_that_hangs_is_ended_by_its_limit_even_if_its_code_server_is_gone(
+    household: Household, instance: dg.DagsterInstance, asset: str
+) -> None:
+    run = planned(instance, asset, LIMIT)
+    with household.start(execute_as_launched, run.run_id) as child:
+        child.hear("in step")
+        is_ended_by_its_limit(instance)
+        child.ends()
+    end_dead_runs(instance)
+    assert slots(instance) == set()
+
+
+def is_ended_by_its_limit(instance: dg.DagsterInstance) -> None:
+    time.sleep(1)
+    monitor(instance)
+    run = only_run(instance)
+    assert run.status is FAILURE
+    assert len(ends_of(instance, run)) == 1
+    canceling = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_CANCELING)
+    assert "exceeding maximum runtime of 1 seconds" in str(canceling[0].dagster_event)
+
+
+def test_a_launched_run_that_is_canceled_ends_even_if_its_code_server_is_gone(
+    household: Household, instance: dg.DagsterInstance
+) -> None:
+    run = planned(instance, "does_not_listen", {})
+    with household.start(execute_as_launched, run.run_id) as child:
+        child.hear("in step")
+        instance.report_run_canceling(run)
+        child.ends()
+    run = only_run(instance)
+    assert run.status is CANCELED
+    assert len(ends_of(instance, run)) == 1
+    assert slots(instance) == set()
+
+
+def test_a_launched_run_whose_process_is_asked_to_end_fails_so_that_it_is_tried_again(
+    household: Household, instance: dg.DagsterInstance
+) -> None:
+    run = planned(instance, "does_not_listen", {})
+    with household.start(execute_as_launched, run.run_id) as child:
+        child.hear("in step")
+        child.signal(signal.SIGTERM)
+        child.ends()
+    assert only_run(instance).status is FAILURE
+    assert slots(instance) == set()
 
 
 # What is told of them

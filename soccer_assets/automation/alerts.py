@@ -11,10 +11,14 @@ from soccer_assets.automation.retry_policy import (
     has_failed_before,
     is_tried_again,
     tries,
+    was_to_be_canceled,
 )
 from soccer_assets.automation.run_watch import run_watch
 from soccer_assets.automation.updates import updates
-from soccer_assets.dagster_internals import AssetCheckExecutionRecordStatus
+from soccer_assets.dagster_internals import (
+    AssetCheckExecutionRecordStatus,
+    DagsterExecutionInterruptedError,
+)
 from soccer_assets.resources import SlackAlertResource
 from soccer_assets.settings import get_settings
 
@@ -30,7 +34,11 @@ def run_failure_alert(context: dg.RunFailureSensorContext, slack: SlackAlertReso
     steps = context.get_step_failure_events()
     if has_failed_before(run):
         return
-    if is_tried_again(run) and failed_by_surroundings(run, context.failure_event, steps):
+    if (
+        is_tried_again(run)
+        and failed_by_surroundings(run, context.failure_event, steps)
+        and not was_to_be_canceled(instance, run)
+    ):
         instance.add_run_tags(run.run_id, {RETRY_TAG: WAITS})
     else:
         slack.send(failure_text(instance, run))
@@ -38,11 +46,20 @@ def run_failure_alert(context: dg.RunFailureSensorContext, slack: SlackAlertReso
 
 def failure_text(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     """What to say of a run that failed."""
-    kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+    kinds = {
+        dg.DagsterEventType.STEP_FAILURE,
+        dg.DagsterEventType.RUN_CANCELING,  # by its limit on time
+        dg.DagsterEventType.RUN_FAILURE,
+    }
     found = instance.all_logs(run.run_id, of_type=kinds)
     events = [entry.dagster_event for entry in found if entry.dagster_event]
-    steps = [f"{event.step_key}: {_reason(event)}" for event in events if event.is_step_failure]
-    why = "; ".join(steps) or "; ".join(event.message or "" for event in events)
+    steps = [
+        f"{event.step_key}: {_reason(event)}"
+        for event in events
+        if event.is_step_failure and not _was_interrupted(event)
+    ]
+    runs = [event.message or "" for event in events if not event.is_step_failure]
+    why = "; ".join(steps or runs[:1])
     partition = run.tags.get("dagster/partition")
     where = f" ({partition})" if partition else ""
     times = f" {tries(run)} times" if tries(run) > 1 else ""
@@ -51,6 +68,12 @@ def failure_text(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
 
 def _link(run: dg.DagsterRun) -> str:
     return f"{get_settings().dagster_webserver_url}/runs/{run.run_id}"
+
+
+def _was_interrupted(event: dg.DagsterEvent) -> bool:
+    """Whether a step failed only because its run was ended."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == DagsterExecutionInterruptedError.__name__
 
 
 def _reason(event: dg.DagsterEvent) -> str:

@@ -68,6 +68,12 @@ def failed_by_surroundings(
     return failure.event_specific_data is None or failure.job_failure_data.error is None
 
 
+def was_to_be_canceled(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a run that failed had been asked to end before: by its limit on time, say."""
+    asked = {dg.DagsterEventType.RUN_CANCELING}
+    return bool(instance.all_logs(run.run_id, of_type=asked))
+
+
 def is_tried_again(run: dg.DagsterRun) -> bool:
     """Whether anybody starts a run again that failed by its surroundings."""
     return not _OF_A_COMMAND.items() <= run.tags.items()

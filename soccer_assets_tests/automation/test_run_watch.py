@@ -1,6 +1,7 @@
 """The sensor that ends dead runs and tells of those that take long; and the alert of the former."""
 
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,20 @@ from dagster._core.definitions.run_status_sensor_definition import RunStatusSens
 
 from soccer_assets.automation import run_watch as watching
 from soccer_assets.automation.alerts import run_failure_alert
+from soccer_assets.automation.jobs import ends_within
+from soccer_assets.automation.retry_policy import RETRY_TAG
 from soccer_assets.automation.run_watch import run_watch
 from soccer_assets.dagster_internals import RegisteredCodeLocationOrigin
 from soccer_assets.definitions import defs
 from soccer_assets.resources import SlackAlertResource
 from soccer_assets.runner import open_instance
-from soccer_assets_tests.doomed_runs import Household, execute
+from soccer_assets_tests.doomed_runs import (
+    Household,
+    execute,
+    execute_as_launched,
+    monitor,
+    planned,
+)
 from soccer_assets_tests.platform import forget_environment
 
 
@@ -63,6 +72,26 @@ def test_a_command_that_was_killed_is_ended_and_told(
     alerts = [message for message in caplog.messages if message.startswith("alert")]
     assert len(alerts) == 1
     assert f"__ASSET_JOB failed. process {child.process.pid} on" in alerts[0]
+
+
+def test_a_run_that_its_limit_ended_is_told_at_once_and_not_tried_again(
+    household: Household, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_instance() as instance, caplog.at_level(logging.WARNING):
+        run = planned(instance, "waits", ends_within(hours=1 / 3600))
+        before = RunStatusSensorCursor(record_id=-1).to_json()
+        with household.start(execute_as_launched, run.run_id) as child:
+            child.hear("in step")
+            time.sleep(1)
+            monitor(instance)
+            child.ends()
+        run_failure_alert.evaluate_tick(context(instance, before))
+        (ended,) = instance.get_runs()
+    assert RETRY_TAG not in ended.tags
+    alerts = [message for message in caplog.messages if message.startswith("alert")]
+    assert len(alerts) == 1
+    assert "__ASSET_JOB failed" in alerts[0]
+    assert "maximum runtime of 1 seconds" in alerts[0]
 
 
 def test_a_run_that_takes_long_is_told_once(

@@ -109,8 +109,11 @@ class Doomed:
     command: tuple[str, ...]
     printed: list[str] = field(default_factory=list)
 
-    def strike(self, moment: Moment, victim: Victim, random: Random) -> bool:
-        """Start the command and kill it at the moment; False if it ended before."""
+    def strike(
+        self, moment: Moment, victim: Victim, random: Random, how: int = signal.SIGKILL
+    ) -> bool:
+        """Start the command and kill it at the moment, or send it another signal and wait for its
+        end; False if it ended before."""
         name, *arguments = self.command
         process = subprocess.Popen(
             [BIN / name, *arguments],
@@ -132,8 +135,8 @@ class Doomed:
             for other in processes_of(self.shell.home):
                 with suppress(psutil.NoSuchProcess):
                     other.kill()
-        process.kill()
-        process.wait()
+        process.send_signal(how)
+        process.wait(PATIENCE_SECONDS)
         return struck
 
     def _read(self, lines: IO[str]) -> None:
@@ -208,20 +211,24 @@ def state_of(shell: Shell) -> State:
     )
 
 
-@contextmanager
-def undisturbed(params_folder: Path) -> Iterator[dict[Command, Step]]:
-    """One history, command by command, with a small model and gates that few matches can pass."""
-    params = params_folder / "params.yaml"
+def small_loop(folder: Path) -> dict[str, str]:
+    """Variables of a shell in which the clock stands still, with a small model and gates that few
+    matches can pass; the parameters are put into ``folder``."""
     small = {
         "training": {"folds": 1, "candidates": {"logistic": {"C": 0.001}}},
         "gates": {"ece_limit": 0.5},
     }
+    params = folder / "params.yaml"
     params.write_text(yaml.safe_dump(small))
+    return {"SOCCER_AS_OF": NOW.isoformat(), "SOCCER_PARAMS": str(params)}
+
+
+@contextmanager
+def undisturbed(params_folder: Path) -> Iterator[dict[Command, Step]]:
+    """One history, command by command."""
     made = {}
     with ExitStack() as stack:
-        shell = stack.enter_context(
-            open_shell({"SOCCER_AS_OF": NOW.isoformat(), "SOCCER_PARAMS": str(params)})
-        )
+        shell = stack.enter_context(open_shell(small_loop(params_folder)))
         for command in (FILL, FEATURES, SERVE):
             before, home = shell, shell.home.with_name(f"{shell.home.name}x")
             shell = stack.enter_context(copied(before, home))

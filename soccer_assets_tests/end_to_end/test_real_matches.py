@@ -39,21 +39,26 @@ class Replayed:
             return pd.read_sql(sa.text(query), connection).set_index("match_id").sort_index()
 
 
-@pytest.fixture(scope="module")
-def replayed(real_matches: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
-    cut_file = tmp_path_factory.mktemp("real") / "matches.parquet"
+def cut_to(file: Path, real_matches: Path) -> pd.DataFrame:
+    """Put the matches of the replay into a file of their own; returns them with their kick-offs."""
     matches = pd.read_parquet(real_matches, filters=[("competition", "in", TOURNAMENTS)])
     clock = matches["time"].astype(object).fillna("12:00")
     day = matches["date"].dt.strftime("%Y-%m-%d")
     kickoff = pd.to_datetime(day + " " + clock, utc=True)
     cut = kickoff.between(SINCE, LAST_FIXTURE + pd.Timedelta(days=1), inclusive="left")
-    matches[cut].to_parquet(cut_file, index=False)
+    matches[cut].to_parquet(file, index=False)
+    return matches.assign(kickoff=kickoff)[cut].set_index("match_id").sort_index()
+
+
+@pytest.fixture(scope="module")
+def replayed(real_matches: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
+    cut_file = tmp_path_factory.mktemp("real") / "matches.parquet"
+    frame = cut_to(cut_file, real_matches)
     with open_shell() as shell:
         printed = shell.run(
             *("soccer", "replay", cut_file),
             *("--as-of", f"{AS_OF:%Y-%m-%d}", "--since", f"{SINCE:%Y-%m-%d}"),
         )
-        frame = matches.assign(kickoff=kickoff)[cut].set_index("match_id").sort_index()
         yield Replayed(shell, frame, printed, shell.postgres_runs)
 
 
