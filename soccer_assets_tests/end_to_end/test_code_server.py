@@ -10,9 +10,9 @@ import pytest
 
 from soccer_assets.automation.jobs import ends_within
 from soccer_assets.clock import utc_now
-from soccer_assets.livescores.server import FeedServer
-from soccer_assets.livescores.server_faults import Fault
-from soccer_assets.livescores.simulation import LeagueSimulator
+from soccer_assets.simulator.faults import Fault
+from soccer_assets.simulator.leagues import LeagueSimulator
+from soccer_assets.simulator.server import FeedServer
 from soccer_assets_tests.durability.kills import processes_of
 from soccer_assets_tests.end_to_end.shell import Shell, open_shell
 from soccer_assets_tests.end_to_end.test_automation import Ui, automated, eventually, status_of
