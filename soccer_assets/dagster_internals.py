@@ -25,6 +25,14 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
+# What Dagster remembers of schedules and sensors: see ticks.
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorTick,
+    ScheduleInstigatorData,
+    SensorInstigatorData,
+)
+
 # The status of a check's executions, which its history is filtered by.
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
@@ -56,6 +64,8 @@ __all__ = [
     "DagsterExecutionInterruptedError",
     "EngineEventData",
     "InstanceRef",
+    "InstigatorState",
+    "InstigatorTick",
     "JobFailureData",
     "LocalArtifactStorage",
     "LocalComputeLogManager",
@@ -63,6 +73,8 @@ __all__ = [
     "RemoteJobOrigin",
     "RemoteRepositoryOrigin",
     "RunFailureReason",
+    "ScheduleInstigatorData",
+    "SensorInstigatorData",
     "SerializableErrorInfo",
     "WorkerStatus",
     "check_captured_interrupt",

@@ -8,7 +8,7 @@ Its runs and events are in the warehouse's PostgreSQL, its logs and scratch file
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -21,6 +21,8 @@ from soccer_assets.dagster_internals import (
     DagsterExecutionInterruptedError,
     EngineEventData,
     InstanceRef,
+    InstigatorState,
+    InstigatorTick,
     LocalArtifactStorage,
     LocalComputeLogManager,
     RegisteredCodeLocationOrigin,
@@ -35,6 +37,7 @@ from soccer_assets.own_runs import LaunchedRun, OwnRun, RunOfCommand
 from soccer_assets.process import end_soon_when_asked
 from soccer_assets.runs import end_dead_runs, holders, leases, take
 from soccer_assets.settings import get_settings
+from soccer_assets.ticks import latest_possible, possible
 from soccer_assets.warehouse.connection import database_url
 
 log = logging.getLogger(__name__)
@@ -126,6 +129,27 @@ class SoccerInstance(dg.DagsterInstance):
         super().handle_new_event(event, **named)
         if ends:
             leases().give_back(event.run_id)
+
+    # What schedules and sensors did when the clock was ahead is not believed.
+
+    def all_instigator_state(self, *arguments: Any, **named: Any) -> Sequence[InstigatorState]:
+        return list(map(self._possible, super().all_instigator_state(*arguments, **named)))
+
+    def get_instigator_state(self, origin_id: str, selector_id: str) -> InstigatorState | None:
+        state = super().get_instigator_state(origin_id, selector_id)
+        return state and self._possible(state)
+
+    def _possible(self, state: InstigatorState) -> InstigatorState:
+        found = possible(state)
+        if found is not state:
+            self.update_instigator_state(found)
+        return found
+
+    def get_ticks(
+        self, origin_id: str, selector_id: str, before: float | None = None, **named: Any
+    ) -> Sequence[InstigatorTick]:
+        before = min(before or latest_possible(), latest_possible())
+        return super().get_ticks(origin_id, selector_id, before=before, **named)
 
 
 _ENDS = (
