@@ -295,11 +295,15 @@ def _apply(cursor: psycopg2.extensions.cursor, days: list[ParsedDay], shown: _Sh
     for day in days:
         if untold := shown.untold(day, set(day.match["match_id"].to_pylist())):
             cursor.execute(_AS_BEFORE, {"day": day.day, "ids": list(untold)})
-    cursor.execute(_POOL)
-    cursor.execute(_IS_CONTESTED)
-    if cursor.fetchone() == (True,):
-        cursor.execute(_SETTLE)
-    cursor.execute(_NOTE_CHANGES)
+    cursor.execute(_TOUCHED)
+    touched = {"touched": [match_id for (match_id,) in cursor]}
+    cursor.execute(_POOL, touched)
+    cursor.execute(_CONTESTED)
+    contested: dict[str, list[int]] = dict(cursor.fetchall())
+    if contested:
+        moved = {"lost": contested.get("main", []), "returned": contested.get("shadow", [])}
+        cursor.execute(_SETTLE, moved)
+    cursor.execute(_NOTE_CHANGES, touched)
     result = LoadResult(_upsert(cursor, match_raw), _upsert(cursor, match))
     cursor.execute(_UPSERT_ODDS)
     cursor.execute(_MARK_VANISHED)
@@ -307,9 +311,9 @@ def _apply(cursor: psycopg2.extensions.cursor, days: list[ParsedDay], shown: _Sh
 
 
 _RANK = "array_position(ARRAY[{}], status)".format(", ".join(f"'{s}'" for s in STATUSES))
-# As arrays, by which the indexes of the large tables can be asked.
+# Arrays, by which the indexes of the large tables can be asked; those of thousands of ids as constants,
+# which are looked up by hash where no index is used after all.
 _DAYS = "ANY (ARRAY(SELECT day FROM stage_day))"
-_TOUCHED = "ANY (ARRAY(SELECT match_id FROM touched))"
 #: The fetch and the payload that a step's change is owed to: its own day's, or the only one's.
 _CAUSE = """(SELECT {0} FROM stage_day ORDER BY (day = {1}) DESC LIMIT 1)"""
 
@@ -337,45 +341,41 @@ def _shadow_moves(table: sa.Table) -> str:
         _CAUSE.format("fetched_at", "s.feed_day") if c.name == "changed_at" else f"s.{c.name}"
         for c in table.columns
     )
-    lost, returned = _of_pool("main", "place > 1"), _of_pool("shadow", "place = 1")
     return f"""
     INSERT INTO {SCHEMA}.{name}_shadow ({columns})
         SELECT {columns} FROM stage_{name} JOIN pool USING (match_id, feed_day)
         WHERE origin = 'stage' AND place > 1
         UNION ALL
-        SELECT {columns} FROM {SCHEMA}.{name} WHERE match_id = {lost};
+        SELECT {columns} FROM {SCHEMA}.{name} WHERE match_id = ANY (%(lost)s);
     DELETE FROM stage_{name} s USING pool p
         WHERE s.match_id = p.match_id AND s.feed_day = p.feed_day
           AND p.origin = 'stage' AND p.place > 1;
     INSERT INTO stage_{name} ({columns})
         SELECT {taken} FROM {SCHEMA}.{name}_shadow s JOIN pool USING (match_id, feed_day)
-        WHERE match_id = {returned} AND origin = 'shadow' AND place = 1;
+        WHERE match_id = ANY (%(returned)s) AND origin = 'shadow' AND place = 1;
     DELETE FROM {SCHEMA}.{name}_shadow s USING pool p
-        WHERE s.match_id = {returned}
+        WHERE s.match_id = ANY (%(returned)s)
           AND s.match_id = p.match_id AND s.feed_day = p.feed_day
           AND p.origin = 'shadow' AND p.place = 1;
     """
 
 
-def _of_pool(origin: str, place: str) -> str:
-    return f"ANY (ARRAY(SELECT match_id FROM pool WHERE origin = '{origin}' AND {place}))"
-
-
-# The records of every match that the step touches: those of its days, and those that other days
-# show. First place wins.
+# Every match that the step touches: those of its days, now and before.
+_TOUCHED = f"""
+SELECT match_id FROM stage_match
+UNION SELECT match_id FROM {SCHEMA}.match WHERE feed_day = {_DAYS}
+"""
+# Their records, those that other days show among them. First place wins.
 _POOL = f"""
 INSERT INTO pool
-WITH touched AS (
-    SELECT match_id FROM stage_match
-    UNION SELECT match_id FROM {SCHEMA}.match WHERE feed_day = {_DAYS}
-), records AS (
+WITH records AS (
     SELECT match_id, feed_day, status, 'stage' AS origin FROM stage_match
     UNION ALL
     SELECT match_id, feed_day, status, 'shadow' FROM {SCHEMA}.match_shadow
-        WHERE match_id = {_TOUCHED} AND NOT feed_day = {_DAYS}
+        WHERE match_id = ANY (%(touched)s) AND NOT feed_day = {_DAYS}
     UNION ALL
     SELECT match_id, feed_day, status, 'main' FROM {SCHEMA}.match
-        WHERE match_id = {_TOUCHED} AND NOT feed_day = {_DAYS} AND vanished_at IS NULL
+        WHERE match_id = ANY (%(touched)s) AND NOT feed_day = {_DAYS} AND vanished_at IS NULL
 )
 SELECT match_id, feed_day, origin,
        row_number() OVER (PARTITION BY match_id ORDER BY {_RANK} DESC, feed_day DESC)
@@ -383,7 +383,9 @@ FROM records;
 DELETE FROM {SCHEMA}.match_raw_shadow WHERE feed_day = {_DAYS};
 DELETE FROM {SCHEMA}.match_shadow WHERE feed_day = {_DAYS};
 """
-_IS_CONTESTED = "SELECT EXISTS (SELECT FROM pool WHERE (origin = 'shadow') = (place = 1))"
+_CONTESTED = """
+SELECT origin, array_agg(match_id) FROM pool WHERE (origin = 'shadow') = (place = 1) GROUP BY origin
+"""
 # Afterwards the staging tables hold the winners that are new.
 _SETTLE = _shadow_moves(match_raw) + _shadow_moves(match)
 
@@ -395,7 +397,7 @@ SELECT m.match_id, s.changed_at, before.key, before.value, after.row -> before.k
 FROM stage_match s JOIN {SCHEMA}.match m USING (match_id)
 CROSS JOIN LATERAL (SELECT to_jsonb(s) AS row OFFSET 0) after
 CROSS JOIN LATERAL jsonb_each(to_jsonb(m)) before
-WHERE m.match_id = ANY (ARRAY(SELECT match_id FROM stage_match))
+WHERE m.match_id = ANY (%(touched)s)
   AND m.content_hash <> s.content_hash
   AND before.value <> after.row -> before.key AND before.key NOT IN ({_NOT_CONTENT})
 ORDER BY s.changed_at, s.feed_day, m.match_id, before.key
