@@ -67,9 +67,10 @@ def run_loop(since: date, console: Console) -> None:
         run_job("export", progress, partitions=(f"{open_days[0]:%Y-%m}-01", f"{last:%Y-%m}-01"))
     if not _has_champion(progress):
         with _phase(console, "Lake -> features -> model -> gates -> predictions -> workers"):
-            run_job("retrain", progress)
+            left_out = run_job("retrain", progress)
         if not _has_champion(progress):
-            raise JobFailed(f"no model has earned its place yet: {_last_verdict()}")
+            why = left_out.get("trained_model") or _last_verdict()
+            raise JobFailed(f"no model has earned its place yet: {why}")
     else:
         with _phase(console, "Lake -> features -> predictions -> workers (champion kept)"):
             run_job("refresh", progress)

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from soccer_assets.assets.common import NOT_YET
 from soccer_assets.dagster_home import dagster_home
 from soccer_assets.dagster_internals import InstanceRef, SerializableErrorInfo, make_new_run_id
 from soccer_assets.runs import abandon
@@ -31,7 +32,7 @@ def run_job(
     *,
     partitions: tuple[str, str] | None = None,
     config: dict[str, Any] | None = None,
-) -> None:
+) -> dict[str, str]:
     """Run one of the definitions' jobs to its end.
 
     Args:
@@ -39,6 +40,9 @@ def run_job(
         progress: told what the steps log and when each ends.
         partitions: first and last key of the range to materialize.
         config: the run config's ``ops``.
+
+    Returns:
+        Assets that cannot be made yet -> why.
 
     Raises:
         JobFailed: a step failed.
@@ -70,6 +74,7 @@ def run_job(
         raise KeyboardInterrupt
     if not result.success:
         raise JobFailed(f"{job_name}: {_reasons(result)}")
+    return dict(_not_yet(result))
 
 
 def _tell(entry: dg.EventLogEntry, progress: Progress) -> None:
@@ -80,6 +85,15 @@ def _tell(entry: dg.EventLogEntry, progress: Progress) -> None:
     elif event.is_step_success:
         seconds = event.step_success_data.duration_ms / 1000
         progress(f"{event.step_key}: {seconds:.1f} s")
+
+
+def _not_yet(result: dg.ExecuteInProcessResult) -> Iterator[tuple[str, str]]:
+    for event in result.all_events:
+        if event.event_type is dg.DagsterEventType.ASSET_OBSERVATION:
+            observed = event.asset_observation_data.asset_observation
+            if NOT_YET in observed.metadata:
+                why = str(observed.metadata[NOT_YET].value)
+                yield observed.asset_key.to_user_string(), why
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> str:

@@ -1,14 +1,51 @@
 """What several groups share."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from typing import Any
 
 import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
+from soccer_assets.not_yet import NotYet
 from soccer_assets.text import markdown_table
 
 OWNERS = ["team:soccer-data"]
+#: Metadata of an observation: why an asset is not made.
+NOT_YET = "not_yet"
+
+
+def asset_once_possible(**attributes: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """An asset that is left out, with what follows it in the run, as long as it cannot be made.
+
+    It is told in the log and on the asset's page, and fails nothing: a first start has no champion,
+    and the first days no model. What was made before and cannot be made any more does fail.
+    """
+
+    def decorate(make: Callable[..., Any]) -> dg.AssetsDefinition:
+        @wraps(make)
+        def made_or_left_out(*context: Any, **resources: Any) -> Iterator[Any]:
+            try:
+                made = make(*context, **resources)
+                yield from made if isinstance(made, Iterator) else [made]
+            except NotYet as early:
+                yield from _leave_out(dg.AssetExecutionContext.get(), early)
+
+        return dg.asset(output_required=False, **attributes)(made_or_left_out)
+
+    return decorate
+
+
+def _leave_out(context: dg.AssetExecutionContext, early: NotYet) -> Iterator[dg.Output[None]]:
+    key = context.asset_key
+    if context.instance.get_latest_materialization_event(key):
+        raise dg.Failure(f"{early}, although there was before") from early
+    context.log.warning(f"{key.to_user_string()} cannot be made yet: {early}")
+    context.log_event(dg.AssetObservation(key, metadata={NOT_YET: str(early)}))
+    # Dagster insists on the outputs of checks; those without a result were not evaluated.
+    for output in context.assets_def.check_specs_by_output_name:
+        yield dg.Output(None, output)
 
 
 def table(frame: pd.DataFrame, *, index: bool = False) -> dg.MarkdownMetadataValue:

@@ -5,7 +5,7 @@ import json
 import dagster as dg
 import pandas as pd
 
-from soccer_assets.assets.common import OWNERS, table
+from soccer_assets.assets.common import OWNERS, asset_once_possible, table
 from soccer_assets.assets.features import DATASET, FEATURES
 from soccer_assets.automation.conditions import RETRAIN
 from soccer_assets.automation.reasons import TRIGGER_TAG, training_reasons
@@ -16,7 +16,7 @@ from soccer_assets.resources.mlflow import MlflowTrackingResource
 TRAINED_MODEL = dg.AssetKey("trained_model")
 
 
-@dg.asset(
+@asset_once_possible(
     key=TRAINED_MODEL,
     # Of the features nothing is read here; their contract is what a training has to wait for.
     deps=[DATASET, FEATURES, "features_meta"],
@@ -32,12 +32,13 @@ def trained_model(
     """Chosen by walking forward in time, calibrated, and scored on matches it never saw."""
     from soccer_assets.modelling.params import TrainingParams
     from soccer_assets.modelling.tracking import log_training, reliability_plot
-    from soccer_assets.modelling.train import train
+    from soccer_assets.modelling.train import split_for, train
 
     workspace = dvc.workspace
     dataset = pd.read_parquet(workspace.path("data/dataset.parquet"))
     meta = json.loads(workspace.path("data/features_meta.json").read_text())
     params = TrainingParams.model_validate(load_params().training)
+    split_for(dataset["kickoff"], params)  # before MLflow has a run that comes to nothing
     revision = workspace.revision
     reasons = training_reasons(context.instance, context.run)
     context.instance.add_run_tags(context.run.run_id, {TRIGGER_TAG: reasons})

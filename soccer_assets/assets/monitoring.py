@@ -3,7 +3,7 @@
 import dagster as dg
 import pandas as pd
 
-from soccer_assets.assets.common import OWNERS, table
+from soccer_assets.assets.common import OWNERS, asset_once_possible, table
 from soccer_assets.assets.registry import CHAMPION
 from soccer_assets.assets.serving import PREDICTIONS, SERVING_FEATURES
 from soccer_assets.params import load_params
@@ -13,7 +13,7 @@ from soccer_assets.warehouse.serving_tables import read_serving_features, read_s
 
 
 def _report_asset(name: str, deps: list, check: str, description: str):  # type: ignore[no-untyped-def]
-    return dg.asset(
+    return asset_once_possible(
         name=name,
         deps=deps,
         group_name="monitoring",
@@ -49,9 +49,12 @@ def feature_drift(
     params = load_params().monitoring
     with registry.opened(context) as models:
         reference = champion_training(models)[1].reference()
+    live = read_serving_features(warehouse.engine)
+    if live.empty:  # in a pause of the seasons, say
+        live = live.reindex(columns=list(reference.features))
     report = drift_report(
         reference,
-        read_serving_features(warehouse.engine),
+        live,
         DriftThresholds(psi=params.psi_threshold, max_share_drifted=params.drifted_share),
     )
     return dg.MaterializeResult(

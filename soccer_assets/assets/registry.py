@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pandas as pd
 
-from soccer_assets.assets.common import OWNERS, table
+from soccer_assets.assets.common import OWNERS, asset_once_possible, table
 from soccer_assets.assets.model import TRAINED_MODEL
+from soccer_assets.not_yet import NotYet
 from soccer_assets.params import load_params
 from soccer_assets.resources import DvcResource, ModelRegistryResource
 
@@ -25,16 +26,13 @@ CHAMPION_LOADS = "champion_loads"
 
 
 def _registry_asset(key: dg.AssetKey, deps: list[dg.AssetKey], **more: Any) -> Any:
-    return dg.asset(
+    return asset_once_possible(
         key=key,
         deps=deps,
         group_name="registry",
         owners=OWNERS,
         kinds={"mlflow"},
         pool="registry",
-        # Without a version behind its alias there is nothing to materialize, and nothing
-        # downstream to do.
-        output_required=False,
         **more,
     )
 
@@ -50,7 +48,7 @@ def registered_model(
     with registry.opened(context) as models:
         run = models.latest_training()
         if run is None:
-            raise dg.Failure("there is no finished training in MLflow: materialize trained_model")
+            raise NotYet("there is no finished training in MLflow: materialize trained_model")
         version = models.register(run)
         features = pd.read_parquet(dvc.workspace.path("data/features.parquet")).tail(2000)
         verdict = smoke_gate(
@@ -86,7 +84,7 @@ def candidate_model(
     with registry.opened(context) as models:
         version = models.by_alias(SMOKE)
         if version is None:
-            raise dg.Failure("no version has passed the smoke gate yet")
+            raise NotYet("no version has passed the smoke gate")
         comparison = _against_champion(models, version, dvc)
         verdict = candidate_gate(
             comparison.losses,
@@ -124,7 +122,7 @@ def champion_model(
     with registry.opened(context) as models:
         version = models.by_alias(CANDIDATE_ALIAS)
         if version is None:
-            raise dg.Failure("no version has passed the candidate gate yet")
+            raise NotYet("no version has passed the candidate gate")
         champion = models.champion()
         if champion and champion.number == version.number:
             context.log.info(f"{version} is the champion already")

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
-from soccer_assets.assets.common import OWNERS, column_schema, table
+from soccer_assets.assets.common import OWNERS, asset_once_possible, column_schema, table
 from soccer_assets.assets.features import FEATURES
 from soccer_assets.assets.registry import CHAMPION
 from soccer_assets.clock import utc_now
+from soccer_assets.not_yet import NotYet
 from soccer_assets.params import load_params
 from soccer_assets.resources import (
     DvcResource,
@@ -38,7 +40,7 @@ SERVING_FEATURES, PREDICTIONS, SERVING_WORKERS = (
 )
 
 
-@dg.asset(
+@asset_once_possible(
     key=SERVING_FEATURES,
     deps=[FEATURES, "features_meta"],
     group_name="serving",
@@ -57,7 +59,7 @@ def serving_features(
     features = pd.read_parquet(workspace.path("data/features.parquet"))
     rows = features[~features["is_finished"] | (features["kickoff"] >= since)]
     if meta["features_as_of"] is None:
-        raise dg.Failure("there is no finished match yet: nothing to make features from")
+        raise NotYet("there is no finished match to make features from")
     as_of = datetime.fromisoformat(meta["features_as_of"])
     count = replace_serving_features(
         warehouse.engine, rows, meta["features"], workspace.revision, as_of
@@ -73,7 +75,7 @@ def serving_features(
     )
 
 
-@dg.asset(
+@asset_once_possible(
     key=PREDICTIONS,
     deps=[SERVING_FEATURES, CHAMPION],
     group_name="serving",
@@ -103,9 +105,12 @@ def predictions(
     with registry.opened(context) as models:
         champion, run = champion_training(models)
         rows = read_serving_features(warehouse.engine)
-        if rows.empty:
-            raise dg.Failure("serving_features is empty: nothing to predict")
-        rows[PROBABILITY_COLUMNS] = models.predict(champion, rows)
+        if len(rows):
+            rows[PROBABILITY_COLUMNS] = models.predict(champion, rows)
+        elif served_model(warehouse.engine):  # a pause of the seasons: nothing is coming
+            rows[PROBABILITY_COLUMNS] = np.empty((0, 3))
+        else:
+            raise NotYet("serving_features is empty: there is nothing to predict")
     served = ServedModel(
         name=MODEL_NAME,
         version=champion.number,
@@ -131,7 +136,7 @@ def predictions(
     )
 
 
-@dg.asset(
+@asset_once_possible(
     key=SERVING_WORKERS,
     deps=[PREDICTIONS],
     group_name="serving",
@@ -145,7 +150,7 @@ def serving_workers(
     predictions were published last."""
     champion = served_model(warehouse.engine)
     if champion is None:
-        raise dg.Failure("nothing was published yet: materialize predictions")
+        raise NotYet("no predictions were published: materialize predictions")
     with workers.clients(champion.run_id, context.log.warning) as (clients, started):
         reports = reload_workers(
             clients, champion.version, workers.timeout_seconds, expected_run=champion.run_id

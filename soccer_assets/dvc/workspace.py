@@ -27,6 +27,7 @@ from soccer_assets.dvc.occupancy import alone_in
 from soccer_assets.dvc.pipeline import PIPELINE_FILE, read_stages
 from soccer_assets.dvc.repository import Repository
 from soccer_assets.files import write_atomically
+from soccer_assets.not_yet import NotYet
 from soccer_assets.params import read_params
 
 #: What a save point holds: all but the data.
@@ -156,10 +157,10 @@ class DvcWorkspace:
         return _read_lock(lock) if lock.exists() else {}
 
     def path(self, out: str) -> Path:
-        """The file of an out. Raises FileNotFoundError before its stage has run."""
+        """The file of an out. Raises NotYet before its stage has run."""
         path = self.root / out
         if not path.exists():
-            raise FileNotFoundError(f"{path}: run the DVC stages first")
+            raise NotYet(f"{path} is not there: run the DVC stages first")
         return path
 
     def _clear(self) -> Iterator[str]:

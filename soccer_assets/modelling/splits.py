@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from soccer_assets.arrays import BoolArray, IntArray
+from soccer_assets.not_yet import NotYet
 
 
-class TooFewRows(ValueError):
+class TooFewRows(NotYet, ValueError):
     """A part of a split would hold fewer rows than it needs; the message names the part."""
 
 

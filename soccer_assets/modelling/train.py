@@ -27,7 +27,7 @@ from soccer_assets.modelling.profile import ReferenceProfile
 from soccer_assets.modelling.selection import best_candidate, cross_validate, sized_fit
 from soccer_assets.modelling.splits import TimeSplit, latest, time_ordered_split, utc_kickoffs
 
-__all__ = ["PartBounds", "TrainingParams", "TrainingResult", "train"]
+__all__ = ["PartBounds", "TrainingParams", "TrainingResult", "split_for", "train"]
 
 
 MODEL, CLASS_PRIOR, ELO_LOGIT, LOGISTIC = "model", "class_prior", "elo_ordered_logit", "logistic"
@@ -103,14 +103,7 @@ def train(
     """
     settings = params or TrainingParams()
     rows = _prepare(dataset, features)
-    split = time_ordered_split(
-        rows.frame["kickoff"],
-        holdout_share=settings.holdout_share,
-        holdout_from=settings.holdout_from,
-        calibration_share=settings.calibration_share,
-        validation_share=settings.validation_share,
-        min_rows=settings.min_rows,
-    )
+    split = split_for(rows.frame["kickoff"], settings)
     bounds = _bounds(rows.frame["kickoff"], split)
     progress("split: " + ", ".join(f"{name} {part.rows}" for name, part in bounds.items()))
 
@@ -151,6 +144,18 @@ def train(
         holdout_predictions=holdout_table(matches, systems),
         importances=model.importances(),
         reference=ReferenceProfile.build(recent, features),
+    )
+
+
+def split_for(kickoff: pd.Series, params: TrainingParams) -> TimeSplit:
+    """How a training cuts its rows. Raises ``TooFewRows`` when there are too few to train on."""
+    return time_ordered_split(
+        kickoff,
+        holdout_share=params.holdout_share,
+        holdout_from=params.holdout_from,
+        calibration_share=params.calibration_share,
+        validation_share=params.validation_share,
+        min_rows=params.min_rows,
     )
 
 

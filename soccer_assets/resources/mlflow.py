@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable, explained
+from soccer_assets.not_yet import NotYet
 from soccer_assets.settings import get_settings
 
 if TYPE_CHECKING:  # importing these at run time costs seconds that most processes need not pay
@@ -111,8 +112,10 @@ def end_broken_off(models: "ModelRegistry", context: dg.AssetExecutionContext) -
 
 
 def champion_training(models: "ModelRegistry") -> "tuple[Version, TrainingRun]":
-    """The champion and the training that made it. Raises Failure when there is none."""
+    """The champion and the training that made it. Raises NotYet when there is none."""
     version = models.champion()
     if version is None:
-        raise dg.Failure("there is no champion yet: no version has passed every gate")
+        raise NotYet(
+            "there is no champion: no version has passed every gate; the job retrain trains one"
+        )
     return version, models.training(version)

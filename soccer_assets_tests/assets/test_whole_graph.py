@@ -674,6 +674,19 @@ def test_predictions_that_are_no_probabilities_do_not_reach_the_workers(
     assert here.not_started(result) == {"serving_workers"}
 
 
+def test_in_a_pause_of_the_seasons_nothing_is_predicted_and_nothing_fails(
+    season: Season, refreshed: Stage
+) -> None:
+    with restored(season, "serving_feature"):
+        execute(season, "DELETE FROM soccer.serving_feature")
+        result = season.platform.run("predictions", "serving_workers", "feature_drift")
+    assert result.success
+    assert metadata_of(result, "predictions")["dagster/row_count"] == 0
+    found = checks_of(result)
+    assert found["probability_simplex"].passed
+    assert found["drift"].passed
+
+
 def execute(season: Season, *statements: str) -> None:
     with season.platform.engine.begin() as connection:
         for statement in statements:

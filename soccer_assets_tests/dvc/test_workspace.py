@@ -16,6 +16,7 @@ from soccer_assets.dvc.command import DvcError
 from soccer_assets.dvc.pipeline import read_stages
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.lake.manifest import Manifest
+from soccer_assets.not_yet import NotYet
 from soccer_assets_tests.dvc.conftest import Reproduced
 
 OUTS = [
@@ -101,7 +102,7 @@ def test_the_stages_are_those_of_the_file() -> None:
 def test_before_any_run_there_is_no_out(tmp_path: Path) -> None:
     workspace = DvcWorkspace(tmp_path / "new", str(tmp_path / "remote"), tmp_path / "none.yaml")
     assert workspace.outs() == {}
-    with pytest.raises(FileNotFoundError, match="run the DVC stages first"):
+    with pytest.raises(NotYet, match="run the DVC stages first"):
         workspace.path("data/features.parquet")
 
 
