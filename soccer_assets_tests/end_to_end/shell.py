@@ -143,11 +143,11 @@ def free_port() -> int:
     return port
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     """Poll until the condition holds; fails the test if it never does."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"still not so after {PATIENCE_SECONDS} s"
+        assert time.monotonic() < deadline, f"still not so after {seconds} s"
         time.sleep(0.1)
 
 

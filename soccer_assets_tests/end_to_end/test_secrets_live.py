@@ -108,6 +108,10 @@ PATHS = (
 )
 
 
+#: Five runs, each of which asks a service in vain, some of them several times.
+PATIENCE_SECONDS = 1200
+
+
 @contextmanager
 def refusing() -> Iterator[str]:
     """Where every request is answered by 403, with all that it came with; yields host and port."""
@@ -187,11 +191,15 @@ def test_no_secret_is_in_anything_that_a_running_system_shows(shell: Shell) -> N
             found = ask(RUNS)["runsOrError"]["results"]
             return {one["runId"]: one["status"] for one in found}
 
-        wait_until(lambda: all(states()[one] in ("FAILURE", "SUCCESS") for one in launched))
+        def ended() -> bool:
+            state = states()
+            return all(state[one] in ("FAILURE", "SUCCESS") for one in launched)
+
+        wait_until(ended, PATIENCE_SECONDS)
         assert {launched[one] for one, state in states().items() if state == "FAILURE"} >= {
             *RUN[:4]
         }
-        wait_until(lambda: all(ticks for ticks in sensor_ticks(ask(TICKS)).values()))
+        wait_until(lambda: all(sensor_ticks(ask(TICKS)).values()), PATIENCE_SECONDS)
 
         told["definitions"] = json.dumps(ask(DEFINITIONS))
         told["ticks"] = json.dumps(ask(TICKS))
