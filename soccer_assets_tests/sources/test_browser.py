@@ -1,6 +1,7 @@
 """The feed through a real browser, driven over the Selenium protocol as a grid would be."""
 
 import base64
+import gzip
 import logging
 import os
 import re
@@ -28,6 +29,7 @@ from hypothesis import strategies as st
 from soccer_assets import __version__
 from soccer_assets.feed.faults import FetchFault
 from soccer_assets.feed.fields import FEED_PATH
+from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.simulator.challenge import BrowserChallenge
 from soccer_assets.simulator.faults import Fault
 from soccer_assets.simulator.http import GetServer, Reply
@@ -388,6 +390,47 @@ def test_a_redirect_is_not_followed_with_the_token(grid: Grid) -> None:
     ):
         client.fetch(DAY)
     assert set(tokens) == {None}
+
+
+def test_an_answer_of_too_many_bytes_is_a_fault_however_well_it_was_packed(grid: Grid) -> None:
+    class Packed(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = (
+                gzip.compress(b"[" + b" " * 5_000_000 + b"]") if "20240310" in self.path else b"{}"
+            )
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            if len(body) > 2:
+                self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            self.wfile.write(body)
+
+    limits = FeedLimits(max_bytes=1_000_000)
+    with handled(Packed) as url, a_client(grid, url, limits=limits) as client:
+        assert client.fetch(DAYS[0]) == b"{}"
+        with pytest.raises(FetchFault, match="2024-03-10: an answer of more than 1,000,000 bytes"):
+            client.fetch(DAYS[1])
+        assert client.fetch(DAYS[2]) == b"{}"
+
+
+def test_a_byte_now_and_then_ends_with_the_time_of_a_request(grid: Grid) -> None:
+    class Dripping(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            with suppress(OSError):
+                while "20240310" in self.path:
+                    self.wfile.write(b" ")
+                    time.sleep(0.1)
+                self.wfile.write(b"{}")
+
+    with handled(Dripping) as url, a_client(grid, url, timeout=3, attempts=1) as client:
+        assert client.fetch(DAYS[0]) == b"{}"
+        with pytest.raises(FetchFault, match="2024-03-10: timeout"):
+            client.fetch(DAYS[1])
+        assert client.fetch(DAYS[2]) == b"{}"
 
 
 # A grid that misbehaves
