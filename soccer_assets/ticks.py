@@ -5,6 +5,7 @@ is due until then, and it is silent. So times that cannot be are taken for now.
 """
 
 import logging
+from typing import Any
 
 from soccer_assets.clock import CLOCKS_DISAGREE_BY
 from soccer_assets.dagster_internals import (
@@ -39,4 +40,5 @@ def possible(state: InstigatorState) -> InstigatorState:
         f"{state.instigator_name} was last at work at a time that is not yet: the clock was ahead. "
         "It goes on from now"
     )
-    return state.with_data(data._replace(**dict.fromkeys(ahead, get_current_timestamp())))
+    now: dict[str, Any] = dict.fromkeys(ahead, get_current_timestamp())
+    return state.with_data(data._replace(**now))
