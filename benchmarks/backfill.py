@@ -12,7 +12,8 @@ from benchmarks.measure import Stopwatch, measure
 from benchmarks.report import Comparison, Cost, Goal
 from benchmarks.workbench import Workbench
 from soccer_assets.ingestion.ingest import ingest_days
-from soccer_assets.params import load_params
+from soccer_assets.params import read_params
+from soccer_assets.settings import DEFAULT_PARAMS
 from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
@@ -89,7 +90,7 @@ def run(bench: Workbench) -> list[Comparison]:
     sample = days[:: max(1, len(days) // sizes.plain_days)]
     with bench.empty_database() as plain:
         theirs = measure(ingest_plainly, plain, feed.url, sample)
-    partitioned = [day for day in days if day >= load_params().ingestion.first_day]
+    partitioned = [day for day in days if day >= read_params(DEFAULT_PARAMS).ingestion.first_day]
     recent = partitioned[-sizes.range_days :]
     overheads = measure(run_overheads, url, feed.url, home, recent, sizes.run_days)
     one, every = overheads.result

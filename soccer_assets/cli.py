@@ -149,7 +149,6 @@ def replay(
     # A name for the file, unless one is given; the state apart, unless a place is.
     given = {"SOCCER_HOME": str(home / "replay"), "LIVESCORES_NAME": name_of_file(file)}
     os.environ |= {name: value for name, value in given.items() if not os.environ.get(name)}
-    get_settings.cache_clear()
     _check_days(since.date(), moment.date(), "--since", "--as-of")
     console.print(f"Loading {file}", highlight=False, markup=False)
     backend = _replayed(file, date_format)
@@ -158,7 +157,6 @@ def replay(
         raise WrongUse(f"{file} has matches of {first} to {last}, none from --since to --as-of")
     with FeedServer(backend, clock=lambda: moment) as server:
         os.environ["LIVESCORES_URL"] = server.url
-        get_settings.cache_clear()
         _run(since.date())
 
 
@@ -269,13 +267,14 @@ def serve(host: str = "127.0.0.1", port: Annotated[int, _Port] = DEFAULT_PORT) -
     from soccer_assets.serving.server import run
     from soccer_assets.warehouse.connection import database_url, get_engine
 
-    token = get_settings().reload_token
+    settings = get_settings()
+    token = settings.reload_token
     with _bound(host, port, lambda: _serves_there(host, port, token)) as listener:
-        get_engine()
+        get_engine(settings)
         console.print(
             f"Predictions at http://{host}:{port}/predictions, API at /docs", highlight=False
         )
-        run(database_url(), host, port, token, listener=listener)
+        run(database_url(settings), host, port, token, listener=listener)
 
 
 def _run(since: date) -> None:
@@ -291,12 +290,12 @@ def _run(since: date) -> None:
     _check_surroundings()
     _check_source()
     try:
-        run_loop(since, console)
+        run_loop(since, console, get_settings())
     except JobFailed:  # of a worker that refuses to reload, say: the predictions are there
         with suppress(Exception):
-            print_what_there_is(console)
+            print_what_there_is(console, get_settings())
         raise
-    print_what_there_is(console)
+    print_what_there_is(console, get_settings())
 
 
 def _check_days(first: date, last: date, first_name: str, last_name: str) -> None:
@@ -321,12 +320,12 @@ def _check_days(first: date, last: date, first_name: str, last_name: str) -> Non
 
 def _check_surroundings() -> None:
     """What would stop the command in the middle is told before it begins."""
-    from soccer_assets.params import load_params
+    from soccer_assets.params import read_params
     from soccer_assets.warehouse.connection import get_engine
 
     settings = get_settings()
     _ = settings.home
-    load_params()
+    read_params(settings.params_file)
     files = {
         "file": ("LIVESCORES_FILE", settings.livescores_file),
         "football_data": ("FOOTBALL_DATA_ALIASES", settings.football_data_aliases),
@@ -334,7 +333,7 @@ def _check_surroundings() -> None:
     name, file = files.get(settings.livescores_source, ("", None))
     if file and not file.is_file():
         raise SettingsError(f"{name}: there is no file {file}")
-    get_engine()
+    get_engine(settings)
 
 
 def _check_source() -> None:
@@ -346,7 +345,7 @@ def _check_source() -> None:
 
     settings = get_settings()
     lake = open_lake(settings.lake, settings.s3_endpoint_url, settings.aws_region)
-    claim(settings.source_name, get_engine(), PayloadArchive(lake))
+    claim(settings.source_name, get_engine(settings), PayloadArchive(lake))
 
 
 def _check_training() -> None:
@@ -355,18 +354,17 @@ def _check_training() -> None:
 
     from soccer_assets.modelling.gates import GateParams
     from soccer_assets.modelling.params import TrainingParams
-    from soccer_assets.params import complaints, load_params, params_file
+    from soccer_assets.params import complaints, read_params
 
     if not shutil.which("git"):
         raise WrongUse("there is no git on the PATH: install git, DVC needs it")
-    params = load_params()
+    file = get_settings().params_file
+    params = read_params(file)
     for section, model in (("training", TrainingParams), ("gates", GateParams)):
         try:
             model.model_validate(getattr(params, section))
         except ValidationError as error:
-            raise SettingsError(
-                f"parameters {params_file()}: {section}: {complaints(error)}"
-            ) from None
+            raise SettingsError(f"parameters {file}: {section}: {complaints(error)}") from None
 
 
 def _replayed(file: Path, date_format: str | None) -> "ReplayBackend":

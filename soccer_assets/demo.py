@@ -14,8 +14,9 @@ from rich.text import Text
 from soccer_assets.clock import utc_now
 from soccer_assets.ingestion.ingest import days_between
 from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable
-from soccer_assets.params import load_params
+from soccer_assets.params import read_params
 from soccer_assets.runner import JobFailed, Progress, run_job
+from soccer_assets.settings import Settings
 from soccer_assets.text import one_line, terminal
 from soccer_assets.warehouse.connection import get_engine
 from soccer_assets.warehouse.ingested_days import settled_days
@@ -34,7 +35,7 @@ SYSTEMS = {
 SCORES = ("n", "log_loss", "brier", "rps", "ece", "accuracy")
 
 
-def run_loop(since: date, console: Console) -> None:
+def run_loop(since: date, console: Console, settings: Settings) -> None:
     """From the feed to reloaded workers.
 
     Days that are loaded and settled, months and features that did not change, and a champion that
@@ -43,6 +44,7 @@ def run_loop(since: date, console: Console) -> None:
     Args:
         since: first day of history.
         console: where progress goes.
+        settings: those of the definitions that are run.
 
     Raises:
         JobFailed: a step failed.
@@ -52,8 +54,8 @@ def run_loop(since: date, console: Console) -> None:
     def progress(line: str) -> None:
         console.print(terminal(line), style="dim", highlight=False, markup=False)
 
-    last = utc_now().date() + timedelta(days=load_params().ingestion.days_ahead)
-    engine = get_engine()
+    last = utc_now().date() + timedelta(days=read_params(settings.params_file).ingestion.days_ahead)
+    engine = get_engine(settings)
     settled = settled_days(engine)
     open_days = [day for day in days_between(since, last) if day not in settled]
     with _phase(console, f"Feed -> archive -> PostgreSQL: {len(open_days)} days"):
@@ -65,20 +67,20 @@ def run_loop(since: date, console: Console) -> None:
         )
     with _phase(console, "PostgreSQL -> lake"):
         run_job("export", progress, partitions=(f"{open_days[0]:%Y-%m}-01", f"{last:%Y-%m}-01"))
-    if not _has_champion(progress):
+    if not _has_champion(settings, progress):
         with _phase(console, "Lake -> features -> model -> gates -> predictions -> workers"):
             left_out = run_job("retrain", progress)
-        if not _has_champion(progress):
-            why = left_out.get("trained_model") or _last_verdict()
+        if not _has_champion(settings, progress):
+            why = left_out.get("trained_model") or _last_verdict(settings)
             raise JobFailed(f"no model has earned its place yet: {why}")
     else:
         with _phase(console, "Lake -> features -> predictions -> workers (champion kept)"):
             run_job("refresh", progress)
 
 
-def _has_champion(progress: Progress) -> bool:
+def _has_champion(settings: Settings, progress: Progress) -> bool:
     """Whether there is one that can be used; one that cannot is told, and to be replaced."""
-    registry = _registry()
+    registry = _registry(settings)
     version = registry.champion()
     if version is None:
         return False
@@ -90,11 +92,11 @@ def _has_champion(progress: Progress) -> bool:
     return True
 
 
-def _last_verdict() -> str:
+def _last_verdict(settings: Settings) -> str:
     """The unmet criteria of the newest version's last gate."""
     from soccer_assets.modelling.registry import CANDIDATE, SMOKE
 
-    registry = _registry()
+    registry = _registry(settings)
     version = registry.by_alias(CANDIDATE) or registry.by_alias(SMOKE)
     verdicts = (version.verdict(gate) for gate in ("champion", "candidate")) if version else ()
     for verdict in filter(None, verdicts):
@@ -103,10 +105,10 @@ def _last_verdict() -> str:
     return "the smoke gate did not let it in"
 
 
-def _registry() -> "ModelRegistry":
+def _registry(settings: Settings) -> "ModelRegistry":
     from soccer_assets.resources import ModelRegistryResource
 
-    return ModelRegistryResource().registry
+    return ModelRegistryResource(settings=settings).registry
 
 
 @contextmanager
@@ -117,19 +119,19 @@ def _phase(console: Console, title: str) -> Iterator[None]:
     console.print(f"done in {time.monotonic() - started:.1f} s\n", style="green", highlight=False)
 
 
-def print_what_there_is(console: Console) -> None:
+def print_what_there_is(console: Console, settings: Settings) -> None:
     """The champion's scorecard and the coming matches, as far as the loop has come, if not now then
     the last time."""
     try:
-        print_scorecard(console)
+        print_scorecard(console, settings)
     except (MlflowUnavailable, Unusable) as error:
         console.print(f"There is no scorecard: {error}", highlight=False, markup=False)
-    print_coming_matches(console)
+    print_coming_matches(console, settings)
 
 
-def print_scorecard(console: Console) -> None:
+def print_scorecard(console: Console, settings: Settings) -> None:
     """The champion's holdout, beside the baselines on the same matches."""
-    registry = _registry()
+    registry = _registry(settings)
     version = registry.champion()
     if version is None:
         return
@@ -144,9 +146,9 @@ def print_scorecard(console: Console) -> None:
     console.print(table)
 
 
-def print_coming_matches(console: Console, limit: int = 15) -> None:
+def print_coming_matches(console: Console, settings: Settings, limit: int = 15) -> None:
     """The next matches with their probabilities, and how old the data is."""
-    coming = upcoming_table(get_engine(), utc_now(), limit)
+    coming = upcoming_table(get_engine(settings), utc_now(), limit)
     if coming.empty:
         return
     table = Table(title="Coming matches (kick-off UTC)")
@@ -164,13 +166,15 @@ def print_coming_matches(console: Console, limit: int = 15) -> None:
             f"v{row['version']}",
         )
     console.print(table)
-    console.print(f"Newest result known to these predictions: {_data_age()}", highlight=False)
+    console.print(
+        f"Newest result known to these predictions: {_data_age(settings)}", highlight=False
+    )
 
 
-def _data_age() -> str:
+def _data_age(settings: Settings) -> str:
     import sqlalchemy as sa
 
-    with get_engine().connect() as connection:
+    with get_engine(settings).connect() as connection:
         newest = connection.scalar(sa.text("SELECT max(features_as_of) FROM soccer.prediction"))
     hours = (pd.Timestamp(utc_now()) - pd.Timestamp(newest)).total_seconds() / 3600
     return f"kick-off {newest:%Y-%m-%d %H:%M} UTC, {hours:.1f} hours ago"

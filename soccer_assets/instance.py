@@ -231,7 +231,7 @@ class SoccerPostgresStorage(DagsterPostgresStorage):
         # A range of days is an event an asset and a day: they are stored by the hundred, and over
         # a connection that is kept (by default each of them connects anew).
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
-        storage = cls(postgres_url=database_url(), inst_data=inst_data)
+        storage = cls(postgres_url=database_url(get_settings()), inst_data=inst_data)
         storage.event_log_storage.optimize_for_webserver(
             statement_timeout=60_000, pool_recycle=3600, max_overflow=20
         )

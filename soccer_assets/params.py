@@ -1,7 +1,6 @@
 """Parameters of the pipeline, from ``params.yaml`` (or the file ``SOCCER_PARAMS`` names)."""
 
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -9,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from soccer_assets.features.params import FeatureParams
 from soccer_assets.feed.limits import FeedLimits
-from soccer_assets.settings import SettingsError, get_settings
+from soccer_assets.settings import SettingsError
 
 
 class _Section(BaseModel):
@@ -51,16 +50,6 @@ class Params(_Section):
     gates: dict = Field(default_factory=dict)
     serving: ServingParams = ServingParams()
     monitoring: MonitoringParams = MonitoringParams()
-
-
-def params_file() -> Path:
-    return get_settings().soccer_params or Path(__file__).parent / "dvc" / "params.yaml"
-
-
-@lru_cache(maxsize=8)
-def load_params(path: Path | None = None) -> Params:
-    """The parameters of this process, read once. Raises SettingsError."""
-    return read_params(path or params_file())
 
 
 def read_params(path: Path) -> Params:

@@ -10,7 +10,7 @@ import io
 import os
 import secrets
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -32,6 +32,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from soccer_assets.files import create_once
 from soccer_assets.urls import bare, credentials, open_url, service_url
 
+#: The parameters of the package, which ``SOCCER_PARAMS`` can name others for.
+DEFAULT_PARAMS = Path(__file__).parent / "dvc" / "params.yaml"
 #: Where ``soccer serve`` listens.
 DEFAULT_PORT = 8008
 
@@ -215,6 +217,10 @@ class Settings(BaseSettings):
         return f"simulator {self.simulator_seed}"
 
     @property
+    def params_file(self) -> Path:
+        return self.soccer_params or DEFAULT_PARAMS
+
+    @property
     def lake(self) -> str:
         return self.lake_uri or str(self.soccer_home / "lake")
 
@@ -277,10 +283,8 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-@lru_cache(maxsize=1)
 def read_env_file() -> None:
-    """Complete the environment from ``.env``, once per process; what is set there stays, even if
-    it is set to nothing.
+    """Complete the environment from ``.env``; what is set there stays, even if it is set to nothing.
 
     Raises:
         SettingsError: the file cannot be read or understood.
@@ -298,9 +302,8 @@ def read_env_file() -> None:
     dotenv.load_dotenv(stream=io.StringIO(text))
 
 
-@lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The settings of this process.
+    """The settings that the environment holds now: for entry points, which hand them on.
 
     Raises:
         SettingsError: one of them is not usable.

@@ -40,7 +40,6 @@ from soccer_assets.process import end_soon_when_asked
 from soccer_assets.runner import open_instance
 from soccer_assets.runs import abandon
 from soccer_assets.settings import project_folder
-from soccer_assets_tests.platform import forget_environment
 
 # Forks of a process that has imported all this and has no threads.
 FORKS = get_context("forkserver")
@@ -154,7 +153,6 @@ def _child(
     global _tell
     _tell = tell
     os.environ |= household.environment
-    forget_environment()
     what(*arguments, **named)
 
 

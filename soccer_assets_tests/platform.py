@@ -13,12 +13,10 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.modelling.registry import ModelRegistry
-from soccer_assets.params import load_params
 from soccer_assets.resources import make_resources
 from soccer_assets.settings import get_settings
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets.storage.store import ObjectStore
-from soccer_assets.warehouse.connection import database_url as configured_database_url
 from soccer_assets.warehouse.connection import get_engine
 
 
@@ -33,7 +31,7 @@ class Platform:
 
     @property
     def engine(self) -> sa.Engine:
-        return get_engine()
+        return get_engine(get_settings())
 
     @property
     def store(self) -> ObjectStore:
@@ -162,20 +160,12 @@ def platform(
     with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
         for name, value in variables.items():
             patch.setenv(name, value)
-        forget_environment()
         from soccer_assets.definitions import make_definitions
 
         try:
             yield Platform(home, feed, instance, make_definitions(get_settings()))
         finally:
-            get_engine().dispose()
-    forget_environment()
-
-
-def forget_environment() -> None:
-    """Have the next use of the settings, and of what hangs on them, read the environment anew."""
-    for cached in (get_settings, load_params, configured_database_url, get_engine):
-        cached.cache_clear()
+            get_engine(get_settings()).dispose()
 
 
 def faults_of(result: dg.ExecuteInProcessResult) -> Sequence[str]:

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from soccer_assets.cli import app
 from soccer_assets.serving.server import ServiceProcess
 from soccer_assets.settings import Settings, project_folder
-from soccer_assets_tests.platform import forget_environment
 from soccer_assets_tests.test_settings import AWS
 
 #: A port of loopback that nobody listens on, and that needs no look-up.
@@ -40,12 +39,10 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     os.environ["SOCCER_HOME"] = str(tmp_path / "home")
     os.environ["POSTGRES_URL"] = f"postgresql://user:hush@{NOWHERE}/soccer"
     os.chdir(tmp_path)
-    forget_environment()
     yield tmp_path
     os.chdir(before)
     os.environ.clear()
     os.environ.update(kept)
-    forget_environment()
 
 
 def told(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> str:
@@ -148,7 +145,6 @@ def test_a_port_that_a_worker_holds_is_told_with_whose_it_is(
             "by another home's worker; --port takes another"
         )
         os.environ["SERVING_TOKEN"] = "hush, hush"
-        forget_environment()
         assert "in use by this home's worker; --port" in told(serve, capfd)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]

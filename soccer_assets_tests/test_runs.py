@@ -25,7 +25,6 @@ from soccer_assets_tests.doomed_runs import (
     monitor,
     planned,
 )
-from soccer_assets_tests.platform import forget_environment
 
 FAILURE, CANCELED, SUCCESS = (
     dg.DagsterRunStatus.FAILURE,
@@ -38,15 +37,11 @@ LIMIT = ends_within(hours=1 / 3600)
 
 
 @pytest.fixture
-def household(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Household]:
+def household(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Household:
     household = Household(tmp_path, database_url)
     for name, value in household.environment.items():
         monkeypatch.setenv(name, value)
-    forget_environment()
-    yield household
-    forget_environment()
+    return household
 
 
 @pytest.fixture

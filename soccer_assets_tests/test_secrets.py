@@ -16,7 +16,7 @@ from soccer_assets.settings import Settings, SettingsError, get_settings
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets_tests.automation.test_alerts import Slack, slack_server
 from soccer_assets_tests.end_to_end.shell import open_shell
-from soccer_assets_tests.platform import Platform, forget_environment, platform
+from soccer_assets_tests.platform import Platform, platform
 
 #: In every value that nobody may see.
 MARK = "hush"
@@ -98,7 +98,6 @@ def test_a_run_that_fails_tells_no_secret(
 ) -> None:
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    forget_environment()
     here = Platform(down.home, down.feed, down.instance, make_definitions(get_settings()))
     with caplog.at_level("DEBUG"):
         result = here.run(*assets, partition=partition, raise_on_error=False)
@@ -159,12 +158,8 @@ def test_an_address_is_refused_without_a_word_of_what_is_in_it(
     for field in Settings.model_fields:
         monkeypatch.delenv(field.upper(), raising=False)
     monkeypatch.setenv(setting, value)
-    get_settings.cache_clear()
-    try:
-        with pytest.raises(SettingsError, match=f"^{setting}") as refused:
-            get_settings()
-    finally:
-        get_settings.cache_clear()
+    with pytest.raises(SettingsError, match=f"^{setting}") as refused:
+        get_settings()
     assert MARK not in str(refused.value)
     assert refused.value.__suppress_context__
 

@@ -11,8 +11,8 @@ import pytest
 
 from soccer_assets import settings as module
 from soccer_assets.clock import utc_now
-from soccer_assets.params import load_params, params_file
-from soccer_assets.settings import Settings, SettingsError, get_settings, read_env_file
+from soccer_assets.params import read_params
+from soccer_assets.settings import Settings, SettingsError, get_settings
 
 AWS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
@@ -24,23 +24,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     kept = dict(os.environ)
     for name in (*(field.upper() for field in Settings.model_fields), *AWS):
         os.environ.pop(name, None)
-    forget()
     yield tmp_path
     os.environ.clear()
     os.environ.update(kept)
-    forget()
-
-
-def forget() -> None:
-    for cached in (get_settings, read_env_file, load_params):
-        cached.cache_clear()
 
 
 @pytest.fixture
 def env_file(project: Path) -> Callable[[str], None]:
     def write(text: str) -> None:
         (project / ".env").write_text(text)
-        forget()
 
     return write
 
@@ -52,7 +44,7 @@ def test_every_setting_can_stand_in_the_file(env_file: Callable[[str], None]) ->
     assert get_settings().soccer_as_of == datetime(2025, 3, 1, tzinfo=UTC)
     assert get_settings().livescores_attempts == 7
     assert utc_now() == datetime(2025, 3, 1, tzinfo=UTC)
-    assert params_file().name == "my params.yaml"
+    assert get_settings().params_file.name == "my params.yaml"
 
 
 @pytest.mark.parametrize(
@@ -120,8 +112,9 @@ def test_a_child_in_any_folder_means_the_same(
     mine = get_settings()
     script = (
         "from soccer_assets.settings import Settings\n"
-        "from soccer_assets.params import load_params\n"
-        "print(repr(Settings().model_dump()), load_params().ingestion.days_back)"
+        "from soccer_assets.params import read_params\n"
+        "settings = Settings()\n"
+        "print(repr(settings.model_dump()), read_params(settings.params_file).ingestion.days_back)"
     )
     told = subprocess.run(
         [sys.executable, "-c", script],
@@ -217,5 +210,5 @@ def test_parameters_that_are_none_are_told_in_one_line(
         (project / "own.yaml").write_text(text)
     os.environ["SOCCER_PARAMS"] = "own.yaml"
     with pytest.raises(SettingsError, match=rf"^parameters .*/own\.yaml.*{complaint}") as raised:
-        load_params()
+        read_params(get_settings().params_file)
     assert "\n" not in str(raised.value)

@@ -21,8 +21,13 @@ from soccer_assets.ingestion.expectations import unusual_days
 from soccer_assets.ingestion.ingest import IngestReport, LoadedDay, ingest_days
 from soccer_assets.ingestion.provenance import OtherSource
 from soccer_assets.ingestion.rebuild import rebuild_warehouse
-from soccer_assets.params import load_params
-from soccer_assets.resources import LakeResource, LivescoresResource, WarehouseResource
+from soccer_assets.params import IngestionParams
+from soccer_assets.resources import (
+    LakeResource,
+    LivescoresResource,
+    ParamsResource,
+    WarehouseResource,
+)
 from soccer_assets.surroundings import is_of_surroundings
 from soccer_assets.text import markdown_list
 from soccer_assets.warehouse.ingested_days import (
@@ -141,18 +146,21 @@ def ingest(
     livescores: LivescoresResource,
     lake: LakeResource,
     warehouse: WarehouseResource,
+    params: ParamsResource,
 ) -> Iterator[dg.MaterializeResult]:
     # In the order that their dependencies ask for.
     selected = [k for k in (LIVESCORES, MATCH_RAW, MATCH) if k in context.selected_asset_keys]
     days = [date.fromisoformat(key) for key in context.partition_keys]
-    limits = load_params().ingestion.limits
+    ingestion = params.read().ingestion
     if config.rebuild or context.run.job_name == REBUILD:
         if LIVESCORES in selected:
             raise dg.Failure("a rebuild makes match_raw and match only: select those two")
-        result = rebuild_warehouse(warehouse.engine, lake.archive, context.log.info, limits=limits)
+        result = rebuild_warehouse(
+            warehouse.engine, lake.archive, context.log.info, limits=ingestion.limits
+        )
         context.log.info(f"rebuilt: {result.match.inserted:,} matches")
         for key in selected:
-            found = _warehouse_checks(warehouse, days) if key == MATCH else []
+            found = _warehouse_checks(warehouse, days, ingestion) if key == MATCH else []
             yield dg.MaterializeResult(asset_key=key, check_results=found)
         return
     if LIVESCORES in selected:
@@ -178,7 +186,7 @@ def ingest(
             warehouse.engine,
             batch_days=config.batch_days,
             concurrency=config.concurrency,
-            limits=limits,
+            limits=ingestion.limits,
             progress=context.log.info,
         )
     checks: Checks = {
@@ -188,7 +196,7 @@ def ingest(
             _kickoff_check(report),
             _whole_days_check(report),
         ],
-        MATCH: _warehouse_checks(warehouse, days),
+        MATCH: _warehouse_checks(warehouse, days, ingestion),
     }
     if report.faults:
         _keep_what_went_well(context, report, checks)
@@ -288,15 +296,17 @@ def _aside_by_day(report: IngestReport) -> list[str]:
     return [f"{day}: {match}" for day, found in report.set_aside.items() for match in found]
 
 
-def _warehouse_checks(warehouse: WarehouseResource, days: list[date]) -> list[dg.AssetCheckResult]:
-    return [_volume_check(warehouse, days), _overdue_check(warehouse)]
+def _warehouse_checks(
+    warehouse: WarehouseResource, days: list[date], params: IngestionParams
+) -> list[dg.AssetCheckResult]:
+    return [_volume_check(warehouse, days, params), _overdue_check(warehouse, params)]
 
 
-def _overdue_check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def _overdue_check(warehouse: WarehouseResource, params: IngestionParams) -> dg.AssetCheckResult:
     overdue = overdue_days(
         warehouse.engine,
         utc_now(),
-        load_params().ingestion.first_day,
+        params.first_day,
         patience=OVERDUE_IS_TOLD_AFTER,
     )
     return dg.AssetCheckResult(
@@ -307,8 +317,9 @@ def _overdue_check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     )
 
 
-def _volume_check(warehouse: WarehouseResource, days: list[date]) -> dg.AssetCheckResult:
-    params = load_params().ingestion
+def _volume_check(
+    warehouse: WarehouseResource, days: list[date], params: IngestionParams
+) -> dg.AssetCheckResult:
     over = [day for day in days if day < utc_now().date()]
     unusual = unusual_days(
         matches_by_day(warehouse.engine),

@@ -9,8 +9,7 @@ from soccer_assets.assets.common import OWNERS, asset_once_possible, table
 from soccer_assets.assets.features import DATASET, FEATURES
 from soccer_assets.automation.conditions import RETRAIN
 from soccer_assets.automation.reasons import TRIGGER_TAG, training_reasons
-from soccer_assets.params import load_params
-from soccer_assets.resources import DvcResource
+from soccer_assets.resources import DvcResource, ParamsResource
 from soccer_assets.resources.mlflow import MlflowTrackingResource
 
 TRAINED_MODEL = dg.AssetKey("trained_model")
@@ -27,7 +26,10 @@ TRAINED_MODEL = dg.AssetKey("trained_model")
     pool="training",
 )
 def trained_model(
-    context: dg.AssetExecutionContext, dvc: DvcResource, mlflow_tracking: MlflowTrackingResource
+    context: dg.AssetExecutionContext,
+    dvc: DvcResource,
+    mlflow_tracking: MlflowTrackingResource,
+    params: ParamsResource,
 ) -> dg.MaterializeResult:
     """Chosen by walking forward in time, calibrated, and scored on matches it never saw."""
     from soccer_assets.modelling.params import TrainingParams
@@ -37,16 +39,16 @@ def trained_model(
     workspace = dvc.workspace
     dataset = pd.read_parquet(workspace.path("data/dataset.parquet"))
     meta = json.loads(workspace.path("data/features_meta.json").read_text())
-    params = TrainingParams.model_validate(load_params().training)
-    split_for(dataset["kickoff"], params)  # before MLflow has a run that comes to nothing
+    training = TrainingParams.model_validate(params.read().training)
+    split_for(dataset["kickoff"], training)  # before MLflow has a run that comes to nothing
     revision = workspace.revision
     reasons = training_reasons(context.instance, context.run)
     context.instance.add_run_tags(context.run.run_id, {TRIGGER_TAG: reasons})
     with mlflow_tracking.run(context):
-        result = train(dataset, meta["features"], params, context.log.info)
+        result = train(dataset, meta["features"], training, context.log.info)
         run_id = log_training(
             result,
-            params,
+            training,
             data_revision=revision,
             finished_matches=meta["finished"],
             tags={"soccer.trigger": reasons},

@@ -6,8 +6,12 @@ import pandas as pd
 from soccer_assets.assets.common import OWNERS, asset_once_possible, table
 from soccer_assets.assets.registry import CHAMPION
 from soccer_assets.assets.serving import PREDICTIONS, SERVING_FEATURES
-from soccer_assets.params import load_params
-from soccer_assets.resources import DvcResource, ModelRegistryResource, WarehouseResource
+from soccer_assets.resources import (
+    DvcResource,
+    ModelRegistryResource,
+    ParamsResource,
+    WarehouseResource,
+)
 from soccer_assets.resources.mlflow import champion_training
 from soccer_assets.warehouse.serving_tables import read_serving_features, read_settled
 
@@ -42,11 +46,12 @@ def feature_drift(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
     registry: ModelRegistryResource,
+    params: ParamsResource,
 ) -> dg.MaterializeResult:
     """Live features against the champion's training data: PSI, Wasserstein distance, gaps."""
     from soccer_assets.monitoring.drift import DriftThresholds, drift_report
 
-    params = load_params().monitoring
+    thresholds = params.read().monitoring
     with registry.opened(context) as models:
         reference = champion_training(models)[1].reference()
     live = read_serving_features(warehouse.engine)
@@ -55,7 +60,7 @@ def feature_drift(
     report = drift_report(
         reference,
         live,
-        DriftThresholds(psi=params.psi_threshold, max_share_drifted=params.drifted_share),
+        DriftThresholds(psi=thresholds.psi_threshold, max_share_drifted=thresholds.drifted_share),
     )
     return dg.MaterializeResult(
         metadata={
@@ -83,6 +88,7 @@ def prediction_scorecard(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
     registry: ModelRegistryResource,
+    params: ParamsResource,
 ) -> dg.MaterializeResult:
     """Proper scores of the champion's settled predictions, on matches it was not trained on."""
     from soccer_assets.monitoring.scorecard import quality_holds, score_settled
@@ -98,7 +104,7 @@ def prediction_scorecard(
     # as fair; the two are told apart all the same.
     score = score_settled(predictions.drop(columns="predicted_at"), results)
     overall = score.overall.as_dict() if score.overall else {}
-    holds = quality_holds(score.overall, promised, load_params().monitoring.scorecard_min_matches)
+    holds = quality_holds(score.overall, promised, params.read().monitoring.scorecard_min_matches)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": score.settled,
@@ -120,18 +126,21 @@ def prediction_scorecard(
     "Few finished matches have come in since the champion was trained.",
 )
 def data_volume(
-    context: dg.AssetExecutionContext, dvc: DvcResource, registry: ModelRegistryResource
+    context: dg.AssetExecutionContext,
+    dvc: DvcResource,
+    registry: ModelRegistryResource,
+    params: ParamsResource,
 ) -> dg.MaterializeResult:
     """Finished matches gained since the champion's training."""
     from soccer_assets.monitoring.volume import volume_gain
 
-    params = load_params().monitoring
+    thresholds = params.read().monitoring
     with registry.opened(context) as models:
         _, training = champion_training(models)
     path = dvc.workspace.path("data/finished.parquet")
     now = len(pd.read_parquet(path, columns=["match_id"]))
     gain = volume_gain(
-        now, training.finished_matches, params.volume_min_share, params.volume_min_rows
+        now, training.finished_matches, thresholds.volume_min_share, thresholds.volume_min_rows
     )
     return dg.MaterializeResult(
         metadata={

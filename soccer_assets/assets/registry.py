@@ -12,8 +12,7 @@ import pandas as pd
 from soccer_assets.assets.common import OWNERS, asset_once_possible, table
 from soccer_assets.assets.model import TRAINED_MODEL
 from soccer_assets.not_yet import NotYet
-from soccer_assets.params import load_params
-from soccer_assets.resources import DvcResource, ModelRegistryResource
+from soccer_assets.resources import DvcResource, ModelRegistryResource, ParamsResource
 
 if TYPE_CHECKING:
     from soccer_assets.modelling.gates import Verdict
@@ -39,7 +38,10 @@ def _registry_asset(key: dg.AssetKey, deps: list[dg.AssetKey], **more: Any) -> A
 
 @_registry_asset(REGISTERED, [TRAINED_MODEL])
 def registered_model(
-    context: dg.AssetExecutionContext, registry: ModelRegistryResource, dvc: DvcResource
+    context: dg.AssetExecutionContext,
+    registry: ModelRegistryResource,
+    dvc: DvcResource,
+    params: ParamsResource,
 ) -> Iterator[dg.MaterializeResult]:
     """The newest training as a registry version, alias `smoke` if it works at all."""
     from soccer_assets.modelling.gates import GateParams, smoke_gate
@@ -52,7 +54,7 @@ def registered_model(
         version = models.register(run)
         features = pd.read_parquet(dvc.workspace.path("data/features.parquet")).tail(2000)
         verdict = smoke_gate(
-            models.load(version), features, GateParams.model_validate(load_params().gates)
+            models.load(version), features, GateParams.model_validate(params.read().gates)
         )
         models.record(version, verdict)
         if verdict.passed:
@@ -73,7 +75,10 @@ def registered_model(
     ],
 )
 def candidate_model(
-    context: dg.AssetExecutionContext, registry: ModelRegistryResource, dvc: DvcResource
+    context: dg.AssetExecutionContext,
+    registry: ModelRegistryResource,
+    dvc: DvcResource,
+    params: ParamsResource,
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Alias `candidate`: not worse than the champion beyond noise, on the same matches. A champion
     that cannot be used does not bar its replacement: the baselines stand in for it."""
@@ -89,7 +94,7 @@ def candidate_model(
         verdict = candidate_gate(
             comparison.losses,
             comparison.champion_losses,
-            GateParams.model_validate(load_params().gates),
+            GateParams.model_validate(params.read().gates),
             comparison.weeks,
             baseline_losses=comparison.baseline_losses,
             champion_fault=comparison.champion_fault,
@@ -111,7 +116,10 @@ def candidate_model(
 
 @_registry_asset(CHAMPION, [CANDIDATE])
 def champion_model(
-    context: dg.AssetExecutionContext, registry: ModelRegistryResource, dvc: DvcResource
+    context: dg.AssetExecutionContext,
+    registry: ModelRegistryResource,
+    dvc: DvcResource,
+    params: ParamsResource,
 ) -> Iterator[dg.MaterializeResult]:
     """Alias `champion`: better than the class prior and the champion, calibrated, sound on every
     slice. The version it replaces keeps the alias `previous_champion`."""
@@ -135,7 +143,7 @@ def champion_model(
             comparison.baseline_losses,
             comparison.champion_losses,
             standard_slices(comparison.matches),
-            GateParams.model_validate(load_params().gates),
+            GateParams.model_validate(params.read().gates),
             comparison.weeks,
             champion_fault=comparison.champion_fault,
         )

@@ -13,11 +13,11 @@ from soccer_assets.assets.features import FEATURES
 from soccer_assets.assets.registry import CHAMPION
 from soccer_assets.clock import utc_now
 from soccer_assets.not_yet import NotYet
-from soccer_assets.params import load_params
 from soccer_assets.resources import (
     DvcResource,
     LakeResource,
     ModelRegistryResource,
+    ParamsResource,
     WarehouseResource,
     WorkersResource,
 )
@@ -49,13 +49,13 @@ SERVING_FEATURES, PREDICTIONS, SERVING_WORKERS = (
     metadata=column_schema(serving_feature),
 )
 def serving_features(
-    dvc: DvcResource, warehouse: WarehouseResource, lake: LakeResource
+    dvc: DvcResource, warehouse: WarehouseResource, lake: LakeResource, params: ParamsResource
 ) -> dg.MaterializeResult:
     """Features of every coming and recent match: rows of `features`, so training and serving
     cannot disagree."""
     workspace = dvc.workspace
     meta = json.loads(workspace.path("data/features_meta.json").read_text())
-    since = pd.Timestamp(utc_now()) - timedelta(days=load_params().serving.recent_days)
+    since = pd.Timestamp(utc_now()) - timedelta(days=params.read().serving.recent_days)
     features = pd.read_parquet(workspace.path("data/features.parquet"))
     rows = features[~features["is_finished"] | (features["kickoff"] >= since)]
     if meta["features_as_of"] is None:

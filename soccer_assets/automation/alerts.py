@@ -20,7 +20,6 @@ from soccer_assets.dagster_internals import (
     DagsterExecutionInterruptedError,
 )
 from soccer_assets.resources import SlackAlertResource
-from soccer_assets.settings import get_settings
 
 
 @dg.run_failure_sensor(
@@ -41,7 +40,7 @@ def run_failure_alert(context: dg.RunFailureSensorContext, slack: SlackAlertReso
     ):
         instance.add_run_tags(run.run_id, {RETRY_TAG: WAITS})
     else:
-        slack.send(failure_text(instance, run))
+        slack.send(failure_text(instance, run), run.run_id)
 
 
 def failure_text(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
@@ -63,11 +62,7 @@ def failure_text(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     partition = run.tags.get("dagster/partition")
     where = f" ({partition})" if partition else ""
     times = f" {tries(run)} times" if tries(run) > 1 else ""
-    return f":red_circle: {run.job_name}{where} failed{times}. {why}\n{_link(run)}"
-
-
-def _link(run: dg.DagsterRun) -> str:
-    return f"{get_settings().dagster_webserver_url}/runs/{run.run_id}"
+    return f":red_circle: {run.job_name}{where} failed{times}. {why}"
 
 
 def _was_interrupted(event: dg.DagsterEvent) -> bool:
@@ -104,7 +99,8 @@ def check_alert(context: dg.RunStatusSensorContext, slack: SlackAlertResource) -
         found = "; ".join(f"{name}: {value.value}" for name, value in check.metadata.items())
         slack.send(
             f"{mark} check {check.check_name} of {check.asset_key.to_user_string()} failed. "
-            f"{found[:500]}\n{_link(run)}"
+            f"{found[:500]}",
+            run.run_id,
         )
 
 

@@ -4,14 +4,12 @@ daemon or the source, a deployment on an old database, or a failure."""
 import dagster as dg
 
 from soccer_assets.automation.jobs import ingest_job
+from soccer_assets.automation.partitions import INGESTION
 from soccer_assets.automation.retry_policy import RETRY_TAG, WAITS
 from soccer_assets.clock import utc_now
 from soccer_assets.ingestion.catching_up import CatchUp
-from soccer_assets.params import load_params
 from soccer_assets.resources import WarehouseResource
 from soccer_assets.warehouse.ingested_days import overdue_days
-
-_ingestion = load_params().ingestion
 
 #: Who asked for a run, where it was neither a person nor a schedule.
 ASKED_BY_TAG = "soccer/asked_by"
@@ -38,7 +36,7 @@ def catch_up(
     if any(context.instance.get_run_records(runs, limit=1) for runs in (running, waiting)):
         return dg.SkipReason("the last days that were asked for are still on their way")
     now = utc_now()
-    overdue = overdue_days(warehouse.engine, now, _ingestion.first_day)
+    overdue = overdue_days(warehouse.engine, now, INGESTION.first_day)
     plan = CatchUp.from_json(context.cursor)
     days = plan.ask(overdue, now, LONGEST)
     if not days:

@@ -8,10 +8,9 @@ from typing import Any
 
 import dagster as dg
 
-from soccer_assets.params import load_params
+from soccer_assets.automation.partitions import INGESTION
 
 AC: Any = dg.AutomationCondition  # its overloads do not type-check when conditions are combined
-_ingestion = load_params().ingestion
 
 _IDLE = ~AC.in_progress() & ~AC.any_deps_in_progress()
 #: A blocking check stops what follows it in its own run; this stops the runs that would come after.
@@ -21,7 +20,7 @@ _SOUND = ~AC.any_deps_match(AC.any_checks_match(AC.check_failed(), blocking_only
 
 #: A day of the rolling window or of the fixtures ahead that no schedule has brought in.
 FILL_RECENT_GAPS = (
-    AC.in_latest_time_window(timedelta(days=_ingestion.days_back + _ingestion.days_ahead + 1))
+    AC.in_latest_time_window(timedelta(days=INGESTION.days_back + INGESTION.days_ahead + 1))
     & AC.missing().newly_true().since_last_handled()
     & ~AC.in_progress()
 ).with_label("a recent day is missing")

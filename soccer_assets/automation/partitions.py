@@ -2,17 +2,19 @@
 
 import dagster as dg
 
-from soccer_assets.params import load_params
+from soccer_assets.params import read_params
+from soccer_assets.settings import get_settings
 
-_ingestion = load_params().ingestion
+#: Read as the code is loaded: the shape of the graph hangs on them.
+INGESTION = read_params(get_settings().params_file).ingestion
 
 #: One a day of the feed, up to the fixtures published ahead.
 daily = dg.DailyPartitionsDefinition(
-    start_date=_ingestion.first_day.isoformat(), end_offset=_ingestion.days_ahead + 1
+    start_date=INGESTION.first_day.isoformat(), end_offset=INGESTION.days_ahead + 1
 )
 #: One a month, up to the month of the last fixture.
 monthly = dg.MonthlyPartitionsDefinition(
-    start_date=_ingestion.first_day.replace(day=1).isoformat(), end_offset=2
+    start_date=INGESTION.first_day.replace(day=1).isoformat(), end_offset=2
 )
 
 

@@ -139,7 +139,7 @@ def _further_try(record: dg.RunRecord, left: list[dg.AssetKey]) -> dg.RunRequest
 
 
 def _give_up(instance: dg.DagsterInstance, run: dg.DagsterRun, slack: SlackAlertResource) -> None:
-    if slack.send(failure_text(instance, run)):  # else the next tick tries again
+    if slack.send(failure_text(instance, run), run.run_id):  # else the next tick tries again
         _settle(instance, run, "given up")
 
 

@@ -6,9 +6,7 @@ from datetime import timedelta
 import dagster as dg
 
 from soccer_assets.automation.jobs import ends_within, ingest_job
-from soccer_assets.params import load_params
-
-_ingestion = load_params().ingestion
+from soccer_assets.automation.partitions import INGESTION
 
 
 def _days(context: dg.ScheduleEvaluationContext, first: int, last: int) -> Iterator[dg.RunRequest]:
@@ -27,7 +25,7 @@ def _days(context: dg.ScheduleEvaluationContext, first: int, last: int) -> Itera
 )
 def hourly_ingest(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
     """The rolling window: today and the days before it, whose results still change."""
-    yield from _days(context, -_ingestion.days_back, 0)
+    yield from _days(context, -INGESTION.days_back, 0)
 
 
 @dg.schedule(
@@ -35,7 +33,7 @@ def hourly_ingest(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunReque
 )
 def daily_fixtures(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
     """The fixtures ahead."""
-    yield from _days(context, 1, _ingestion.days_ahead)
+    yield from _days(context, 1, INGESTION.days_ahead)
 
 
 SCHEDULES = [hourly_ingest, daily_fixtures]

@@ -1,4 +1,8 @@
-"""Handles on everything outside, made from the settings; thin Dagster resources."""
+"""Handles on everything outside, made from the settings; thin Dagster resources.
+
+Each is given the settings as a dependency, of which Dagster shows the name alone: its configuration
+is what may be seen.
+"""
 
 from typing import Any
 
@@ -6,6 +10,7 @@ from soccer_assets.resources.dvc import DvcResource
 from soccer_assets.resources.lake import LakeResource
 from soccer_assets.resources.livescores import LivescoresResource
 from soccer_assets.resources.mlflow import MlflowTrackingResource, ModelRegistryResource
+from soccer_assets.resources.params import ParamsResource
 from soccer_assets.resources.slack import SlackAlertResource
 from soccer_assets.resources.warehouse import WarehouseResource
 from soccer_assets.resources.workers import WorkersResource
@@ -17,6 +22,7 @@ __all__ = [
     "LivescoresResource",
     "MlflowTrackingResource",
     "ModelRegistryResource",
+    "ParamsResource",
     "SlackAlertResource",
     "WarehouseResource",
     "WorkersResource",
@@ -28,21 +34,26 @@ def make_resources(settings: Settings) -> dict[str, Any]:
     """Every resource of the code location, by the name that assets ask for it."""
     return {
         "livescores": LivescoresResource(
+            settings=settings,
             kind=settings.livescores_source,
             timeout_seconds=settings.livescores_timeout_seconds,
             attempts=settings.livescores_attempts,
         ),
-        "warehouse": WarehouseResource(),
+        "warehouse": WarehouseResource(settings=settings),
         "lake": LakeResource(
             uri=settings.lake, endpoint_url=settings.s3_endpoint_url, region=settings.aws_region
         ),
         "dvc": DvcResource(
+            settings=settings,
             remote=settings.dvc_remote,
             endpoint_url=settings.s3_endpoint_url,
             region=settings.aws_region,
         ),
-        "mlflow_tracking": MlflowTrackingResource(),
-        "registry": ModelRegistryResource(),
-        "workers": WorkersResource(urls=settings.workers),
-        "slack": SlackAlertResource(channel=settings.slack_channel, api_url=settings.slack_api_url),
+        "mlflow_tracking": MlflowTrackingResource(settings=settings),
+        "registry": ModelRegistryResource(settings=settings),
+        "workers": WorkersResource(settings=settings, urls=settings.workers),
+        "slack": SlackAlertResource(
+            settings=settings, channel=settings.slack_channel, api_url=settings.slack_api_url
+        ),
+        "params": ParamsResource(settings=settings),
     }

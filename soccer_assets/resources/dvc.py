@@ -3,25 +3,24 @@
 import dagster as dg
 
 from soccer_assets.dvc.workspace import DvcWorkspace
-from soccer_assets.params import params_file
-from soccer_assets.settings import get_settings
+from soccer_assets.settings import Settings
 
 
 class DvcResource(dg.ConfigurableResource):
     """The pipeline of ``soccer_assets/dvc/dvc.yaml``, its outs pushed to ``remote``."""
 
+    settings: dg.ResourceDependency[Settings]
     remote: str
     endpoint_url: str | None = None
     region: str = "us-east-1"
 
     @property
     def workspace(self) -> DvcWorkspace:
-        settings = get_settings()
         return DvcWorkspace(
-            settings.home / "dvc",
+            self.settings.home / "dvc",
             self.remote,
-            params_file(),
+            self.settings.params_file,
             self.endpoint_url,
             self.region,
-            settings.environment(),
+            self.settings.environment(),
         )

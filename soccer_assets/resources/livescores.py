@@ -8,9 +8,10 @@ from typing import Protocol
 import dagster as dg
 import sqlalchemy as sa
 
+from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.ingestion.provenance import claim
-from soccer_assets.params import load_params
-from soccer_assets.settings import Settings, get_settings, revealed
+from soccer_assets.params import read_params
+from soccer_assets.settings import Settings, revealed
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import ObjectStore
 
@@ -27,14 +28,19 @@ class LivescoresResource(dg.ConfigurableResource):
     """Opens the configured source. Tokens, credentials and addresses that may hold some come from
     the environment alone."""
 
+    settings: dg.ResourceDependency[Settings]
     kind: str = "feed"
     timeout_seconds: float = 30.0
     attempts: int = 4
 
+    @property
+    def _limits(self) -> FeedLimits:
+        return read_params(self.settings.params_file).ingestion.limits
+
     def claim(self, engine: sa.Engine, archive: PayloadArchive) -> None:
         """See to it that warehouse and archive hold matches of this source alone. Raises
         OtherSource."""
-        claim(get_settings().source_name, engine, archive)
+        claim(self.settings.source_name, engine, archive)
 
     def source(
         self, archive: PayloadArchive, store: ObjectStore
@@ -47,7 +53,7 @@ class LivescoresResource(dg.ConfigurableResource):
             "football_data": lambda settings: self._football_data(settings, archive, store),
             "file": _file,
         }
-        return opened[self.kind](get_settings())
+        return opened[self.kind](self.settings)
 
     @contextmanager
     def _feed(self, settings: Settings) -> Iterator[LivescoresSource]:
@@ -60,7 +66,7 @@ class LivescoresResource(dg.ConfigurableResource):
                 token=revealed(settings.livescores_token) or None,
                 timeout=self.timeout_seconds,
                 attempts=self.attempts,
-                limits=load_params().ingestion.limits,
+                limits=self._limits,
             ) as client:
                 yield client
             return
@@ -83,7 +89,7 @@ class LivescoresResource(dg.ConfigurableResource):
             token=revealed(settings.livescores_token) or None,
             timeout=self.timeout_seconds,
             attempts=self.attempts,
-            limits=load_params().ingestion.limits,
+            limits=self._limits,
         ) as client:
             yield client
 
@@ -94,7 +100,7 @@ class LivescoresResource(dg.ConfigurableResource):
         from soccer_assets.sources.football_data.source import FootballDataSource
 
         def keep(path: str, body: bytes) -> None:
-            archive.put_file(f"sources/football_data/{path}", body, datetime.now(UTC))
+            archive.put_file(f"football_data/{path}", body, datetime.now(UTC))
 
         with FootballDataSource(
             revealed(settings.football_data_url),
@@ -103,7 +109,7 @@ class LivescoresResource(dg.ConfigurableResource):
             kept=store,
             timeout=self.timeout_seconds,
             attempts=self.attempts,
-            limits=load_params().ingestion.limits,
+            limits=self._limits,
         ) as source:
             yield source
 

@@ -9,17 +9,13 @@ import dagster as dg
 
 from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable, explained
 from soccer_assets.not_yet import NotYet
-from soccer_assets.settings import get_settings
+from soccer_assets.settings import Settings
 
 if TYPE_CHECKING:  # importing these at run time costs seconds that most processes need not pay
     from soccer_assets.modelling.registry import ModelRegistry, Version
     from soccer_assets.modelling.tracking import TrainingRun
 
 EXPERIMENT = "soccer_assets"
-
-
-def _tracking_uri() -> str:
-    return get_settings().tracking_uri
 
 
 @contextmanager
@@ -39,13 +35,14 @@ class ModelRegistryResource(dg.ConfigurableResource):
     The URI may hold credentials, so it is read from the environment and never configured.
     """
 
+    settings: dg.ResourceDependency[Settings]
     experiment: str = EXPERIMENT
 
     @property
     def registry(self) -> "ModelRegistry":
         from soccer_assets.modelling.registry import ModelRegistry
 
-        return ModelRegistry(_tracking_uri(), self.experiment)
+        return ModelRegistry(self.settings.tracking_uri, self.experiment)
 
     @contextmanager
     def opened(self, context: dg.AssetExecutionContext) -> Iterator["ModelRegistry"]:
@@ -59,6 +56,7 @@ class ModelRegistryResource(dg.ConfigurableResource):
 class MlflowTrackingResource(dg.ConfigurableResource):
     """Opens the MLflow run of a training through ``dagster_mlflow.mlflow_tracking``."""
 
+    settings: dg.ResourceDependency[Settings]
     experiment: str = EXPERIMENT
 
     @contextmanager
@@ -70,7 +68,7 @@ class MlflowTrackingResource(dg.ConfigurableResource):
 
         from soccer_assets.modelling.registry import ModelRegistry
 
-        uri = _tracking_uri()
+        uri = self.settings.tracking_uri
         models = ModelRegistry(uri, self.experiment)
         with _failures_told():
             end_broken_off(models, context)

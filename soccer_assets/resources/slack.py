@@ -5,7 +5,7 @@ import logging
 import dagster as dg
 from dagster_slack import SlackResource
 
-from soccer_assets.settings import get_settings
+from soccer_assets.settings import Settings
 from soccer_assets.text import slack, terminal
 
 log = logging.getLogger(__name__)
@@ -14,14 +14,17 @@ log = logging.getLogger(__name__)
 class SlackAlertResource(dg.ConfigurableResource):
     """Sends alerts to one channel. The token comes from ``SLACK_BOT_TOKEN`` alone."""
 
+    settings: dg.ResourceDependency[Settings]
     channel: str
     api_url: str = "https://slack.com/api"
 
-    def send(self, text: str) -> bool:
-        """Post a message, or log it where no token is set; returns whether it was delivered. Never
+    def send(self, text: str, run_id: str | None = None) -> bool:
+        """Post a message, with the address where the UI shows the run that it is about, or log it where no token is set; returns whether it was delivered. Never
         raises: an alert must not fail what it reports on. Nothing in the text is a mark of Slack's
         but ``:emoji:``; addresses become links by themselves."""
-        token = get_settings().slack_bot_token
+        if run_id:
+            text = f"{text}\n{self.settings.dagster_webserver_url}/runs/{run_id}"
+        token = self.settings.slack_bot_token
         if token is None:
             log.warning("alert (no SLACK_BOT_TOKEN set): %s", terminal(text))
             return True

@@ -7,7 +7,7 @@ import dagster as dg
 import httpx
 
 from soccer_assets.serving.client import WorkerClient, stranger
-from soccer_assets.settings import DEFAULT_PORT, get_settings
+from soccer_assets.settings import DEFAULT_PORT, Settings
 from soccer_assets.warehouse.connection import database_url
 
 DEFAULT_WORKER = f"http://127.0.0.1:{DEFAULT_PORT}"
@@ -23,6 +23,7 @@ def _is_alive(url: str) -> bool:
 class WorkersResource(dg.ConfigurableResource):
     """Clients of the prediction workers; the reload token comes from the environment alone."""
 
+    settings: dg.ResourceDependency[Settings]
     urls: list[str]
     timeout_seconds: float = 60.0
 
@@ -40,7 +41,7 @@ class WorkersResource(dg.ConfigurableResource):
             run_id: the training whose model was published.
             tell: is told of a worker that is passed over.
         """
-        token = get_settings().reload_token
+        token = self.settings.reload_token
         with ExitStack() as stack:
             urls = self.urls
             if not urls and _is_alive(DEFAULT_WORKER):
@@ -57,5 +58,7 @@ class WorkersResource(dg.ConfigurableResource):
             if started:
                 from soccer_assets.serving.server import ServiceProcess
 
-                urls = [stack.enter_context(ServiceProcess(database_url(), token)).base_url]
+                urls = [
+                    stack.enter_context(ServiceProcess(database_url(self.settings), token)).base_url
+                ]
             yield [stack.enter_context(WorkerClient(url, token)) for url in urls], started

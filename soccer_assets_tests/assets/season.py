@@ -17,7 +17,6 @@ import yaml
 from soccer_assets.clock import utc_now
 from soccer_assets.dvc.pipeline import PIPELINE_FILE
 from soccer_assets.modelling.registry import CANDIDATE, CHAMPION, PREVIOUS, SMOKE
-from soccer_assets.params import load_params
 from soccer_assets.serving.client import WorkerClient
 from soccer_assets.serving.schemas import ModelInfo, PredictionPage
 from soccer_assets.serving.server import ServiceProcess
@@ -83,7 +82,6 @@ class Season:
 
     def set_gates(self, gates: dict[str, float]) -> None:
         write_params(self.params, gates)
-        load_params.cache_clear()
 
     def set_clock(self, now: datetime) -> None:
         self.patch.setenv("SOCCER_AS_OF", now.isoformat())

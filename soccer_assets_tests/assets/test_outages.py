@@ -31,13 +31,13 @@ class CatchingUp:
 
     def tick(self) -> list[dg.RunRequest]:
         definitions, instance = self.platform.definitions, self.platform.instance
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=instance,
             definitions=definitions,
             cursor=self.cursor,
             resources=definitions.resources,
-        )
-        data = definitions.resolve_sensor_def(CATCH_UP).evaluate_tick(context)
+        ) as context:
+            data = definitions.resolve_sensor_def(CATCH_UP).evaluate_tick(context)
         self.cursor = data.cursor
         return list(data.run_requests or [])
 

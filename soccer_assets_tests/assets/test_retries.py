@@ -15,6 +15,7 @@ from soccer_assets.automation.alerts import run_failure_alert
 from soccer_assets.automation.retries import retry_assets, retry_jobs
 from soccer_assets.automation.retry_policy import PAUSES, RETRY_TAG, TRIED_FOR, with_causes_noted
 from soccer_assets.resources import SlackAlertResource
+from soccer_assets.settings import Settings
 from soccer_assets.simulator.server import Fault, FeedServer
 from soccer_assets_tests.conftest import MIDSEASON, S3Service
 from soccer_assets_tests.outages import Line
@@ -25,7 +26,9 @@ START = datetime(2025, 3, 1, 4, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 #: Until all is over.
 AFTERWARDS = timedelta(minutes=75)
-SLACK = SlackAlertResource(channel="#nowhere")  # without a token its alerts are lines of the log
+SLACK = SlackAlertResource(
+    settings=Settings(), channel="#nowhere"
+)  # without a token its alerts are lines of the log
 
 
 class Daemon:
@@ -62,24 +65,27 @@ class Daemon:
         return run
 
     def failed(self, run: dg.DagsterRun, event: dg.DagsterEvent) -> None:
-        context = dg.build_run_status_sensor_context(
+        with dg.build_run_status_sensor_context(
             sensor_name="run_failure_alert",
             dagster_instance=self.instance,
             dagster_run=run,
             dagster_event=event,
-        )
-        run_failure_alert(context.for_run_failure(), slack=SLACK)
+            resources={"slack": SLACK},
+        ) as context:
+            run_failure_alert(context.for_run_failure())
 
     def tick(self, after: timedelta = MINUTE) -> list[dg.RunRequest]:
         self.now += after
         requests: list[dg.RunRequest] = []
         for sensor in (retry_jobs, retry_assets):
-            with freeze_time(self.now):
-                context = dg.build_sensor_context(
+            with (
+                freeze_time(self.now),
+                dg.build_sensor_context(
                     instance=self.instance,
                     definitions=self.definitions,
                     resources={"slack": SLACK},
-                )
+                ) as context,
+            ):
                 requests += sensor.evaluate_tick(context).run_requests or []
         for request in requests:
             assert request.job_name is not None
@@ -336,12 +342,14 @@ def test_a_tick_that_is_repeated_asks_for_the_same_run(small: Daemon, service: S
     small.now += MINUTE
     keys = []
     for _ in range(2):
-        with freeze_time(small.now):
-            context = dg.build_sensor_context(
+        with (
+            freeze_time(small.now),
+            dg.build_sensor_context(
                 instance=small.instance,
                 definitions=small.definitions,
                 resources={"slack": SLACK},
-            )
+            ) as context,
+        ):
             [request] = retry_assets.evaluate_tick(context).run_requests or []
             keys.append(request.run_key)
     assert keys[0] == keys[1]

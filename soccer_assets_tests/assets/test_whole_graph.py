@@ -371,7 +371,7 @@ def test_another_homes_worker_on_the_default_port_is_passed_over(
 ) -> None:
     """It refuses the reload token of this home, and stays as it was."""
     before = season.worker.model()
-    with ServiceProcess(database_url(), "another home's token") as stranger:
+    with ServiceProcess(database_url(get_settings()), "another home's token") as stranger:
         monkeypatch.setattr(workers, "DEFAULT_WORKER", stranger.base_url)
         settings = get_settings().model_copy(update={"serving_workers": ""})
         here = replace(season.platform, definitions=make_definitions(settings))
@@ -504,11 +504,11 @@ def test_an_mlflow_that_is_away_is_named_and_the_last_predictions_stay(
     away = get_settings().model_copy(
         update={"mlflow_tracking_uri": SecretStr("http://somebody:hunter2@127.0.0.1:9")}
     )
-    monkeypatch.setattr("soccer_assets.resources.mlflow.get_settings", lambda: away)
+    here = replace(season.platform, definitions=make_definitions(away))
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
         monkeypatch.setenv(name, "")
     for asset in ("predictions", "trained_model", "candidate_model"):
-        result = season.platform.run(asset, raise_on_error=False)
+        result = here.run(asset, raise_on_error=False)
         [told] = faults_of(result)
         assert told.startswith("MLflow at http://127.0.0.1:9 does not answer (")
         assert failed_by(season.platform, result) == SURROUNDINGS

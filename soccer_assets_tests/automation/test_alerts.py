@@ -87,17 +87,19 @@ def slack() -> Iterator[Slack]:
 
 
 @pytest.fixture
-def resource(slack: Slack) -> SlackAlertResource:
-    return SlackAlertResource(channel=CHANNEL, api_url=slack.url)
+def resource(slack: Slack, environment: None) -> SlackAlertResource:
+    return SlackAlertResource(settings=get_settings(), channel=CHANNEL, api_url=slack.url)
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", TOKEN)
     monkeypatch.setenv("DAGSTER_WEBSERVER_URL", UI)
-    get_settings.cache_clear()
-    yield
-    get_settings.cache_clear()
+
+
+@pytest.fixture
+def without_token(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLACK_BOT_TOKEN")
 
 
 @pytest.fixture
@@ -153,13 +155,14 @@ def alert_of(
         instance=instance, partition_key=partition, raise_on_error=False
     )
     assert not result.success
-    context = dg.build_run_status_sensor_context(
+    with dg.build_run_status_sensor_context(
         sensor_name="run_failure_alert",
         dagster_instance=instance,
         dagster_run=result.dagster_run,
         dagster_event=result.get_run_failure_event(),
-    ).for_run_failure()
-    run_failure_alert(context, slack=slack)
+        resources={"slack": slack},
+    ) as context:
+        run_failure_alert(context.for_run_failure())
     return result
 
 
@@ -236,13 +239,14 @@ class Contract:
             )
 
         result = dg.materialize([checked, fields], instance=self.instance)
-        context = dg.build_run_status_sensor_context(
+        with dg.build_run_status_sensor_context(
             sensor_name="check_alert",
             dagster_instance=self.instance,
             dagster_run=result.dagster_run,
             dagster_event=result.get_run_success_event(),
-        )
-        check_alert(context, slack=self.slack)
+            resources={"slack": self.slack},
+        ) as context:
+            check_alert(context)
         return result
 
 
@@ -298,13 +302,13 @@ class Freshness:
         self.state = state
 
     def tick(self) -> None:
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=self.instance,
             definitions=defs,
             cursor=self.cursor,
             resources={"slack": self.slack},
-        )
-        data = freshness_alert.evaluate_tick(context)
+        ) as context:
+            data = freshness_alert.evaluate_tick(context)
         self.cursor = data.cursor
 
 
@@ -366,7 +370,9 @@ def test_a_slack_that_refuses_or_is_down_raises_nothing_and_is_logged(
     assert len(slack.requests) == 1
     slack.status = 500
     alert_of(instance, resource, refused)
-    nowhere = SlackAlertResource(channel=CHANNEL, api_url="http://127.0.0.1:9/api/")
+    nowhere = SlackAlertResource(
+        settings=get_settings(), channel=CHANNEL, api_url="http://127.0.0.1:9/api/"
+    )
     alert_of(instance, nowhere, refused)
     undelivered = [r.getMessage() for r in caplog.records if "not delivered" in r.getMessage()]
     assert len(undelivered) == 3
@@ -387,26 +393,23 @@ def test_a_stale_asset_is_told_when_slack_is_back(freshness: Freshness, slack: S
     assert len(slack.texts) == 1
 
 
+@pytest.mark.usefixtures("without_token")
 def test_without_a_token_nothing_is_sent_and_the_log_has_it(
     instance: dg.DagsterInstance,
     slack: Slack,
     resource: SlackAlertResource,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.delenv("SLACK_BOT_TOKEN")
-    get_settings.cache_clear()
     with caplog.at_level(logging.WARNING, logger="soccer_assets"):
         alert_of(instance, resource, refused)
     assert slack.requests == []
     assert "HTTP 500 (4 attempts)" in caplog.text
 
 
+@pytest.mark.usefixtures("without_token")
 def test_without_a_token_a_stale_asset_is_logged_once(
-    freshness: Freshness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    freshness: Freshness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delenv("SLACK_BOT_TOKEN")
-    get_settings.cache_clear()
     freshness.becomes("predictions", FreshnessState.FAIL)
     freshness.tick()
     freshness.tick()

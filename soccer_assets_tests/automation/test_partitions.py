@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soccer_assets.automation.partitions import daily, monthly
-from soccer_assets.params import load_params
+from soccer_assets.params import read_params
+from soccer_assets.settings import DEFAULT_PARAMS
 
 FIRST_DAY = date(1998, 1, 1)
 DAYS_AHEAD = 15
@@ -83,7 +84,7 @@ def test_a_month_is_made_of_its_days() -> None:
 
 def test_the_bounds_are_those_of_the_parameters(tmp_path: Path) -> None:
     """The first day and the days ahead are written down once: in the parameters file."""
-    ingestion = load_params(None).ingestion
+    ingestion = read_params(DEFAULT_PARAMS).ingestion
     assert (ingestion.first_day, ingestion.days_ahead) == (FIRST_DAY, DAYS_AHEAD)
     params = tmp_path / "params.yaml"
     params.write_text('ingestion: {first_day: "2010-08-14", days_ahead: 3}')

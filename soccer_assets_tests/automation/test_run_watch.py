@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -18,6 +17,7 @@ from soccer_assets.dagster_internals import RegisteredCodeLocationOrigin
 from soccer_assets.definitions import defs
 from soccer_assets.resources import SlackAlertResource
 from soccer_assets.runner import open_instance
+from soccer_assets.settings import get_settings
 from soccer_assets_tests.doomed_runs import (
     Household,
     execute,
@@ -25,19 +25,14 @@ from soccer_assets_tests.doomed_runs import (
     monitor,
     planned,
 )
-from soccer_assets_tests.platform import forget_environment
 
 
 @pytest.fixture
-def household(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Household]:
+def household(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Household:
     household = Household(tmp_path, database_url)
     for name, value in household.environment.items():
         monkeypatch.setenv(name, value)
-    forget_environment()
-    yield household
-    forget_environment()
+    return household
 
 
 def context(instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorEvaluationContext:
@@ -52,7 +47,7 @@ def context(instance: dg.DagsterInstance, cursor: str | None = None) -> dg.Senso
         repository_name=repository.name,
         repository_def=repository,
         code_location_origin=RegisteredCodeLocationOrigin("soccer_assets"),
-        resources={"slack": SlackAlertResource(channel="#tests")},
+        resources={"slack": SlackAlertResource(settings=get_settings(), channel="#tests")},
     )
 
 

@@ -25,8 +25,7 @@ from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.lake.manifest import TABLES, read_manifest
 from soccer_assets.lake.tables import read_table
 from soccer_assets.modelling.registry import CANDIDATE, CHAMPION, MODEL_NAME, PREVIOUS, SMOKE
-from soccer_assets.params import params_file
-from soccer_assets.settings import project_folder
+from soccer_assets.settings import DEFAULT_PARAMS, project_folder
 from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.durability.scenario import BOOKKEEPING, Contents, contents, said
 from soccer_assets_tests.end_to_end.shell import BIN, PATIENCE_SECONDS, Shell, open_shell
@@ -256,7 +255,7 @@ def _lake(home: Path) -> dict[str, pd.DataFrame]:
 
 
 def _workspace(home: Path) -> DvcWorkspace:
-    return DvcWorkspace(home / "dvc", str(home / "dvc-remote"), params_file())
+    return DvcWorkspace(home / "dvc", str(home / "dvc-remote"), DEFAULT_PARAMS)
 
 
 def mlflow_client(home: Path) -> mlflow.MlflowClient:

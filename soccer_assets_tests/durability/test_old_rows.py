@@ -14,7 +14,8 @@ from soccer_assets.feed.payload import Row
 from soccer_assets.ingestion.ingest import ingest_days
 from soccer_assets.ingestion.rebuild import rebuild_warehouse
 from soccer_assets.lake.export import export_months
-from soccer_assets.params import load_params, params_file
+from soccer_assets.params import read_params
+from soccer_assets.settings import DEFAULT_PARAMS
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.feed_days import DAY, a_match, a_payload
@@ -69,7 +70,7 @@ def outs(
     folder.mkdir()
     manifest = export_months(engine, store).manifest
     (folder / "lake.json").write_bytes(manifest.to_bytes())
-    (folder / "params.yaml").write_bytes(params_file().read_bytes())
+    (folder / "params.yaml").write_bytes(DEFAULT_PARAMS.read_bytes())
     with patch.context() as here:
         here.chdir(folder)
         here.setattr(io, "open_lake", lambda: store)
@@ -93,7 +94,7 @@ def test_nothing_is_made_of_them_and_a_rebuild_sets_them_aside_by_name(
     assert all(f"left out: match {match_id} of " in printed for match_id in ODD)
 
     told: list[str] = []
-    rebuild_warehouse(engine, old, told.append, limits=load_params().ingestion.limits)
+    rebuild_warehouse(engine, old, told.append, limits=read_params(DEFAULT_PARAMS).ingestion.limits)
     for day, (match_id, kickoff) in zip(DAYS[3:], ODD.items(), strict=False):
         (line,) = [line for line in told if f"match {match_id}" in line]
         assert line.startswith(f"{day}: set aside: ")

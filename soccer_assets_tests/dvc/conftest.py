@@ -8,7 +8,7 @@ import pytest
 
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.lake.manifest import Manifest
-from soccer_assets.params import params_file
+from soccer_assets.settings import DEFAULT_PARAMS
 from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.small_lake import make_lake
 
@@ -30,7 +30,7 @@ def reproduced(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -
     root = tmp_path_factory.mktemp("reproduced")
     lake, remote = root / "lake", root / "remote"
     manifest = make_lake(postgres_server, LocalStore(lake))
-    workspace = DvcWorkspace(root / "workspace", str(remote), params_file())
+    workspace = DvcWorkspace(root / "workspace", str(remote), DEFAULT_PARAMS)
     with pytest.MonkeyPatch.context() as patch:
         use_lake(patch, lake, root)
         with workspace.alone():
@@ -56,7 +56,7 @@ def workspace(
     shutil.copytree(reproduced.workspace.root, tmp_path / "workspace")
     shutil.copytree(reproduced.remote, tmp_path / "remote")
     params = tmp_path / "params.yaml"
-    shutil.copyfile(params_file(), params)
+    shutil.copyfile(DEFAULT_PARAMS, params)
     workspace = DvcWorkspace(tmp_path / "workspace", str(tmp_path / "remote"), params)
     workspace.prepare(reproduced.manifest.to_bytes())
     return workspace

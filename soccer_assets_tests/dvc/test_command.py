@@ -13,7 +13,7 @@ import pytest
 
 from soccer_assets.dvc.command import WORKSPACE_VARIABLE, DvcError, stream
 from soccer_assets.dvc.workspace import DvcWorkspace
-from soccer_assets.params import params_file
+from soccer_assets.settings import DEFAULT_PARAMS
 from soccer_assets_tests.dvc.conftest import Reproduced
 from soccer_assets_tests.dvc.test_leftovers import assert_as_ever, cut_cached, run_all
 from soccer_assets_tests.end_to_end.shell import wait_until
@@ -58,7 +58,7 @@ def test_a_run_that_ends_in_the_middle_of_a_stage_takes_the_stage_along(
 ) -> None:
     cut_cached("data/features.parquet", and_lose_it=True)(workspace.root)
     remote = str(workspace.root.with_name("remote"))
-    command = [sys.executable, "-c", RUN, workspace.root, remote, params_file()]
+    command = [sys.executable, "-c", RUN, workspace.root, remote, DEFAULT_PARAMS]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert run.stdout is not None
     assert any("dvc.stages.features" in line for line in run.stdout)

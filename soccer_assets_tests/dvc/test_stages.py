@@ -15,7 +15,8 @@ from soccer_assets.dvc.stages import dataset, features, finished, fixtures, io
 from soccer_assets.features.build import KEY_COLUMNS, build_features, feature_names
 from soccer_assets.lake.manifest import Manifest, MonthFile
 from soccer_assets.lake.tables import read_table
-from soccer_assets.params import load_params, params_file
+from soccer_assets.params import read_params
+from soccer_assets.settings import DEFAULT_PARAMS
 from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.dvc.conftest import Reproduced
 from soccer_assets_tests.small_lake import NOW
@@ -33,7 +34,7 @@ def empty_lake(tmp_path: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAKE_URI", store.uri)
     (tmp_path / "lake.json").write_bytes(Manifest().to_bytes())
-    (tmp_path / "params.yaml").write_bytes(params_file().read_bytes())
+    (tmp_path / "params.yaml").write_bytes(DEFAULT_PARAMS.read_bytes())
     return tmp_path
 
 
@@ -61,7 +62,7 @@ def test_finished_matches_and_fixtures_are_those_of_the_lake(
 
 
 def test_features_are_the_one_function_on_both(reproduced: Reproduced) -> None:
-    params = load_params(params_file()).features
+    params = read_params(DEFAULT_PARAMS).features
     expected = build_features(read(reproduced, "finished"), read(reproduced, "fixtures"), params)
     found = read(reproduced, "features")
     assert list(found.columns) == list(expected.columns)

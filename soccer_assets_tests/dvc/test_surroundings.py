@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from soccer_assets.dvc.command import DvcError
 from soccer_assets.dvc.workspace import DvcWorkspace
-from soccer_assets.params import params_file
-from soccer_assets.settings import Settings
+from soccer_assets.settings import DEFAULT_PARAMS, Settings
 from soccer_assets.storage.store import LocalStore, S3Store
 from soccer_assets_tests.conftest import S3Service
 from soccer_assets_tests.dvc.conftest import Reproduced
@@ -128,7 +127,7 @@ def test_neither_odd_paths_nor_the_users_configuration_reach_the_workspace(
     given = Settings(soccer_home=home, lake_uri=f"file://{quote(str(lake))}")
     assert given.lake == str(lake)
     workspace = DvcWorkspace(
-        given.home / "dvc", given.dvc_remote, params_file(), environment=given.environment()
+        given.home / "dvc", given.dvc_remote, DEFAULT_PARAMS, environment=given.environment()
     )
     for times in (1, 2):
         with workspace.alone():
@@ -186,7 +185,7 @@ def test_what_dvc_reads_is_the_remote_that_was_meant(tmp_path: Path, name: str) 
     from dvc.config import Config
 
     meant = f"/{name}/remote"
-    workspace = DvcWorkspace(Path("/workspace"), meant, params_file())
+    workspace = DvcWorkspace(Path("/workspace"), meant, DEFAULT_PARAMS)
     try:
         written = workspace._configuration()
     except DvcError as error:
@@ -199,7 +198,7 @@ def test_what_dvc_reads_is_the_remote_that_was_meant(tmp_path: Path, name: str) 
 
 @pytest.mark.parametrize("name", ["%(home)s", "two\rlines"])
 def test_a_remote_that_dvc_would_misread_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    workspace = DvcWorkspace(tmp_path / "workspace", str(tmp_path / name), params_file())
+    workspace = DvcWorkspace(tmp_path / "workspace", str(tmp_path / name), DEFAULT_PARAMS)
     workspace.prepare()
     with pytest.raises(DvcError, match=r"exited 1:\nDVC reads .*, not .*: choose another path$"):
         list(workspace.reproduce(["fixtures"]))
@@ -214,7 +213,7 @@ def test_what_is_pushed_lands_there_and_comes_back(
     folder = tmp_path_factory.mktemp("odd") / name
     shutil.copytree(reproduced.workspace.root, folder / "workspace")
     remote = folder / "remote"
-    workspace = DvcWorkspace(folder / "workspace", str(remote), params_file())
+    workspace = DvcWorkspace(folder / "workspace", str(remote), DEFAULT_PARAMS)
     with workspace.alone():
         workspace.prepare()
         workspace.push()
@@ -250,7 +249,7 @@ def test_lake_and_remote_below_an_odd_prefix_on_s3(
     workspace = DvcWorkspace(
         tmp_path / "workspace",
         given.dvc_remote,
-        params_file(),
+        DEFAULT_PARAMS,
         given.s3_endpoint_url,
         given.aws_region,
         given.environment(),

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from soccer_assets.clock import utc_now
 from soccer_assets.runner import open_instance
+from soccer_assets.settings import get_settings
 from soccer_assets.simulator.faults import Fault
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets.warehouse.connection import get_engine
@@ -21,7 +22,6 @@ from soccer_assets_tests.doomed_runs import Household, dagster, soccer
 from soccer_assets_tests.durability.kills import Command, Doomed, Moment, leftovers, small_loop
 from soccer_assets_tests.end_to_end.shell import Shell, open_shell
 from soccer_assets_tests.end_to_end.test_real_matches import AS_OF, cut_to
-from soccer_assets_tests.platform import forget_environment
 
 #: Two a transaction.
 DAYS = [date(2025, 3, number) for number in range(1, 5)]
@@ -35,10 +35,8 @@ def household(
     household = Household(tmp_path, database_url, {"LIVESCORES_URL": feed.url})
     for name, value in household.environment.items():
         monkeypatch.setenv(name, value)
-    forget_environment()
     yield household
-    get_engine().dispose()
-    forget_environment()
+    get_engine(get_settings()).dispose()
 
 
 def runs() -> dict[str, str]:
@@ -61,7 +59,9 @@ def test_one_that_waits_as_long_as_the_source_asked_ends_when_asked(
         child.signal(signal.SIGTERM)
         child.ends()
     assert runs() == {"ingest": "CANCELED"}
-    assert matches_by_day(get_engine()).keys() == set(DAYS[:2])  # what was loaded is kept
+    assert matches_by_day(get_engine(get_settings())).keys() == set(
+        DAYS[:2]
+    )  # what was loaded is kept
     feed.clear()
     goes_on(household)
 
@@ -80,7 +80,7 @@ def test_a_materialization_ends_when_asked(household: Household, feed: FeedServe
 def test_one_that_waits_for_the_database_ends_when_asked(
     household: Household, feed: FeedServer
 ) -> None:
-    with get_engine().connect() as connection:
+    with get_engine(get_settings()).connect() as connection:
         connection.execute(sa.text("LOCK TABLE soccer.match_raw IN ACCESS EXCLUSIVE MODE"))
         with household.start(soccer, *BACKFILL) as child:
             wait_for(feed, 2)
@@ -94,7 +94,7 @@ def test_one_that_waits_for_the_database_ends_when_asked(
 
 def test_a_rebuild_that_waits_for_readers_ends_when_asked(household: Household) -> None:
     goes_on(household)
-    with get_engine().connect() as connection:
+    with get_engine(get_settings()).connect() as connection:
         connection.execute(sa.text("LOCK TABLE soccer.match_raw IN ACCESS SHARE MODE"))
         with household.start(soccer, "rebuild") as child:
             while not waits_for_lock():
@@ -102,10 +102,10 @@ def test_a_rebuild_that_waits_for_readers_ends_when_asked(household: Household) 
             child.signal(signal.SIGTERM)
             assert child.ends() == 128 + signal.SIGTERM
     assert runs()["rebuild"] == "CANCELED"
-    assert matches_by_day(get_engine()).keys() == set(DAYS)  # as they were
+    assert matches_by_day(get_engine(get_settings())).keys() == set(DAYS)  # as they were
     with household.start(soccer, "rebuild") as child:
         assert child.ends() == 0
-    assert matches_by_day(get_engine()).keys() == set(DAYS)
+    assert matches_by_day(get_engine(get_settings())).keys() == set(DAYS)
 
 
 def test_a_demo_that_waits_for_its_source_ends_when_asked(
@@ -121,7 +121,7 @@ def test_a_demo_that_waits_for_its_source_ends_when_asked(
 
 def waits_for_lock() -> bool:
     found = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation IS NOT NULL")
-    with get_engine().connect() as connection:
+    with get_engine(get_settings()).connect() as connection:
         return bool(connection.scalar(found))
 
 
@@ -129,7 +129,7 @@ def goes_on(household: Household) -> None:
     """The same command does the rest."""
     with household.start(soccer, *BACKFILL) as child:
         assert child.ends() == 0
-    assert matches_by_day(get_engine()).keys() == set(DAYS)
+    assert matches_by_day(get_engine(get_settings())).keys() == set(DAYS)
 
 
 # At every stage of a whole loop

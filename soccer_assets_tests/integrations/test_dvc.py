@@ -18,7 +18,7 @@ from soccer_assets.dvc.pipeline import read_stages
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.integrations.dvc import DvcTranslator, dvc_assets, reproduce
 from soccer_assets.lake.manifest import read_manifest
-from soccer_assets.params import params_file
+from soccer_assets.settings import DEFAULT_PARAMS
 from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.end_to_end.shell import wait_until
 from soccer_assets_tests.small_lake import make_lake
@@ -66,7 +66,7 @@ def workspace(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAKE_URI", str(lake))
         patch.setenv("SOCCER_HOME", str(root / "home"))
-        yield DvcWorkspace(root / "workspace", str(root / "remote"), params_file())
+        yield DvcWorkspace(root / "workspace", str(root / "remote"), DEFAULT_PARAMS)
 
 
 Materialized = dict[str, dg.AssetMaterialization]
@@ -193,7 +193,7 @@ def test_a_failed_stage_fails_the_run_with_what_it_printed(
     lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAKE_URI", str(tmp_path / "another lake"))
-    workspace = DvcWorkspace(tmp_path / "workspace", str(tmp_path / "remote"), params_file())
+    workspace = DvcWorkspace(tmp_path / "workspace", str(tmp_path / "remote"), DEFAULT_PARAMS)
     with pytest.raises(DvcError, match="ObjectNotFound: 'tables/match/"):
         materialize(assets_of(workspace, lake, DvcTranslator), [dg.AssetKey("finished")])
 
@@ -207,12 +207,12 @@ import dagster as dg
 
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.integrations.dvc import DvcTranslator
-from soccer_assets.params import params_file
+from soccer_assets.settings import DEFAULT_PARAMS
 from soccer_assets_tests.integrations.test_dvc import assets_of
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, too
 root, lake = map(Path, sys.argv[1:])
-workspace = DvcWorkspace(root / "workspace", str(root / "remote"), params_file())
+workspace = DvcWorkspace(root / "workspace", str(root / "remote"), DEFAULT_PARAMS)
 assets = assets_of(workspace, lake, DvcTranslator)
 dg.materialize([assets], instance=dg.DagsterInstance.ephemeral())
 """

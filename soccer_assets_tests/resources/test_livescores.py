@@ -1,6 +1,5 @@
 """The source of the days is chosen by one setting; every source ends in the same tables."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -24,15 +23,13 @@ E0,17/08/2024,15:00,Arsenal,Wolves,2,0,H,1.18,7.5,13
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     monkeypatch.setenv("SOCCER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SOCCER_AS_OF", "2024-08-20")
-    yield monkeypatch
-    get_settings.cache_clear()
+    return monkeypatch
 
 
 def configured() -> LivescoresResource:
-    get_settings.cache_clear()
     resource = make_resources(get_settings())["livescores"]
     assert isinstance(resource, LivescoresResource)
     return resource
@@ -128,14 +125,12 @@ def test_a_source_that_lacks_a_setting_names_it(
     environment: pytest.MonkeyPatch, source: str, needs: str
 ) -> None:
     environment.setenv("LIVESCORES_SOURCE", source)
-    get_settings.cache_clear()
     with pytest.raises(SettingsError, match=f"^LIVESCORES_SOURCE={source} needs {needs}$"):
         get_settings()
 
 
 def test_an_unknown_source_is_refused(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("LIVESCORES_SOURCE", "carrier_pigeon")
-    get_settings.cache_clear()
     with pytest.raises(SettingsError, match=r"^LIVESCORES_SOURCE: .*'feed', 'browser'"):
         get_settings()
 
@@ -144,7 +139,6 @@ def test_no_secret_is_in_the_configuration(environment: pytest.MonkeyPatch) -> N
     for name in ("LIVESCORES_TOKEN", "SELENIUM_REMOTE_URL", "SLACK_BOT_TOKEN", "SERVING_TOKEN"):
         environment.setenv(name, "http://user:hush@host")
     environment.setenv("POSTGRES_URL", "postgresql://user:hush@host/db")
-    get_settings.cache_clear()
     for resource in make_resources(get_settings()).values():
         assert "hush" not in str(resource)
         assert "hush" not in str(resource._resolved_config_dict)

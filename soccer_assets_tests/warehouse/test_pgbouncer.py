@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from soccer_assets.runner import open_instance
 from soccer_assets.serving.service import serving_engine
 from soccer_assets.serving.snapshot import load_snapshot
+from soccer_assets.settings import get_settings
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets.warehouse.connection import get_engine
 from soccer_assets_tests.conftest import MIDSEASON
@@ -89,13 +90,13 @@ def test_warehouse_lake_worker_and_dagster_work_behind_a_pooler(
             result = here.run(*assets, partitions=partitions)
             assert instance.get_run_by_id(result.run_id).is_success  # type: ignore[union-attr]
             assert set(here.recorded(result)) == set(assets)
-        Database(pooled_url, get_engine()).serve(7, MIDSEASON)
+        Database(pooled_url, get_engine(get_settings())).serve(7, MIDSEASON)
         snapshot = load_snapshot(serving_engine(pooled_url), MIDSEASON)
         assert snapshot.model.version == 7
         assert snapshot.entries
         # What Dagster's webserver sets for its sessions is not the warehouse's.
         instance.optimize_for_webserver(statement_timeout=50, pool_recycle=3600, max_overflow=5)
         instance.get_run_records(limit=1)
-        with get_engine().connect() as connection:
+        with get_engine(get_settings()).connect() as connection:
             assert connection.scalar(sa.text("SELECT pg_sleep(0.3)")) == ""
             assert connection.scalar(sa.text("SHOW TimeZone")) == "UTC"

@@ -12,11 +12,10 @@ from dagster._core.storage.event_log import SqlEventLogStorage
 
 from soccer_assets.instance import SoccerPostgresStorage
 from soccer_assets.serving.service import serving_engine
-from soccer_assets.settings import Settings
+from soccer_assets.settings import Settings, get_settings
 from soccer_assets.warehouse.connection import database_url as configured_database_url
 from soccer_assets.warehouse.connection import get_engine
 from soccer_assets.warehouse.session import UnusableDatabase, open_engine, session_url
-from soccer_assets_tests.platform import forget_environment
 
 SETTINGS = ("TimeZone", "client_connection_check_interval", "client_encoding")
 AS_WANTED = ["UTC", "5s", "UTF8"]
@@ -40,10 +39,8 @@ def configured(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[s
         sslmode="prefer",
     )
     monkeypatch.setenv("POSTGRES_URL", url)
-    forget_environment()
     yield url
-    get_engine().dispose()
-    forget_environment()
+    get_engine(get_settings()).dispose()
 
 
 def test_every_session_has_what_the_url_says_and_what_the_project_adds(configured: str) -> None:
@@ -51,8 +48,8 @@ def test_every_session_has_what_the_url_says_and_what_the_project_adds(configure
     events = storage.event_log_storage
     assert isinstance(events, SqlEventLogStorage)
     for opened in (
-        get_engine().connect(),
-        serving_engine(configured_database_url()).connect(),
+        get_engine(get_settings()).connect(),
+        serving_engine(configured_database_url(get_settings())).connect(),
         serving_engine(configured).connect(),
         events.index_connection(),
         events.run_connection("any"),

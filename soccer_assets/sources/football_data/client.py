@@ -127,7 +127,7 @@ class FootballDataClient:
 
 
 def _key(path: str) -> str:
-    return f"sources/football_data/{path}"
+    return f"football_data/{path}"
 
 
 def _validators(response: httpx.Response) -> dict[str, str]:
