@@ -1,16 +1,29 @@
 """The code location as a whole: what is in it, how it hangs together, and what it costs to load."""
 
+import ast
 import subprocess
 import sys
 from collections import defaultdict
+from pathlib import Path
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 from dagster._core.remote_representation.external_data import RepositorySnap
 
+import soccer_assets
 from soccer_assets.automation.freshness import FRESHNESS
 from soccer_assets.automation.updates import FOLLOWERS
 from soccer_assets.definitions import defs, make_definitions
+from soccer_assets.resources import (
+    DvcResource,
+    LakeResource,
+    LivescoresResource,
+    ModelRegistryResource,
+    ParamsResource,
+    WarehouseResource,
+    WorkersResource,
+)
 from soccer_assets.settings import Settings
 from soccer_assets.warehouse.schema import match, match_raw
 
@@ -226,3 +239,84 @@ def test_loading_imports_nothing_that_only_a_run_needs() -> None:
         [sys.executable, "-W", "ignore", "-c", script], check=True, capture_output=True, text=True
     )
     assert told.stdout.split() == []
+
+
+def test_definitions_use_the_settings_they_are_given(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the environment says."""
+    for name, value in {
+        "SOCCER_HOME": str(tmp_path / "other"),
+        "POSTGRES_URL": "postgresql://nobody@127.0.0.1:9/none",
+        "LAKE_URI": "s3://other/lake",
+        "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+        "LIVESCORES_SOURCE": "football_data",
+        "SERVING_TOKEN": "other",
+        "SOCCER_PARAMS": str(tmp_path / "none.yaml"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "own.yaml").write_text("serving: {recent_days: 5}")
+    given = Settings(
+        soccer_home=tmp_path / "home",
+        postgres_url=database_url,
+        lake_uri=str(tmp_path / "lake"),
+        mlflow_tracking_uri=f"sqlite:///{tmp_path / 'own.db'}",
+        livescores_source="feed",
+        serving_token="own",
+        soccer_params=tmp_path / "own.yaml",
+        serving_workers="",
+    )
+
+    @dg.asset
+    def looks(
+        warehouse: WarehouseResource,
+        lake: LakeResource,
+        dvc: DvcResource,
+        registry: ModelRegistryResource,
+        livescores: LivescoresResource,
+        workers: WorkersResource,
+        params: ParamsResource,
+    ) -> dict[str, object]:
+        with warehouse.engine.connect() as connection:
+            database = connection.scalar(sa.text("SELECT current_database()"))
+        return {
+            "database": database,
+            "lake": lake.store.uri,
+            "workspace": dvc.workspace.root,
+            "registry": registry.settings.tracking_uri,
+            "kind": livescores.kind,
+            "token": workers.settings.reload_token,
+            "recent days": params.read().serving.recent_days,
+        }
+
+    resources = make_definitions(given).resources or {}
+    result = dg.materialize([looks], resources=dict(resources))
+    assert result.output_for_node("looks") == {
+        "database": sa.make_url(database_url).database,
+        "lake": str(tmp_path / "lake"),
+        "workspace": tmp_path / "home" / "dvc",
+        "registry": f"sqlite:///{tmp_path / 'own.db'}",
+        "kind": "feed",
+        "token": "own",
+        "recent days": 5,
+    }
+    assert not (tmp_path / "other").exists()
+
+
+#: What a process begins with: commands, what Dagster makes by its name in ``dagster.yaml``, the code
+#: location, and the bounds of its partitions.
+ENTRY_POINTS = {
+    *("cli", "dagster_command", "dagster_home", "definitions", "instance", "runs"),
+    "automation.partitions",
+}
+
+
+def test_settings_are_taken_by_entry_points_alone() -> None:
+    package = Path(soccer_assets.__file__).parent
+    takers = {
+        ".".join(file.relative_to(package).with_suffix("").parts)
+        for file in package.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Name) and node.id == "get_settings"
+    }
+    assert takers == ENTRY_POINTS

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.definitions.run_status_sensor_definition import RunStatusSensorCursor
+from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from soccer_assets.automation import run_watch as watching
 from soccer_assets.automation.alerts import run_failure_alert
@@ -35,10 +36,12 @@ def household(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return household
 
 
-def context(instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorEvaluationContext:
-    """As the code server makes it for the daemon."""
+def tick(
+    sensor: dg.SensorDefinition, instance: dg.DagsterInstance, cursor: str | None = None
+) -> SensorExecutionData:
+    """As the code server does it for the daemon."""
     repository = defs.get_repository_def()
-    return dg.SensorEvaluationContext(
+    with dg.SensorEvaluationContext(
         instance_ref=None,
         instance=instance,
         last_tick_completion_time=None,
@@ -48,7 +51,8 @@ def context(instance: dg.DagsterInstance, cursor: str | None = None) -> dg.Senso
         repository_def=repository,
         code_location_origin=RegisteredCodeLocationOrigin("soccer_assets"),
         resources={"slack": SlackAlertResource(settings=get_settings(), channel="#tests")},
-    )
+    ) as context:
+        return sensor.evaluate_tick(context)
 
 
 def test_a_command_that_was_killed_is_ended_and_told(
@@ -58,8 +62,8 @@ def test_a_command_that_was_killed_is_ended_and_told(
         child.hear("in step")
     with open_instance() as instance, caplog.at_level(logging.WARNING):
         before = RunStatusSensorCursor(record_id=-1).to_json()
-        assert "1 dead runs ended" in str(run_watch.evaluate_tick(context(instance)).skip_message)
-        reactions = run_failure_alert.evaluate_tick(context(instance, before)).dagster_run_reactions
+        assert "1 dead runs ended" in str(tick(run_watch, instance).skip_message)
+        reactions = tick(run_failure_alert, instance, before).dagster_run_reactions
         (run,) = instance.get_runs()
     assert [
         reaction.dagster_run and reaction.dagster_run.run_id for reaction in reactions or ()
@@ -80,7 +84,7 @@ def test_a_run_that_its_limit_ended_is_told_at_once_and_not_tried_again(
             time.sleep(1)
             monitor(instance)
             child.ends()
-        run_failure_alert.evaluate_tick(context(instance, before))
+        tick(run_failure_alert, instance, before)
         (ended,) = instance.get_runs()
     assert RETRY_TAG not in ended.tags
     alerts = [message for message in caplog.messages if message.startswith("alert")]
@@ -95,8 +99,8 @@ def test_a_run_that_takes_long_is_told_once(
     late = {"a run": "ingest has been running for 7 min, usual are 2 min"}
     monkeypatch.setattr(watching, "overdue", lambda *_: late)
     with dg.DagsterInstance.ephemeral() as instance, caplog.at_level(logging.WARNING):
-        cursor = run_watch.evaluate_tick(context(instance)).cursor
-        cursor = run_watch.evaluate_tick(context(instance, cursor)).cursor
+        cursor = tick(run_watch, instance).cursor
+        cursor = tick(run_watch, instance, cursor).cursor
         assert len(caplog.messages) == 1
         late.clear()
-        assert run_watch.evaluate_tick(context(instance, cursor)).cursor == "[]"
+        assert tick(run_watch, instance, cursor).cursor == "[]"
