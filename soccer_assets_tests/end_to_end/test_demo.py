@@ -4,7 +4,7 @@ The clock stands still, so that the test means the same on every day.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from soccer_assets_tests.end_to_end.shell import Shell, open_shell
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 TODAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TOMORROW = TODAY + timedelta(days=1)
@@ -49,8 +49,13 @@ class Demo:
         return [row for row in rows if row and row[0]]  # a long name goes on in one without
 
 
+def shell_at(home: Path, now: datetime, variables: Mapping[str, str] = {}) -> Shell:
+    """A shell whose commands may take as long as a training does on a busy machine."""
+    return Shell(home, {"SOCCER_AS_OF": now.isoformat(), **variables}, patience_seconds=1800)
+
+
 def run_demo(home: Path, now: datetime) -> Demo:
-    shell = Shell(home, {"SOCCER_AS_OF": now.isoformat()})
+    shell = shell_at(home, now)
     printed = shell.run("soccer", "demo")
     client = MlflowClient(f"sqlite:///{home / 'mlflow' / 'mlflow.db'}")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
@@ -141,10 +146,7 @@ def test_a_day_later_the_new_results_are_in_the_features_and_the_champion_is_kep
 def test_a_worker_that_refuses_does_not_keep_the_predictions_from_being_shown(
     home: Path, next_day: Demo
 ) -> None:
-    shell = Shell(
-        home,
-        {"SOCCER_AS_OF": TOMORROW.isoformat(), "SERVING_WORKERS": "http://127.0.0.1:9"},
-    )
+    shell = shell_at(home, TOMORROW, {"SERVING_WORKERS": "http://127.0.0.1:9"})
     printed = shell.fails("soccer", "demo")
     assert "Holdout of champion version 1" in printed
     assert printed.index("Coming matches (kick-off UTC)") < printed.index("workers do not serve")
@@ -160,8 +162,7 @@ def test_a_home_that_was_moved_serves_its_champion_and_trains_another(
         demo = run_demo(moved, TOMORROW)
         assert (demo.mlflow_runs, demo.champion) == (1, "1")
         assert len(demo.coming_matches) == 15
-        shell = Shell(moved, {"SOCCER_AS_OF": TOMORROW.isoformat()})
-        gates = shell.run("dagster", "job", "execute", "-j", "retrain")
+        gates = shell_at(moved, TOMORROW).run("dagster", "job", "execute", "-j", "retrain")
         assert "candidate gate" in gates
         again = run_demo(moved, TOMORROW)
         assert again.mlflow_runs == 2
