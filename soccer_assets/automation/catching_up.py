@@ -40,7 +40,11 @@ def catch_up(
     plan = CatchUp.from_json(context.cursor)
     days = plan.ask(overdue, now, LONGEST)
     if not days:
-        reason = f"{len(overdue)} overdue days wait for their next try" if overdue else "none"
+        reason = (
+            f"{len(overdue)} overdue days wait for their next try"
+            if overdue
+            else "no day is overdue"
+        )
         return dg.SensorResult(skip_reason=reason, cursor=plan.to_json())
     first, last = str(days[-1]), str(days[0])
     request = dg.RunRequest(
