@@ -57,9 +57,9 @@ def _sensor(name: str, *, of_named_jobs: bool, **target: Any) -> dg.SensorDefini
             limit=100,
             ascending=True,
         )
-        for record in waiting:
-            if (record.dagster_run.job_name in _NAMED) == of_named_jobs:
-                yield from _look_at(record, context, slack)
+        ours = [r for r in waiting if (r.dagster_run.job_name in _NAMED) == of_named_jobs]
+        requests = [request for record in ours for request in _look_at(record, context, slack)]
+        return requests or dg.SkipReason(f"of {len(ours)} failed runs that wait, none is due")
 
     return retries
 

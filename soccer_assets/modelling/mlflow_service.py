@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -134,8 +135,14 @@ def _trouble(error: BaseException) -> str | None:
 
 def _indiscretion(error: BaseException, tracking_uri: str) -> str | None:
     """Of an error of any other kind, if it shows the password; None if it does not."""
-    password = urlsplit(tracking_uri).password
-    if password and any(password in str(one) for one in _chain(error)):
+    parts = urlsplit(tracking_uri)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    # A server may repeat what it was given, in the words of the request too.
+    login = b64encode(f"{user}:{password}".encode()).decode()
+    secrets = (parts.password, password, login)
+    if password and any(
+        secret in str(one) for one in _chain(error) for secret in secrets if secret
+    ):
         return f"cannot be used ({type(error).__name__})"
     return None
 

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 import traceback
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import mlflow
 import pytest
 from mlflow import environment_variables as client_settings
 
-from soccer_assets.modelling.mlflow_service import MlflowUnavailable, connect
+from soccer_assets.modelling.mlflow_service import MlflowUnavailable, connect, explained
 from soccer_assets.modelling.registry import CHAMPION, ModelRegistry
 from soccer_assets_tests.modelling.mlflow_store import EXPERIMENT
 
@@ -133,6 +134,17 @@ def test_an_address_that_mlflow_cannot_use_is_told_without_its_password() -> Non
     """MLflow's own message repeats the address."""
     told = told_of(f"postgres://someone:{SECRET}@127.0.0.1:9/mlflow")
     assert told.startswith("MLflow at postgres://127.0.0.1:9 cannot be used (")
+
+
+@pytest.mark.parametrize("repeated", [SECRET, "hunt/er2", b64encode(b"me:hunt/er2").decode()])
+def test_a_server_that_repeats_what_it_was_given_is_not_quoted(repeated: str) -> None:
+    with (
+        pytest.raises(MlflowUnavailable) as told,
+        explained(f"http://me:{SECRET}@127.0.0.1:9/mlflow"),
+    ):
+        raise RuntimeError(f"{repeated} may not")
+    assert str(told.value) == "MLflow at http://127.0.0.1:9 cannot be used (RuntimeError)"
+    assert told.value.__suppress_context__
 
 
 def test_a_password_reaches_mlflow_beside_the_uri_and_nowhere_in_it() -> None:
