@@ -264,17 +264,18 @@ def feed(
 @app.command()
 def serve(host: str = "127.0.0.1", port: Annotated[int, _Port] = DEFAULT_PORT) -> None:
     """Run one prediction worker."""
+    from soccer_assets.params import read_params
     from soccer_assets.serving.server import run
     from soccer_assets.warehouse.connection import database_url, get_engine
 
     settings = get_settings()
-    token = settings.reload_token
+    token, params = settings.reload_token, read_params(settings.params_file).serving
     with _bound(host, port, lambda: _serves_there(host, port, token)) as listener:
         get_engine(settings)
         console.print(
             f"Predictions at http://{host}:{port}/predictions, API at /docs", highlight=False
         )
-        run(database_url(settings), host, port, token, listener=listener)
+        run(database_url(settings), host, port, token, params=params, listener=listener)
 
 
 def _run(since: date) -> None:
@@ -350,21 +351,8 @@ def _check_source() -> None:
 
 def _check_training() -> None:
     """The same for what only a training needs."""
-    from pydantic import ValidationError
-
-    from soccer_assets.modelling.gates import GateParams
-    from soccer_assets.modelling.params import TrainingParams
-    from soccer_assets.params import complaints, read_params
-
     if not shutil.which("git"):
         raise WrongUse("there is no git on the PATH: install git, DVC needs it")
-    file = get_settings().params_file
-    params = read_params(file)
-    for section, model in (("training", TrainingParams), ("gates", GateParams)):
-        try:
-            model.model_validate(getattr(params, section))
-        except ValidationError as error:
-            raise SettingsError(f"parameters {file}: {section}: {complaints(error)}") from None
 
 
 def _replayed(file: Path, date_format: str | None) -> "ReplayBackend":

@@ -146,10 +146,15 @@ class SoccerInstance(dg.DagsterInstance):
         return found
 
     def get_ticks(
-        self, origin_id: str, selector_id: str, before: float | None = None, **named: Any
+        self,
+        origin_id: str,
+        selector_id: str,
+        before: float | None = None,
+        *arguments: Any,
+        **named: Any,
     ) -> Sequence[InstigatorTick]:
         before = min(before or latest_possible(), latest_possible())
-        return super().get_ticks(origin_id, selector_id, before=before, **named)
+        return super().get_ticks(origin_id, selector_id, before, *arguments, **named)
 
 
 _ENDS = (

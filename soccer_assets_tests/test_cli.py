@@ -274,7 +274,7 @@ def test_a_port_that_is_taken_is_told_and_no_address(
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ("training.yaml", "soccer: parameters .*training: folds: "),
+        ("training.yaml", "soccer: parameters .*training.folds: "),
         (None, "soccer: there is no git"),
     ],
 )

@@ -32,14 +32,13 @@ def trained_model(
     params: ParamsResource,
 ) -> dg.MaterializeResult:
     """Chosen by walking forward in time, calibrated, and scored on matches it never saw."""
-    from soccer_assets.modelling.params import TrainingParams
     from soccer_assets.modelling.tracking import log_training, reliability_plot
     from soccer_assets.modelling.train import split_for, train
 
     workspace = dvc.workspace
     dataset = pd.read_parquet(workspace.path("data/dataset.parquet"))
     meta = json.loads(workspace.path("data/features_meta.json").read_text())
-    training = TrainingParams.model_validate(params.read().training)
+    training = params.read().training
     split_for(dataset["kickoff"], training)  # before MLflow has a run that comes to nothing
     revision = workspace.revision
     reasons = training_reasons(context.instance, context.run)

@@ -49,7 +49,7 @@ def feature_drift(
     params: ParamsResource,
 ) -> dg.MaterializeResult:
     """Live features against the champion's training data: PSI, Wasserstein distance, gaps."""
-    from soccer_assets.monitoring.drift import DriftThresholds, drift_report
+    from soccer_assets.monitoring.drift import drift_report
 
     thresholds = params.read().monitoring
     with registry.opened(context) as models:
@@ -60,7 +60,7 @@ def feature_drift(
     report = drift_report(
         reference,
         live,
-        DriftThresholds(psi=thresholds.psi_threshold, max_share_drifted=thresholds.drifted_share),
+        thresholds.drift,
     )
     return dg.MaterializeResult(
         metadata={
@@ -104,7 +104,10 @@ def prediction_scorecard(
     # as fair; the two are told apart all the same.
     score = score_settled(predictions.drop(columns="predicted_at"), results)
     overall = score.overall.as_dict() if score.overall else {}
-    holds = quality_holds(score.overall, promised, params.read().monitoring.scorecard_min_matches)
+    thresholds = params.read().monitoring
+    holds = quality_holds(
+        score.overall, promised, thresholds.scorecard_min_matches, thresholds.scorecard_tolerance
+    )
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": score.settled,

@@ -44,7 +44,7 @@ def registered_model(
     params: ParamsResource,
 ) -> Iterator[dg.MaterializeResult]:
     """The newest training as a registry version, alias `smoke` if it works at all."""
-    from soccer_assets.modelling.gates import GateParams, smoke_gate
+    from soccer_assets.modelling.gates import smoke_gate
     from soccer_assets.modelling.registry import SMOKE
 
     with registry.opened(context) as models:
@@ -53,9 +53,7 @@ def registered_model(
             raise NotYet("there is no finished training in MLflow: materialize trained_model")
         version = models.register(run)
         features = pd.read_parquet(dvc.workspace.path("data/features.parquet")).tail(2000)
-        verdict = smoke_gate(
-            models.load(version), features, GateParams.model_validate(params.read().gates)
-        )
+        verdict = smoke_gate(models.load(version), features, params.read().gates)
         models.record(version, verdict)
         if verdict.passed:
             models.point(SMOKE, version)
@@ -82,7 +80,7 @@ def candidate_model(
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Alias `candidate`: not worse than the champion beyond noise, on the same matches. A champion
     that cannot be used does not bar its replacement: the baselines stand in for it."""
-    from soccer_assets.modelling.gates import GateParams, candidate_gate
+    from soccer_assets.modelling.gates import candidate_gate
     from soccer_assets.modelling.registry import CANDIDATE as ALIAS
     from soccer_assets.modelling.registry import SMOKE
 
@@ -94,7 +92,7 @@ def candidate_model(
         verdict = candidate_gate(
             comparison.losses,
             comparison.champion_losses,
-            GateParams.model_validate(params.read().gates),
+            params.read().gates,
             comparison.weeks,
             baseline_losses=comparison.baseline_losses,
             champion_fault=comparison.champion_fault,
@@ -123,7 +121,7 @@ def champion_model(
 ) -> Iterator[dg.MaterializeResult]:
     """Alias `champion`: better than the class prior and the champion, calibrated, sound on every
     slice. The version it replaces keeps the alias `previous_champion`."""
-    from soccer_assets.modelling.gates import GateParams, champion_gate
+    from soccer_assets.modelling.gates import champion_gate
     from soccer_assets.modelling.registry import CANDIDATE as CANDIDATE_ALIAS
     from soccer_assets.modelling.slices import standard_slices
 
@@ -143,7 +141,7 @@ def champion_model(
             comparison.baseline_losses,
             comparison.champion_losses,
             standard_slices(comparison.matches),
-            GateParams.model_validate(params.read().gates),
+            params.read().gates,
             comparison.weeks,
             champion_fault=comparison.champion_fault,
         )

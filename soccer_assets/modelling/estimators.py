@@ -11,19 +11,15 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from soccer_assets.arrays import FloatArray, IntArray
+from soccer_assets.params.training import (
+    BoostingParams,
+    LogisticParams,
+    estimator_params,
+)
 
 Matrix = NDArray[np.float32]
-
-
-class UnknownEstimator(ValueError):
-    """No estimator is registered under this name."""
-
-
-class BadEstimatorParams(ValueError):
-    """An estimator does not know a parameter, or not that value of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,20 +53,6 @@ class Estimator(Protocol):
     def importances(self) -> FloatArray:
         """float64 (features,), not negative, summing to 1 (or all 0)."""
         ...
-
-
-class _Params(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LogisticParams(_Params):
-    """Parameters of :class:`LogisticEstimator`."""
-
-    C: float = Field(default=1.0, gt=0)
-    """Inverse strength of the ridge penalty."""
-    max_iter: int = Field(default=300, ge=1)
-    max_rows: int = Field(default=300_000, ge=1)
-    """Only the latest rows are fitted: a linear model gains nothing from more."""
 
 
 class LogisticEstimator:
@@ -130,26 +112,6 @@ class LogisticEstimator:
         indicated = self._pipeline[0].indicator_.features_
         per_feature[indicated] += weights[self._width :]
         return _shares(per_feature)
-
-
-class BoostingParams(_Params):
-    """Parameters of :class:`BoostingEstimator`, by their LightGBM names."""
-
-    learning_rate: float = Field(default=0.05, gt=0)
-    num_leaves: int = Field(default=15, ge=2)
-    max_depth: int = Field(default=-1, ge=-1)
-    min_data_in_leaf: int = Field(default=200, ge=1)
-    feature_fraction: float = Field(default=0.6, gt=0, le=1)
-    bagging_fraction: float = Field(default=0.8, gt=0, le=1)
-    bagging_freq: int = Field(default=1, ge=0)
-    lambda_l1: float = Field(default=0.0, ge=0)
-    lambda_l2: float = Field(default=5.0, ge=0)
-    max_bin: int = Field(default=127, ge=2)
-    rounds: int = Field(default=800, ge=1)
-    """At most this many boosting rounds (of three trees); exactly so many without validation."""
-    early_stopping_rounds: int = Field(default=60, ge=1)
-    n_jobs: int = Field(default=2, ge=1)
-    """Threads. More than there are idle cores is many times slower, as the threads spin."""
 
 
 class BoostingEstimator:
@@ -231,28 +193,14 @@ class BoostingEstimator:
         }
 
 
-_PARAMS: dict[str, type[_Params]] = {"logistic": LogisticParams, "boosting": BoostingParams}
-ESTIMATORS = tuple(_PARAMS)
-"""The names :func:`make_estimator` knows."""
-
-
 def make_estimator(name: str, params: Mapping[str, Any] | None = None, seed: int = 0) -> Estimator:
     """The unfitted estimator called ``name``; ``params`` override its defaults.
 
     Raises :class:`UnknownEstimator` or :class:`BadEstimatorParams`, both ``ValueError``.
     """
-    if name not in _PARAMS:
-        raise UnknownEstimator(f"unknown estimator {name!r}, there are: {', '.join(ESTIMATORS)}")
-    try:
-        parsed = _PARAMS[name].model_validate(dict(params or {}))
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()
-        )
-        raise BadEstimatorParams(f"estimator {name!r}: {problems}") from error
+    parsed = estimator_params(name, params)
     if isinstance(parsed, BoostingParams):
         return BoostingEstimator(parsed, seed)
-    assert isinstance(parsed, LogisticParams)
     return LogisticEstimator(parsed, seed)
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 from soccer_assets.arrays import IntArray
 from soccer_assets.modelling.estimators import Estimator, Matrix, Validation, make_estimator
 from soccer_assets.modelling.metrics import per_match_log_loss, rps
-from soccer_assets.modelling.params import TrainingParams
 from soccer_assets.modelling.splits import latest, walk_forward
+from soccer_assets.params.training import TrainingParams
 
 EARLY_STOPPING_SHARE = 0.15
 """Of a fold's fitted rows, the latest, by which an estimator decides when to stop."""

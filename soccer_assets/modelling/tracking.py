@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable, explained, is_gone
-from soccer_assets.modelling.params import TrainingParams
 from soccer_assets.modelling.profile import ReferenceProfile
 from soccer_assets.modelling.train import MODEL, TrainingResult
+from soccer_assets.params.training import TrainingParams
 
 KIND_TAG, KIND_TRAINING = "soccer.kind", "training"
 DATA_REVISION_TAG = "soccer.data_revision"

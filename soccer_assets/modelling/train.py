@@ -22,10 +22,10 @@ from soccer_assets.modelling.estimators import Matrix, make_estimator
 from soccer_assets.modelling.holdout import holdout_table, losses_of
 from soccer_assets.modelling.metrics import Scorecard, scorecard
 from soccer_assets.modelling.model import MissingFeatures, OutcomeModel, feature_matrix
-from soccer_assets.modelling.params import TrainingParams
 from soccer_assets.modelling.profile import ReferenceProfile
 from soccer_assets.modelling.selection import best_candidate, cross_validate, sized_fit
 from soccer_assets.modelling.splits import TimeSplit, latest, time_ordered_split, utc_kickoffs
+from soccer_assets.params.training import TrainingParams
 
 __all__ = ["PartBounds", "TrainingParams", "TrainingResult", "split_for", "train"]
 

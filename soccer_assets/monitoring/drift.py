@@ -26,28 +26,11 @@ from soccer_assets.modelling.profile import (
     column_values,
     require_columns,
 )
+from soccer_assets.params import DriftParams
 
 SHARE_FLOOR = 1e-6
 CHANCE_LEVEL = 1e-3
 """How rarely chance alone may call one feature drifted."""
-
-
-@dataclass(frozen=True)
-class DriftThresholds:
-    """From which values on a feature counts as drifted, chance allowed for."""
-
-    psi: float = 0.2
-    """Of the bias-corrected PSI; 0.2 is the customary 'significant shift'."""
-    wasserstein: float = 0.5
-    """In reference standard deviations, on top of what chance explains."""
-    missing_shift: float = 0.1
-    """Absolute change of the share of missing values."""
-    min_rows: int = 50
-    """With fewer live values of a feature its distribution is not judged at all."""
-    max_share_drifted: float = 0.4
-    """The whole set counts as drifted from this share of drifted features on."""
-    ignored: tuple[str, ...] = ()
-    """Features left out: a month or weekday always drifts in a live window of a few weeks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +88,7 @@ def expected_psi(bins: int, n_live: int, n_reference: int) -> float:
 def feature_drift(
     profile: ReferenceProfile,
     live: pd.DataFrame,
-    thresholds: DriftThresholds | None = None,
+    thresholds: DriftParams | None = None,
 ) -> pd.DataFrame:
     """Compare every profiled feature with the rows ``live``.
 
@@ -114,7 +97,7 @@ def feature_drift(
     known on one side); ``wasserstein`` (in reference sd); ``missing_shift`` (live minus reference
     share of missing values); ``drifted``. Raises ``ValueError`` when ``live`` lacks a column.
     """
-    limits = thresholds or DriftThresholds()
+    limits = thresholds or DriftParams()
     judged = [name for name in profile.features if name not in limits.ignored]
     require_columns(live, judged)
     rows = [
@@ -130,10 +113,10 @@ def feature_drift(
 def drift_report(
     profile: ReferenceProfile,
     live: pd.DataFrame,
-    thresholds: DriftThresholds | None = None,
+    thresholds: DriftParams | None = None,
 ) -> DriftReport:
     """:func:`feature_drift` and its verdict: enough of the features drifted, and at least one."""
-    limits = thresholds or DriftThresholds()
+    limits = thresholds or DriftParams()
     table = feature_drift(profile, live, limits)
     share = float(table["drifted"].mean()) if len(table) else 0.0
     return DriftReport(
@@ -146,7 +129,7 @@ def drift_report(
 
 
 def _compare(
-    reference: FeatureProfile, values: FloatArray, reference_rows: int, limits: DriftThresholds
+    reference: FeatureProfile, values: FloatArray, reference_rows: int, limits: DriftParams
 ) -> dict[str, Any]:
     known = values[np.isfinite(values)]
     missing_shift, missing_drifted = _missing_drift(
@@ -172,7 +155,7 @@ def _compare(
 
 
 def _psi_drift(
-    reference: FeatureProfile, known: FloatArray, limits: DriftThresholds
+    reference: FeatureProfile, known: FloatArray, limits: DriftParams
 ) -> tuple[float, bool]:
     """Bias-corrected PSI, and whether it is both large and beyond chance."""
     from scipy.stats import chi2
@@ -193,7 +176,7 @@ def _psi_drift(
 
 
 def _distance_drift(
-    reference: FeatureProfile, known: FloatArray, limits: DriftThresholds
+    reference: FeatureProfile, known: FloatArray, limits: DriftParams
 ) -> tuple[float, bool]:
     """Wasserstein-1 distance in reference sd (in raw units if that is 0), and whether it counts.
 
@@ -207,7 +190,7 @@ def _distance_drift(
 
 
 def _missing_drift(
-    reference_share: float, n_reference: int, n_live: int, n_known: int, limits: DriftThresholds
+    reference_share: float, n_reference: int, n_live: int, n_known: int, limits: DriftParams
 ) -> tuple[float, bool]:
     """Change of the missing share, and whether it is both large and beyond chance (two-sample z)."""
     from scipy.stats import norm

@@ -78,7 +78,7 @@ def _require(frame: pd.DataFrame, columns: list[str], what: str) -> None:
 
 
 def quality_holds(
-    overall: Scorecard | None, promised_log_loss: float, min_matches: int, tolerance: float = 0.02
+    overall: Scorecard | None, promised_log_loss: float, min_matches: int, tolerance: float
 ) -> bool:
     """Whether settled predictions are as good as the holdout promised, chance allowed for.
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 import dagster as dg
 import httpx
 
+from soccer_assets.params import read_params
 from soccer_assets.serving.client import WorkerClient, stranger
 from soccer_assets.settings import DEFAULT_PORT, Settings
 from soccer_assets.warehouse.connection import database_url
@@ -58,7 +59,7 @@ class WorkersResource(dg.ConfigurableResource):
             if started:
                 from soccer_assets.serving.server import ServiceProcess
 
-                urls = [
-                    stack.enter_context(ServiceProcess(database_url(self.settings), token)).base_url
-                ]
+                params = read_params(self.settings.params_file).serving
+                worker = ServiceProcess(database_url(self.settings), token, params=params)
+                urls = [stack.enter_context(worker).base_url]
             yield [stack.enter_context(WorkerClient(url, token)) for url in urls], started

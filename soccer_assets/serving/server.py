@@ -9,13 +9,13 @@ import sys
 import tempfile
 import threading
 import time
-from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import uvicorn
 
-from soccer_assets.serving.service import MAX_AGE, create_app
+from soccer_assets.params import ServingParams
+from soccer_assets.serving.service import DEFAULTS, create_app
 
 DATABASE_URL_VARIABLE = "SOCCER_SERVING_DATABASE_URL"
 TOKEN_VARIABLE = "SERVING_TOKEN"
@@ -28,12 +28,12 @@ def run(
     port: int,
     token: str | None,
     *,
-    max_age: timedelta = MAX_AGE,
+    params: ServingParams = DEFAULTS,
     listener: socket.socket | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, on ``listener`` if it is given, else on ``host:port``."""
     config = uvicorn.Config(
-        create_app(url, token=token, max_age=max_age),
+        create_app(url, token=token, params=params),
         host=host,
         port=port,
         log_level="warning",
@@ -59,12 +59,12 @@ class ServiceProcess:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        max_age: timedelta = MAX_AGE,
+        params: ServingParams = DEFAULTS,
         start_seconds: float = 60.0,
     ) -> None:
         self._url = url
         self._token = token
-        self._max_age = max_age
+        self._params = params
         self._start_seconds = start_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self.host = host
@@ -141,7 +141,7 @@ class ServiceProcess:
         return [
             *(sys.executable, "-m", "soccer_assets.serving.server"),
             *("--host", self.host, "--port", str(self.port), "--fd", str(descriptor)),
-            *("--max-age-hours", str(self._max_age.total_seconds() / 3600)),
+            *("--params", self._params.model_dump_json()),
         ]
 
     def _environment(self) -> dict[str, str]:
@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument(
         "--fd", type=int, help="descriptor of a bound socket to serve on, until the input ends"
     )
-    parser.add_argument("--max-age-hours", type=float, default=MAX_AGE.total_seconds() / 3600)
+    parser.add_argument("--params", default="{}", help="the section serving, as JSON")
     options = parser.parse_args()
     url = os.environ.get(DATABASE_URL_VARIABLE)
     if not url:
@@ -203,7 +203,7 @@ def main() -> None:
         options.host,
         options.port,
         os.environ.get(TOKEN_VARIABLE),
-        max_age=timedelta(hours=options.max_age_hours),
+        params=ServingParams.model_validate_json(options.params),
         listener=socket.socket(fileno=options.fd) if options.fd is not None else None,
     )
 

@@ -17,6 +17,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from soccer_assets.clock import utc_now
+from soccer_assets.params import ServingParams
 from soccer_assets.serving.paging import BadCursor, decode_cursor
 from soccer_assets.serving.schemas import (
     Health,
@@ -27,12 +28,13 @@ from soccer_assets.serving.schemas import (
     Readiness,
     ReloadResult,
 )
-from soccer_assets.serving.snapshot import RECENT_DAYS, Snapshot, load_snapshot
+from soccer_assets.serving.snapshot import Snapshot, load_snapshot
 from soccer_assets.serving.state import LoadFailed, SnapshotStore
 from soccer_assets.warehouse.session import open_engine
 
 VERSION_HEADER = "X-Model-Version"
-MAX_AGE = timedelta(hours=36)
+#: Where nobody says otherwise.
+DEFAULTS = ServingParams()
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 
 _SCOPE_KEY = "soccer_assets.snapshot"
@@ -55,8 +57,7 @@ def create_app(
     *,
     token: str | None,
     clock: Clock = utc_now,
-    max_age: timedelta = MAX_AGE,
-    recent_days: int = RECENT_DAYS,
+    params: ServingParams = DEFAULTS,
     retry_seconds: float = 3.0,
     startup_seconds: float = 10.0,
     load_seconds: float = 60.0,
@@ -64,15 +65,15 @@ def create_app(
     """The service over one database.
 
     :param token: what POST /reload must present; ``None`` or empty switches reloading off.
-    :param max_age: predictions written longer ago than this make the worker not ready, and so do
-        those that a clock dated as far ahead.
+    :param params: how long predictions outlive their match, and the age from which on they make
+        the worker not ready, as do those that a clock dated as far ahead.
     :param retry_seconds: pause between attempts to load the first snapshot.
     :param startup_seconds: how long start-up waits for the first attempt before it goes on.
     :param load_seconds: how long an attempt may take; a database may accept and never answer.
     """
     engine = serving_engine(engine_or_url) if isinstance(engine_or_url, str) else engine_or_url
     store = SnapshotStore(
-        lambda: load_snapshot(engine, clock(), recent_days=recent_days), load_seconds
+        lambda: load_snapshot(engine, clock(), recent_days=params.recent_days), load_seconds
     )
 
     @contextlib.asynccontextmanager
@@ -96,7 +97,7 @@ def create_app(
     )
     app.add_middleware(_PinSnapshot, store=store)
     _add_prediction_routes(app, clock)
-    _add_worker_routes(app, store, token, clock, max_age)
+    _add_worker_routes(app, store, token, clock, params.max_age)
     return app
 
 

@@ -20,7 +20,6 @@ from soccer_assets.serving.paging import (
     epoch_us,
 )
 
-RECENT_DAYS = 7
 #: Rows are fetched in pieces so that a reload never holds the interpreter for long.
 FETCH_ROWS = 500
 STATEMENT_TIMEOUT_MS = 30_000
@@ -158,7 +157,7 @@ class Snapshot:
         return self.scheduled
 
 
-def load_snapshot(engine: sa.Engine, now: datetime, *, recent_days: int = RECENT_DAYS) -> Snapshot:
+def load_snapshot(engine: sa.Engine, now: datetime, *, recent_days: int) -> Snapshot:
     """Read the champion and its predictions as of one moment of the database.
 
     :raises NoChampion: when no model is served yet.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import yaml
 from soccer_assets.clock import utc_now
 from soccer_assets.dvc.pipeline import PIPELINE_FILE
 from soccer_assets.modelling.registry import CANDIDATE, CHAMPION, PREVIOUS, SMOKE
+from soccer_assets.params import ServingParams
 from soccer_assets.serving.client import WorkerClient
 from soccer_assets.serving.schemas import ModelInfo, PredictionPage
 from soccer_assets.serving.server import ServiceProcess
@@ -43,7 +44,7 @@ MONITORING = {
     "volume_min_rows": 100,
     "volume_min_share": 0.01,
     "scorecard_min_matches": 100,
-    "drifted_share": 0.8,
+    "drift": {"max_share_drifted": 0.8},
 }
 #: So few held-out matches cannot be told from calibrated any closer than this.
 LENIENT = {"ece_limit": 0.08}
@@ -154,7 +155,7 @@ def begin_season(postgres_server: str, home: Path, world: LeagueSimulator) -> It
         engine.dispose()
         with (
             ServiceProcess(
-                url, TOKEN, max_age=timedelta(days=30)
+                url, TOKEN, params=ServingParams(max_age_hours=720)
             ) as process,  # its clock stands still
             WorkerClient(process.base_url) as worker,
             platform(

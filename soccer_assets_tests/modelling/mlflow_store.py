@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soccer_assets.modelling.mlflow_service import connect
-from soccer_assets.modelling.params import TrainingParams
 from soccer_assets.modelling.registry import ModelRegistry
 from soccer_assets.modelling.tracking import log_training
 from soccer_assets.modelling.train import TrainingResult
+from soccer_assets.params.training import TrainingParams
 
 EXPERIMENT = "trainings"
 

@@ -3,14 +3,10 @@ import pickle
 import numpy as np
 import pytest
 
-from soccer_assets.modelling.estimators import (
-    BadEstimatorParams,
-    UnknownEstimator,
-    Validation,
-    make_estimator,
-)
+from soccer_assets.modelling.estimators import Validation, make_estimator
 from soccer_assets.modelling.metrics import log_loss
 from soccer_assets.modelling.model import feature_matrix
+from soccer_assets.params.training import BadEstimatorParams, UnknownEstimator
 from soccer_assets_tests.modelling.synthetic import FEATURES, simulate_matches
 
 SMALL = {

@@ -21,7 +21,8 @@ from soccer_assets.modelling import tracking
 from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable, connect
 from soccer_assets.modelling.registry import ModelRegistry, Version
 from soccer_assets.modelling.tracking import log_training
-from soccer_assets.modelling.train import TrainingParams, TrainingResult, train
+from soccer_assets.modelling.train import TrainingResult, train
+from soccer_assets.params.training import TrainingParams
 from soccer_assets_tests.end_to_end.shell import free_port, wait_until
 from soccer_assets_tests.modelling.mlflow_store import EXPERIMENT
 from soccer_assets_tests.modelling.synthetic import FEATURES, simulate_matches

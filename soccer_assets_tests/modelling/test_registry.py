@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from soccer_assets.modelling.comparison import compare_with_champion
-from soccer_assets.modelling.gates import GateParams, smoke_gate
+from soccer_assets.modelling.gates import smoke_gate
 from soccer_assets.modelling.holdout import losses_of
 from soccer_assets.modelling.metrics import per_match_log_loss
 from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable
@@ -26,7 +26,9 @@ from soccer_assets.modelling.registry import (
     ModelRegistry,
     Version,
 )
-from soccer_assets.modelling.train import TrainingParams, TrainingResult, train
+from soccer_assets.modelling.train import TrainingResult, train
+from soccer_assets.params.gates import GateParams
+from soccer_assets.params.training import TrainingParams
 from soccer_assets_tests.modelling.mlflow_store import Store
 from soccer_assets_tests.modelling.synthetic import FEATURES, simulate_matches
 

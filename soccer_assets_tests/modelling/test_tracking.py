@@ -14,7 +14,8 @@ from soccer_assets.modelling.holdout import losses_of
 from soccer_assets.modelling.metrics import per_match_log_loss
 from soccer_assets.modelling.pyfunc import OutcomePyfunc
 from soccer_assets.modelling.tracking import TrainingRun, reliability_plot
-from soccer_assets.modelling.train import TrainingParams, TrainingResult, train
+from soccer_assets.modelling.train import TrainingResult, train
+from soccer_assets.params.training import TrainingParams
 from soccer_assets_tests.modelling.mlflow_store import Store
 from soccer_assets_tests.modelling.synthetic import FEATURES, simulate_matches
 

@@ -8,7 +8,8 @@ import pytest
 from soccer_assets.modelling.model import MissingFeatures
 from soccer_assets.modelling.selection import best_candidate
 from soccer_assets.modelling.splits import TooFewRows
-from soccer_assets.modelling.train import TrainingParams, TrainingResult, train
+from soccer_assets.modelling.train import TrainingResult, train
+from soccer_assets.params.training import TrainingParams
 from soccer_assets_tests.modelling.synthetic import FEATURES, simulate_matches
 
 BOOSTING = {"rounds": 40, "learning_rate": 0.1, "min_data_in_leaf": 50, "n_jobs": 1}

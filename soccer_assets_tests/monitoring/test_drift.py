@@ -6,13 +6,8 @@ from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
 from soccer_assets.modelling.profile import ReferenceProfile
-from soccer_assets.monitoring.drift import (
-    DriftThresholds,
-    drift_report,
-    expected_psi,
-    feature_drift,
-    psi,
-)
+from soccer_assets.monitoring.drift import drift_report, expected_psi, feature_drift, psi
+from soccer_assets.params import DriftParams
 
 
 def sample(n: int, seed: int, shift: float = 0.0, scale: float = 1.0) -> pd.DataFrame:
@@ -132,19 +127,19 @@ def test_constant_and_unknown_features():
 
 def test_thresholds_decide(profile):
     live = sample(3000, 1, shift=0.3)
-    strict = DriftThresholds(psi=0.02, wasserstein=0.05)
-    lax = DriftThresholds(psi=5.0, wasserstein=5.0)
+    strict = DriftParams(psi=0.02, wasserstein=0.05)
+    lax = DriftParams(psi=5.0, wasserstein=5.0)
     assert drift_report(profile, live, strict).drifted
     assert not drift_report(profile, live, lax).drifted
     one = sample(3000, 1).assign(elo=1e4)
     assert drift_report(profile, one).share_drifted == pytest.approx(0.2)
     assert not drift_report(profile, one).drifted
-    assert drift_report(profile, one, DriftThresholds(max_share_drifted=0.2)).drifted
+    assert drift_report(profile, one, DriftParams(max_share_drifted=0.2)).drifted
 
 
 def test_ignored_features_are_left_out(profile):
     live = sample(1000, 1).assign(elo=1e4).drop(columns="gappy")
-    table = feature_drift(profile, live, DriftThresholds(ignored=("elo", "gappy")))
+    table = feature_drift(profile, live, DriftParams(ignored=("elo", "gappy")))
     assert set(table["feature"]) == {"skewed", "binary", "count"}
     assert not table["drifted"].any()
 

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
+from soccer_assets.params import ServingParams
 from soccer_assets.serving.schemas import ModelInfo, Prediction, PredictionPage
 from soccer_assets.serving.service import VERSION_HEADER, create_app
 from soccer_assets_tests.serving.conftest import HOUR, NOW, Database
@@ -220,7 +221,7 @@ def test_old_predictions_make_it_not_ready(
     database: Database, start: Callable[..., TestClient], clock: Clock
 ) -> None:
     database.serve(1, at=NOW)
-    client = start(max_age=timedelta(hours=2))
+    client = start(params=ServingParams(max_age_hours=2))
     clock.now = NOW + 2 * HOUR
     assert client.get("/readyz").status_code == 200
     clock.now = NOW + 3 * HOUR
@@ -232,6 +233,16 @@ def test_old_predictions_make_it_not_ready(
     database.serve(1, at=clock.now)
     client.post("/reload", headers=AUTH)
     assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(("recent_days", "status"), [(30, 200), (7, 404)])
+def test_predictions_outlive_their_match_as_long_as_the_parameters_say(
+    database: Database, start: Callable[..., TestClient], recent_days: int, status: int
+) -> None:
+    database.add_match(1, NOW - timedelta(days=20), status="finished")
+    database.serve(1, at=NOW)
+    client = start(params=ServingParams(recent_days=recent_days))
+    assert client.get("/predictions/1").status_code == status
 
 
 def test_predictions_of_a_clock_that_ran_ahead_do_not_look_fresh(

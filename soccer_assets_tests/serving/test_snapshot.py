@@ -11,12 +11,12 @@ from soccer_assets_tests.serving.conftest import HOUR, NOW, Database
 
 def test_no_champion(database: Database) -> None:
     with pytest.raises(NoChampion, match="no champion is served yet"):
-        load_snapshot(database.engine, NOW)
+        load_snapshot(database.engine, NOW, recent_days=7)
 
 
 def test_a_champion_without_matches(database: Database) -> None:
     database.serve(4)
-    snapshot = load_snapshot(database.engine, NOW)
+    snapshot = load_snapshot(database.engine, NOW, recent_days=7)
     assert (snapshot.model.version, snapshot.entries) == (4, ())
 
 
@@ -29,7 +29,7 @@ def test_only_the_champions_predictions_of_recent_and_coming_matches(database: D
     database.serve(1, probabilities=(0.2, 0.2, 0.6))
     database.serve(2, probabilities=(0.5, 0.3, 0.2))
 
-    snapshot = load_snapshot(database.engine, NOW)
+    snapshot = load_snapshot(database.engine, NOW, recent_days=7)
 
     assert snapshot.model.version == 2
     assert [entry.match_id for entry in snapshot.entries] == [2, 4, 5, 3]
@@ -47,7 +47,7 @@ def test_a_moved_match_has_its_new_kickoff(database: Database) -> None:
         connection.execute(
             sa.text("UPDATE soccer.match SET kickoff = :later"), {"later": NOW + 48 * HOUR}
         )
-    (entry,) = load_snapshot(database.engine, NOW).entries
+    (entry,) = load_snapshot(database.engine, NOW, recent_days=7).entries
     assert orjson.loads(entry.body)["kickoff"] == "2025-03-03T12:00:00Z"
 
 
@@ -64,13 +64,13 @@ def test_one_moment_of_the_database(database: Database) -> None:
             with database.engine.begin() as connection:
                 connection.execute(sa.text("DELETE FROM soccer.prediction WHERE model_version = 1"))
 
-    snapshot = load_snapshot(engine, NOW)
+    snapshot = load_snapshot(engine, NOW, recent_days=7)
     assert (snapshot.model.version, len(snapshot.entries)) == (1, 1)
 
 
 def test_a_snapshot_cannot_be_changed(database: Database) -> None:
     database.serve(1)
-    snapshot = load_snapshot(database.engine, NOW)
+    snapshot = load_snapshot(database.engine, NOW, recent_days=7)
     with pytest.raises(AttributeError):
         snapshot.entries = ()  # type: ignore[misc]
     with pytest.raises(TypeError):
@@ -87,5 +87,5 @@ def test_the_load_writes_nothing(database: Database) -> None:
         info = cursor.connection
         seen.append(f"{info.readonly} {info.isolation_level}")
 
-    load_snapshot(engine, NOW)
+    load_snapshot(engine, NOW, recent_days=7)
     assert set(seen) == {"True 2"}  # 2: repeatable read

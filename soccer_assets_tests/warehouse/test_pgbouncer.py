@@ -91,7 +91,7 @@ def test_warehouse_lake_worker_and_dagster_work_behind_a_pooler(
             assert instance.get_run_by_id(result.run_id).is_success  # type: ignore[union-attr]
             assert set(here.recorded(result)) == set(assets)
         Database(pooled_url, get_engine(get_settings())).serve(7, MIDSEASON)
-        snapshot = load_snapshot(serving_engine(pooled_url), MIDSEASON)
+        snapshot = load_snapshot(serving_engine(pooled_url), MIDSEASON, recent_days=7)
         assert snapshot.model.version == 7
         assert snapshot.entries
         # What Dagster's webserver sets for its sessions is not the warehouse's.

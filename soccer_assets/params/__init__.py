@@ -1,6 +1,6 @@
 """Parameters of the pipeline, from ``params.yaml`` (or the file ``SOCCER_PARAMS`` names)."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import yaml
@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from soccer_assets.features.params import FeatureParams
 from soccer_assets.feed.limits import FeedLimits
+from soccer_assets.params.gates import GateParams
+from soccer_assets.params.training import TrainingParams
 from soccer_assets.settings import SettingsError
 
 
@@ -30,24 +32,55 @@ class IngestionParams(_Section):
 
 class ServingParams(_Section):
     recent_days: int = Field(30, ge=0, description="how long predictions outlive their match")
+    max_age_hours: float = Field(
+        36, gt=0, description="age of predictions from which on a worker is not ready"
+    )
+
+    @property
+    def max_age(self) -> timedelta:
+        return timedelta(hours=self.max_age_hours)
+
+
+class DriftParams(_Section):
+    """From which values on a feature counts as drifted, chance allowed for."""
+
+    psi: float = Field(
+        0.2, gt=0, description="of the bias-corrected PSI; 0.2 is the customary 'significant shift'"
+    )
+    wasserstein: float = Field(
+        0.5, gt=0, description="in reference standard deviations, on top of what chance explains"
+    )
+    missing_shift: float = Field(
+        0.1, gt=0, description="absolute change of the share of missing values"
+    )
+    min_rows: int = Field(
+        50, ge=1, description="known values of a feature, with fewer of which it is not judged"
+    )
+    max_share_drifted: float = Field(
+        0.3, gt=0, le=1, description="of the features: from it on, the whole set has drifted"
+    )
+    ignored: tuple[str, ...] = Field(
+        (), description="features left out: a month always drifts in a window of a few weeks"
+    )
 
 
 class MonitoringParams(_Section):
-    psi_threshold: float = Field(0.2, gt=0, description="drift of one feature")
-    drifted_share: float = Field(0.3, gt=0, le=1, description="drifted features that mean drift")
+    drift: DriftParams = DriftParams()
     volume_min_share: float = Field(0.02, ge=0, description="matches gained since training")
     volume_min_rows: int = Field(500, ge=0)
     scorecard_min_matches: int = Field(300, ge=1, description="settled matches to judge on")
+    scorecard_tolerance: float = Field(
+        0.02, ge=0, description="log loss beyond the promised one that is no decay"
+    )
 
 
 class Params(_Section):
-    """All sections. ``training`` and ``gates`` stay mappings here and are parsed by their domain,
-    so that loading the code location does not import it."""
+    """All sections."""
 
     ingestion: IngestionParams = IngestionParams()
     features: FeatureParams = FeatureParams()
-    training: dict = Field(default_factory=dict)
-    gates: dict = Field(default_factory=dict)
+    training: TrainingParams = TrainingParams()
+    gates: GateParams = GateParams()
     serving: ServingParams = ServingParams()
     monitoring: MonitoringParams = MonitoringParams()
 

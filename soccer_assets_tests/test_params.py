@@ -1,8 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from soccer_assets.modelling.gates import GateParams
-from soccer_assets.modelling.params import TrainingParams
+from soccer_assets.params.gates import GateParams
+from soccer_assets.params.training import TrainingParams
 
 
 @pytest.mark.parametrize(
