@@ -191,10 +191,12 @@ class _Server:
                 time.sleep(0.05)
 
     def _answers(self) -> bool:
+        listened = self._listens()
         try:
             self._open(dbname="postgres", user=SUPERUSER, connect_timeout=30).close()
         except psycopg2.OperationalError as error:
-            if self._listens() and "the database system is" not in str(error):
+            # It refuses; else it came up, or went down, a moment ago.
+            if listened and self._listens() and "the database system is" not in str(error):
                 raise
             return False
         return True

@@ -148,6 +148,27 @@ def test_a_killed_process_does_not_keep_the_server_up(copied: Callable[..., Path
     assert not runs(data_dir)
 
 
+def test_a_server_that_comes_up_between_two_looks_answers_at_the_next(
+    copied: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_dir = copied().resolve()
+    server, other = embedded._server(data_dir), embedded._Server(data_dir)
+    look, looks = server._open, 0
+
+    def come_up_after_the_second(**parameters: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        try:
+            return look(**parameters)
+        finally:
+            if looks == 2:
+                other.start(DATABASE)
+
+    monkeypatch.setattr(server, "_open", come_up_after_the_second)
+    assert ask(start_embedded_postgres(data_dir), "SELECT 1") == 1
+    other.leave()
+
+
 def test_a_killed_server_is_started_again_by_the_next_connection(
     copied: Callable[..., Path],
 ) -> None:
