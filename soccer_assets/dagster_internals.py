@@ -36,10 +36,11 @@ from dagster._core.scheduler.instigation import (
 # The status of a check's executions, which its history is filtered by.
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+# Where scratch files and output of steps go: subclassed, to be below SOCCER_HOME.
+from dagster._core.storage.compute_log_manager import CapturedLogContext
+
 # The table of the events: see origins_of.
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
-
-# Where scratch files and output of steps go: subclassed, to be below SOCCER_HOME.
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.root import LocalArtifactStorage
 from dagster._core.utils import make_new_run_id
@@ -58,6 +59,7 @@ from dagster._utils.interrupts import check_captured_interrupt
 __all__ = [
     "SINGLETON_REPOSITORY_NAME",
     "AssetCheckExecutionRecordStatus",
+    "CapturedLogContext",
     "CheckRunHealthResult",
     "ConcurrencyClaimStatus",
     "ConfigurableClassData",

@@ -7,8 +7,10 @@ Its runs and events are in the warehouse's PostgreSQL, its logs and scratch file
 
 import logging
 import os
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -16,6 +18,7 @@ from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from soccer_assets.dagster_internals import (
     SINGLETON_REPOSITORY_NAME,
+    CapturedLogContext,
     ConcurrencyClaimStatus,
     ConfigurableClassData,
     DagsterExecutionInterruptedError,
@@ -34,7 +37,7 @@ from soccer_assets.dagster_internals import (
 )
 from soccer_assets.dagster_tables import complete_data, complete_tables
 from soccer_assets.own_runs import LaunchedRun, OwnRun, RunOfCommand
-from soccer_assets.process import end_soon_when_asked
+from soccer_assets.process import end_soon_when_asked, is_asked_to_end
 from soccer_assets.runs import end_dead_runs, holders, leases, take
 from soccer_assets.settings import get_settings
 from soccer_assets.ticks import latest_possible, possible
@@ -45,6 +48,8 @@ log = logging.getLogger(__name__)
 Config = Mapping[str, Any]
 #: Its name in ``workspace.yaml``.
 CODE_LOCATION = "soccer_assets"
+#: Output and error output.
+_STREAMS = (1, 2)
 
 
 class SoccerInstance(dg.DagsterInstance):
@@ -120,7 +125,9 @@ class SoccerInstance(dg.DagsterInstance):
         run = self._own_runs.get(event.run_id)
         if isinstance(run, RunOfCommand) and happened and happened.is_run_failure:
             data = happened.job_failure_data
-            if data and data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION:
+            why = data.failure_reason if data else None
+            # A step that was interrupted may fail in whatever way its libraries know.
+            if why is RunFailureReason.UNEXPECTED_TERMINATION or is_asked_to_end():
                 run.leave()
                 return
         ends = happened and happened.is_job_event and happened.event_type in _ENDS
@@ -276,6 +283,28 @@ class SoccerArtifactStorage(LocalArtifactStorage):
 
 class SoccerComputeLogManager(LocalComputeLogManager):
     """What the steps printed."""
+
+    #: Bytes; with less, output of steps is printed only.
+    ROOM = 256 << 10
+
+    @contextmanager
+    def capture_logs(self, log_key: Sequence[str]) -> Generator[CapturedLogContext, None, None]:
+        """On a disk that is full nothing is kept of what says so, but it is printed.
+
+        If it becomes full meanwhile, the streams cannot be flushed into their files, and Dagster
+        would leave them there: what is printed later would be lost as well.
+        """
+        if shutil.disk_usage(get_settings().home).free < self.ROOM:
+            yield CapturedLogContext(log_key)
+            return
+        before = [os.dup(stream) for stream in _STREAMS]
+        try:
+            with super().capture_logs(log_key) as captured:
+                yield captured
+        finally:
+            for stream, original in zip(_STREAMS, before, strict=True):
+                os.dup2(original, stream)
+                os.close(original)
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:

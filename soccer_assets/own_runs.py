@@ -55,6 +55,7 @@ class RunOfCommand(OwnRun):
         run = self._instance.get_run_by_id(self._run_id)
         if run and not run.is_finished:
             self._instance.report_run_canceled(run, "The command that executed it was ended.")
+        if run:  # a slot may have been taken since
             self._instance.event_log_storage.free_concurrency_slots_for_run(self._run_id)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 ORDERLY_SECONDS = 2.5
 #: and the whole process this many: containers are killed after 10.
 LAST_SECONDS = 4.5
+AGAIN_SECONDS = 0.3
 
 
 class Leases:
@@ -109,10 +110,17 @@ def this_process() -> str:
 
 
 _last_acts: list[Callable[[], None]] = []
+_asked = threading.Event()
+
+
+def is_asked_to_end() -> bool:
+    """Whether a signal came, of a process that ends soon when asked."""
+    return _asked.is_set()
 
 
 def before_the_end(act: Callable[[], None]) -> None:
-    """Have ``act`` called, by another thread, if the process does not end in time by itself."""
+    """Have ``act`` called, by another thread, if the process does not end in time by itself; again
+    and again, for what the process still does may undo it."""
     _last_acts.append(act)
 
 
@@ -147,7 +155,10 @@ def _end_when_asked(told: int) -> None:
     end = threading.Timer(LAST_SECONDS, os._exit, [128 + number])
     end.daemon = True
     end.start()
+    _asked.set()
     time.sleep(ORDERLY_SECONDS)
-    for act in list(_last_acts):
-        with suppress(Exception):
-            act()
+    while True:
+        for act in list(_last_acts):
+            with suppress(Exception):
+                act()
+        time.sleep(AGAIN_SECONDS)
