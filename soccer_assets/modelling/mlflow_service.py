@@ -137,12 +137,13 @@ def _indiscretion(error: BaseException, tracking_uri: str) -> str | None:
     """Of an error of any other kind, if it shows the password; None if it does not."""
     parts = urlsplit(tracking_uri)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    # Where a process was started by one that had used MLflow, they are beside the URI already.
+    user = user or os.environ.get("MLFLOW_TRACKING_USERNAME", "")
+    password = password or os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
     # A server may repeat what it was given, in the words of the request too.
-    login = b64encode(f"{user}:{password}".encode()).decode()
-    secrets = (parts.password, password, login)
-    if password and any(
-        secret in str(one) for one in _chain(error) for secret in secrets if secret
-    ):
+    login = b64encode(f"{user}:{password}".encode()).decode() if password else None
+    secrets = (parts.password, password, login, os.environ.get("MLFLOW_TRACKING_TOKEN"))
+    if any(secret in str(one) for one in _chain(error) for secret in secrets if secret):
         return f"cannot be used ({type(error).__name__})"
     return None
 
