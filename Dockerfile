@@ -19,7 +19,7 @@ WORKDIR /app
 COPY requirements.lock ./
 RUN pip install --no-cache-dir --no-deps -r requirements.lock
 
-COPY pyproject.toml setup.py README.md dagster.yaml workspace.yaml ./
+COPY pyproject.toml setup.py soccer_assets.pth README.md dagster.yaml workspace.yaml ./
 COPY soccer_assets ./soccer_assets
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
 

@@ -12,12 +12,15 @@ help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
 
 # The lock pins everything, so pip has nothing to resolve.
-$(STAMP): requirements.lock pyproject.toml setup.py
+$(STAMP): requirements.lock pyproject.toml setup.py soccer_assets.pth
 	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or later is needed"'
 	@echo "Installing into $(VENV) (once; a minute or two)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+# An environment from before soccer_assets.pth: its dagster was ours, and went with it.
+	@test -x $(BIN)/dagster || grep '^dagster==' requirements.lock | $(BIN)/python -m pip install --quiet \
+	  --disable-pip-version-check --no-deps --force-reinstall -r /dev/stdin
 	@touch $@
 
 demo: $(STAMP) ## Run the whole loop on embedded services and print coming predictions
@@ -60,7 +63,6 @@ docs: $(STAMP) ## Renew the generated tables of the documentation
 	@$(BIN)/python -m soccer_assets.documentation
 
 lock: $(STAMP) ## Resolve pyproject.toml into requirements.lock again
-	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --prerelease if-necessary-or-explicit --no-header --no-annotate -o requirements.lock
 

@@ -8,13 +8,18 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithDagsterFiles(build_py):
-    """A wheel has no checkout beside it: the files that configure Dagster come in the package."""
+    """Beside the package comes what makes Dagster's commands know it, see dagster_command; and, as
+    a wheel has no checkout beside it, in the package the files that configure Dagster."""
 
     def run(self) -> None:
         super().run()
-        if not self.editable_mode:
+        packages = Path(self.build_lib)
+        if self.editable_mode:
+            packages = Path(self.get_finalized_command("install").install_lib)
+        else:
             for name in ("dagster.yaml", "workspace.yaml"):
-                shutil.copyfile(name, Path(self.build_lib, "soccer_assets", name))
+                shutil.copyfile(name, packages / "soccer_assets" / name)
+        shutil.copy("soccer_assets.pth", packages)
 
 
 setup(cmdclass={"build_py": BuildWithDagsterFiles})

@@ -1,10 +1,14 @@
-"""The ``dagster`` command of this environment, which knows the project it is used in.
+"""What Dagster's commands know of this project in its folder: ``dagster``, ``dg``,
+``dagster-daemon`` and ``dagster-webserver``.
 
-Installed over Dagster's own script of that name, because a few of Dagster's commands read neither
-``pyproject.toml`` nor ``workspace.yaml``, and others refuse to run without ``DAGSTER_HOME``. In the
-project's folder none of them needs a flag or an exported variable; nor, where the package is
-installed without a checkout, in a folder with a home that ``soccer`` has made. Elsewhere nothing
-changes.
+A few of them read neither ``pyproject.toml`` nor ``workspace.yaml``, and others refuse to run
+without ``DAGSTER_HOME``. In the project's folder none of them needs a flag or an exported variable;
+nor, where the package is installed without a checkout, in a folder with a home that ``soccer`` has
+made. Elsewhere nothing changes.
+
+The commands are Dagster's own. ``soccer_assets.pth`` lies beside the package; Python reads it when it
+starts, and calls ``prepare`` if it starts one of them. So no file of Dagster's is replaced, and what
+is installed, upgraded or removed first does not matter.
 """
 
 import os
@@ -18,43 +22,54 @@ from soccer_assets.settings import SettingsError, get_settings, project_folder
 
 DEFINITIONS = "soccer_assets.definitions"
 #: Commands that execute a run in their own process.
-EXECUTE = {("asset", "materialize"), ("job", "execute")}
+EXECUTE = {"dagster asset materialize", "dagster job execute", "dg launch"}
 #: Commands that take a module and look for it nowhere else.
 NEED_MODULE = {
-    ("asset", "list"),
-    ("asset", "materialize"),
-    ("job", "execute"),
-    ("job", "scaffold_config"),
+    "dagster asset list",
+    "dagster asset materialize",
+    "dagster job execute",
+    "dagster job scaffold_config",
 }
+#: Commands that start code servers.
+DEVELOP = {"dagster dev", "dg dev"}
 _CODE_OPTIONS = ("-m", "--module-name", "-f", "--python-file", "--package-name", "-w")
 
 
-def main() -> None:
-    """Run ``dagster`` with the arguments of this process."""
+def prepare() -> None:
+    """Prepare this process, which has yet to import Dagster, for the command that it was given.
+
+    Settings that are not usable end it here: Python would say nothing to the point.
+    """
+    program, *arguments = sys.argv
+    program = Path(program).name
     try:
         if is_installed():
             _enter_home()
         elif Path.cwd() == project_folder():
             get_settings()
     except SettingsError as error:
-        sys.exit(f"dagster: {error}")
+        print(f"{program}: {error}", file=sys.stderr, flush=True)
+        os._exit(1)  # what is raised while Python starts, it shows with its stack
+    command = {" ".join([program, *arguments[:words]]) for words in (1, 2)}
     if Path.cwd() == project_folder() and Path("dagster.yaml").is_file():
         os.environ.setdefault("DAGSTER_HOME", str(Path.cwd()))
-        arguments = sys.argv[1:]
-        if tuple(arguments[:2]) in NEED_MODULE and not set(arguments) & set(_CODE_OPTIONS):
+        if command & NEED_MODULE and not set(arguments) & set(_CODE_OPTIONS):
             os.environ.setdefault("DAGSTER_MODULE_NAME", DEFINITIONS)
-    if tuple(sys.argv[1:3]) in EXECUTE:
+    if command & EXECUTE:
         end_soon_when_asked()
-    if sys.argv[1:2] == ["dev"]:
+    if command & DEVELOP:
         from soccer_assets.code_servers import look_after_code_servers
 
         look_after_code_servers()
-    from dagster._cli import main as dagster
-    from dagster._utils.warnings import BetaWarning, SupersessionWarning
-
     # What Dagster thinks of its own commands and features is for its maintainers to read.
-    for category in (SupersessionWarning, BetaWarning):
-        warnings.simplefilter("ignore", category)
+    warnings.filterwarnings("ignore", ".* is (superseded|currently in beta)")
+
+
+def main() -> None:
+    """The script ``dagster`` of an environment from before ``soccer_assets.pth``."""
+    prepare()
+    from dagster._cli import main as dagster
+
     dagster()
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
+from dagster._cli import main as command_line
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
@@ -257,7 +258,8 @@ def dagster(*arguments: str) -> None:
     """Dagster's command line, in the project's folder."""
     os.chdir(project_folder())
     sys.argv = ["dagster", *arguments]
-    dagster_command.main()
+    dagster_command.prepare()
+    command_line()
 
 
 def make_tables(url: str, storage: type[DagsterPostgresStorage], kill_at: int | None) -> None:

@@ -22,11 +22,12 @@ from soccer_assets_tests.end_to_end.shell import Shell, free_port, open_shell
 
 README = (project_folder() / "README.md").read_text()
 DOCKERFILE = (project_folder() / "Dockerfile").read_text().replace("\\\n", " ")
-PROGRAM = r"(?:\.venv/bin/)?(?:make|soccer|dagster(?:-\w+)?)"
+PROGRAM = r"(?:\.venv/bin/)?(?:make|soccer|dagster(?:-\w+)?|dg)"
 
 #: Stay up: command -> the path that answers when they are; the daemon's heart beats instead.
 SERVERS = {
     "dagster dev": "/server_info",
+    "dg dev": "/server_info",
     "dagster-webserver": "/server_info",
     "dagster-daemon run": None,
     "soccer serve": "/healthz",
@@ -36,6 +37,9 @@ SERVERS = {
 FINISHING = {
     "dagster asset list": {},
     "dagster definitions validate": {},
+    "dg list defs": {},
+    "dg check defs": {},
+    "dg launch --assets": {},
     "dagster asset materialize": {},
     "dagster job execute -j refresh": {},  # in the README's order: there is no champion yet
     "dagster job execute -j retrain": {},
