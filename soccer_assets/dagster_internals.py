@@ -1,9 +1,14 @@
 """What is used of Dagster that it does not publish, each with the reason why."""
 
 from collections.abc import Collection, Mapping
+from datetime import UTC
+from typing import NamedTuple
 
 import sqlalchemy as sa
-from dagster import DagsterEventType, DagsterInstance
+from dagster import AssetKey, DagsterEventType, DagsterInstance
+
+# The tag that the data version of a materialization is kept in.
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 # Another origin than None makes a run one of the code location's, on the timeline and for sensors.
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
@@ -39,8 +44,8 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 # Where scratch files and output of steps go: subclassed, to be below SOCCER_HOME.
 from dagster._core.storage.compute_log_manager import CapturedLogContext
 
-# The table of the events: see origins_of.
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+# The tables of the events and of their tags: see origins_of and newest_changes.
+from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEventLogStorageTable
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.root import LocalArtifactStorage
 from dagster._core.utils import make_new_run_id
@@ -57,6 +62,7 @@ from dagster._utils.error import SerializableErrorInfo
 from dagster._utils.interrupts import check_captured_interrupt
 
 __all__ = [
+    "DATA_VERSION_TAG",
     "SINGLETON_REPOSITORY_NAME",
     "AssetCheckExecutionRecordStatus",
     "CapturedLogContext",
@@ -83,33 +89,115 @@ __all__ = [
     "data_migrations",
     "get_current_timestamp",
     "make_new_run_id",
+    "newest_changes",
     "origins_of",
     "storage_tables",
 ]
 
 
-def origins_of(
-    instance: DagsterInstance, events: Collection[int]
-) -> Mapping[int, tuple[str | None, int | None]]:
-    """Storage id of an event -> the run it is of, and the storage id of that run's start.
+class Origin(NamedTuple):
+    """Where an event comes from.
+
+    Attributes:
+        run: None for what was reported without one.
+        began: the storage id of that run's start.
+        at: in seconds since 1970.
+    """
+
+    run: str | None
+    began: int | None
+    at: float
+
+
+def origins_of(instance: DagsterInstance, events: Collection[int]) -> Mapping[int, Origin]:
+    """Storage id of an event -> where it comes from.
 
     Published are calls for one run at a time, and times of day; here hundreds of runs are asked for
     every half minute, and order matters.
     """
     event, start = SqlEventLogStorageTable.alias("event"), SqlEventLogStorageTable.alias("start")
     query = (
-        sa.select(event.c.id, event.c.run_id, sa.func.min(start.c.id))
+        sa.select(event.c.id, event.c.run_id, event.c.timestamp, sa.func.min(start.c.id))
         .outerjoin(
             start,
             (start.c.run_id == event.c.run_id)
             & (start.c.dagster_event_type == DagsterEventType.RUN_START.value),
         )
         .where(event.c.id.in_(events))
-        .group_by(event.c.id, event.c.run_id)
+        .group_by(event.c.id, event.c.run_id, event.c.timestamp)
     )
-    storage = instance.event_log_storage
-    with storage.index_connection() as connection:  # type: ignore[attr-defined]
-        return {at: (run or None, began) for at, run, began in connection.execute(query)}
+    with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+        return {
+            event_id: Origin(run or None, began, at.replace(tzinfo=UTC).timestamp())
+            for event_id, run, at, began in connection.execute(query)
+        }
+
+
+def newest_changes(
+    instance: DagsterInstance, asset: AssetKey, since: Mapping[str | None, int]
+) -> Mapping[str | None, int]:
+    """The newest materialization, after a given event, of other data than the one before it.
+
+    What says nothing of the version of its data counts as other data. Published is a comparison of
+    two moments, which misses what was changed and changed back between them.
+
+    Args:
+        since: partition (None: it has none) -> the storage id of an event.
+
+    Returns:
+        Partition -> the storage id of the materialization, for those that have one.
+    """
+    event, before = SqlEventLogStorageTable.alias("event"), SqlEventLogStorageTable.alias("before")
+
+    def is_materialization(of: sa.FromClause) -> sa.ColumnElement[bool]:
+        return sa.and_(
+            of.c.asset_key == asset.to_string(),
+            of.c.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION.value,
+        )
+
+    def version_of(event_id: sa.ColumnElement[int]) -> sa.ScalarSelect[str]:
+        tag = AssetEventTagsTable.alias()
+        return (
+            sa.select(sa.func.max(tag.c.value))
+            .where(tag.c.event_id == event_id, tag.c.key == DATA_VERSION_TAG)
+            .correlate_except(tag)
+            .scalar_subquery()
+        )
+
+    asked = (
+        sa.values(sa.column("partition", sa.Text), sa.column("since", sa.BigInteger))
+        .data([(partition or "", event_id) for partition, event_id in since.items()])
+        .cte("asked")
+    )
+    is_asked: sa.ColumnElement[bool] = event.c.partition == asked.c.partition
+    of_the_same: sa.ColumnElement[bool] = before.c.partition == event.c.partition
+    if None in since:
+        is_asked, of_the_same = event.c.partition.is_(None), before.c.partition.is_(None)
+    previous = (
+        sa.select(sa.func.max(before.c.id))
+        .where(is_materialization(before), of_the_same, before.c.id < event.c.id)
+        .correlate_except(before)
+        .scalar_subquery()
+    )
+    found = (
+        sa.select(
+            event.c.partition,
+            event.c.id,
+            version_of(event.c.id).label("version"),
+            previous.label("previous"),
+        )
+        .join(asked, is_asked)
+        .where(is_materialization(event), event.c.id > asked.c.since)
+        .subquery()
+    )
+    version = found.c.version
+    query = (
+        sa.select(found.c.partition, sa.func.max(found.c.id))
+        .where(version.is_(None) | version.is_distinct_from(version_of(found.c.previous)))
+        .group_by(found.c.partition)
+    )
+    with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+        return dict(connection.execute(query).tuples().all())
 
 
 def storage_tables() -> list[sa.MetaData]:

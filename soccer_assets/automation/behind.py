@@ -4,6 +4,10 @@ Told who is made from whom and what the records say, it answers what has to be m
 the state of things and never at events since some last time, so nothing can be missed: not what is
 made during a run that no longer reads it, nor what is made while nobody looks, nor a run that fails.
 
+What counts is content: what was made again and came out the same leaves nothing behind. It came to
+be what it is by the last run that changed it, so what was changed and changed back counts as
+changed, for whoever was made meanwhile may have read what it was in between.
+
 Moments are places in the order in which all events were recorded. Times of day would not do: the
 clocks of several machines disagree, and a clock can be set back.
 """
@@ -14,6 +18,8 @@ from typing import NamedTuple
 
 #: Seconds before what failed is tried again, doubled with every failure up to the longest.
 PAUSE, LONGEST_PAUSE = 60.0, 6 * 3600.0
+#: What is to stay young is made again after so many seconds, though nothing has changed.
+OLD = 24 * 3600.0
 
 _BUSY, _BEFORE = "it is being made", "what it is made from is being made"
 
@@ -35,11 +41,13 @@ class Made:
     Attributes:
         began: when the run began; what was made from then on it may not have read.
         run: None for what was reported without one; it then began when it was made.
+        time: of day, in seconds since 1970.
     """
 
     at: int
     began: int
     run: str | None = None
+    time: float = 0.0
 
     def saw(self, parent: "Made") -> bool:
         """Whether this was surely made from that version of a parent."""
@@ -52,7 +60,7 @@ class Failure:
 
     Attributes:
         nodes: what it was to make.
-        upstream: the newest version of any parent that it was asked for.
+        upstream: the newest of what it was asked for.
         attempt: how many times it had been tried for that, this one included.
         ended: in seconds since 1970.
     """
@@ -73,32 +81,57 @@ class Records:
 
     Attributes:
         made: what exists.
+        changed: when what exists came to be what it is, where that was before it was made last.
         judged: what a run dealt with, although it made nothing of it, as a gate that stays shut.
         busy: what an unfinished run makes.
         unsound: what fails a blocking check -> the check.
         failures: newest first.
+        young: what is to be made once a day, whatever happens.
+        outdated: what was made by other code.
         now: in seconds since 1970.
     """
 
     made: Mapping[Node, Made]
+    changed: Mapping[Node, Made] = field(default_factory=dict)
     judged: Mapping[Node, Made] = field(default_factory=dict)
     busy: Set[Node] = frozenset()
     unsound: Mapping[Node, str] = field(default_factory=dict)
     failures: Collection[Failure] = ()
+    young: Set[Node] = frozenset()
+    outdated: Set[Node] = frozenset()
     now: float = 0.0
 
-    def unseen(self, node: Node, parents: Collection[Node]) -> list[Node]:
-        """The parents that have a version which the node was not made from."""
-        mine = max(
+    def newest(self, node: Node) -> Made | None:
+        """When the node was made or judged last."""
+        return max(
             (found[node] for found in (self.made, self.judged) if node in found),
             key=lambda made: made.at,
             default=None,
         )
+
+    def version(self, node: Node) -> Made:
+        """When what exists came to be what it is."""
+        return self.changed.get(node, self.made[node])
+
+    def unseen(self, node: Node, parents: Collection[Node]) -> list[Node]:
+        """The parents that have a version which the node was not made from."""
+        mine = self.newest(node)
         return [
             parent
             for parent in parents
-            if parent in self.made and not (mine and mine.saw(self.made[parent]))
+            if parent in self.made
+            and not (mine and (mine.saw(self.made[parent]) or mine.saw(self.version(parent))))
         ]
+
+    def due(self, node: Node) -> str | None:
+        """Why a node is to be made again, whatever has become of its parents."""
+        made = self.made.get(node)
+        if made and node in self.outdated:
+            return "its code has changed"
+        # Either way: a clock that was ahead may have stamped it.
+        if made and node in self.young and abs(self.now - made.time) >= OLD:
+            return "it is a day old"
+        return None
 
 
 @dataclass(frozen=True)
@@ -106,13 +139,15 @@ class Due:
     """What to make, and why.
 
     Attributes:
-        why: the parents that are newer, or that are made in the same run.
-        upstream: the newest version of those that exist; 0 for what only comes along.
+        newer: the parents that are newer, or that are made in the same run.
+        why: another reason than those.
+        upstream: the newest of what it is asked for; 0 for what only comes along.
         attempt: 1, or more where runs failed that were asked for the same.
     """
 
-    why: tuple[Node, ...]
+    newer: tuple[Node, ...]
     upstream: int
+    why: str | None = None
     attempt: int = 1
 
 
@@ -138,9 +173,11 @@ def plan(parents: Mapping[Node, Collection[Node]], records: Records) -> Plan:
     for node, above in parents.items():
         along = [parent for parent in above if _is_first_try(found, parent)]
         newer = [parent for parent in records.unseen(node, above) if parent not in along]
-        if not along and not newer:
+        why = records.due(node)
+        if not along and not newer and not why:
             continue
-        upstream = max((records.made[parent].at for parent in newer), default=0)
+        wanted = [records.version(parent).at for parent in newer]
+        upstream = max([*wanted, records.made[node].at] if why else wanted, default=0)
         failure = None if along else _last_failure(records, node, upstream)
         obstacle = _obstacle(node, above, along, records, unsettled)
         if obstacle:
@@ -150,7 +187,7 @@ def plan(parents: Mapping[Node, Collection[Node]], records: Records) -> Plan:
             found.waiting[node] = f"failed {failure.attempt} times, again in {minutes:.0f} min"
         else:
             attempt = failure.attempt + 1 if failure else 1
-            found.asked[node] = Due((*along, *newer), upstream, attempt)
+            found.asked[node] = Due((*along, *newer), upstream, why, attempt)
         if obstacle in (_BUSY, _BEFORE) or (node in found.asked and found.asked[node].attempt > 1):
             unsettled.add(node)
     return found

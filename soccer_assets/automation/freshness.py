@@ -1,4 +1,8 @@
-"""How old each asset may get, in one table."""
+"""How old each asset may get, in one table.
+
+Ages count from when an asset was made last, be it that nothing in it changed. What follows changes
+is therefore made once a day at least (see ``updates``), which also proves that its way is open.
+"""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -12,7 +16,8 @@ def _within(warn: timedelta, fail: timedelta) -> dg.FreshnessPolicy:
 
 
 _HOURLY = _within(timedelta(hours=2), timedelta(hours=6))
-_SCORING = _within(timedelta(hours=6), timedelta(hours=24))
+# Workers do not call themselves ready any more on predictions that are older.
+_SCORING = _within(timedelta(hours=30), timedelta(hours=36))
 _DAILY = _within(timedelta(hours=30), timedelta(hours=54))
 _TRAINING = _within(timedelta(days=21), timedelta(days=45))
 
@@ -27,6 +32,8 @@ FRESHNESS: dict[str, dg.FreshnessPolicy] = {
     "serving": _SCORING,
     "monitoring": _DAILY,
 }
+#: What is made once a day although nothing changed.
+YOUNG = dg.AssetSelection.groups("lake", "features", "serving", "monitoring")
 
 
 def with_freshness(assets: Iterable[Any]) -> list[Any]:

@@ -1,7 +1,9 @@
 """What Dagster has recorded of the assets that follow others, read in a few queries however many
 partitions there are."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -12,6 +14,7 @@ from soccer_assets.automation.reasons import TRIGGER_TAG
 from soccer_assets.dagster_internals import (
     AssetCheckExecutionRecordStatus,
     get_current_timestamp,
+    newest_changes,
     origins_of,
 )
 
@@ -36,38 +39,56 @@ Parents = Mapping[Node, Collection[Node]]
 
 
 def read_records(
-    instance: dg.DagsterInstance, repository: dg.RepositoryDefinition, graph: Parents
+    instance: dg.DagsterInstance,
+    repository: dg.RepositoryDefinition,
+    graph: Parents,
+    young: Set[Node] = frozenset(),
 ) -> Records:
     """All that there is to know of these nodes and their parents, months of days among them."""
     nodes = set(graph).union(*graph.values())
     now = get_current_timestamp()
-    made = _made(instance, nodes)
-    followed = Records(made)
-    judged = _judged(
-        instance, [n for n in graph if n.partition is None and followed.unseen(n, graph[n])]
-    )
-    return Records(
-        made=made,
-        judged=judged,
+    latest = _latest(instance, nodes)
+    found = Records(
+        made=_with_origins(instance, _by_node(latest, nodes)),
         busy=frozenset(_busy(instance, repository, now)),
         unsound=_unsound(instance, repository, {node.asset for node in nodes}),
         failures=list(_failures(instance, repository)),
+        young=young,
+        outdated=frozenset(_outdated(instance, repository, nodes)),
         now=now,
     )
+    judged = [n for n in graph if n.partition is None and found.unseen(n, graph[n])]
+    found = replace(found, judged=_judged(instance, judged))
+    return replace(found, changed=_changed(instance, graph, latest, found))
 
 
-def _made(instance: dg.DagsterInstance, nodes: Collection[Node]) -> dict[Node, Made]:
+#: Asset -> its partitions (None: it has none) -> storage id of the newest materialization.
+_Latest = Mapping[str, Mapping[Any, int]]
+
+
+def _latest(instance: dg.DagsterInstance, nodes: Collection[Node]) -> _Latest:
     storage = instance.event_log_storage
-    whole = {node.asset for node in nodes if node.partition is None}
-    latest = storage.get_latest_materialization_storage_ids([_key(asset) for asset in whole])
-    at = {Node(key.to_user_string()): found for key, found in latest.items() if found}
-    for asset in {node.asset for node in nodes if node.partition}:
+    in_parts = {node.asset for node in nodes if node.partition}
+    whole = {node.asset for node in nodes} - in_parts
+    found = storage.get_latest_materialization_storage_ids([_key(asset) for asset in whole])
+    latest: dict[str, Mapping[Any, int]] = {
+        key.to_user_string(): {None: at} for key, at in found.items() if at
+    }
+    for asset in in_parts:
         days = storage.get_latest_storage_id_by_partition(_key(asset), _MATERIALIZATION)
-        for day, found in days.items():
-            month = Node(asset, month_of(day))
-            at[month] = max(found, at.get(month, 0))
-    at = {node: found for node, found in at.items() if node in nodes}
-    return _with_runs(instance, at)
+        latest[asset] = days
+    return latest
+
+
+def _by_node(of: _Latest, nodes: Collection[Node]) -> dict[Node, int]:
+    """The newest of each node: of a month the newest of its days, of the whole that of all."""
+    newest: dict[Node, int] = {}
+    for asset, partitions in of.items():
+        for partition, at in partitions.items():
+            for node in _nodes_with(asset, partition):
+                if node in nodes:
+                    newest[node] = max(at, newest.get(node, 0))
+    return newest
 
 
 def _judged(instance: dg.DagsterInstance, nodes: Iterable[Node]) -> dict[Node, Made]:
@@ -75,16 +96,59 @@ def _judged(instance: dg.DagsterInstance, nodes: Iterable[Node]) -> dict[Node, M
     for node in nodes:
         if found := instance.fetch_observations(_key(node.asset), limit=1).records:
             at[node] = found[0].storage_id
-    return _with_runs(instance, at)
+    return _with_origins(instance, at)
 
 
-def _with_runs(instance: dg.DagsterInstance, at: Mapping[Node, int]) -> dict[Node, Made]:
+def _with_origins(instance: dg.DagsterInstance, at: Mapping[Node, int]) -> dict[Node, Made]:
     origins = origins_of(instance, set(at.values()))
     made = {}
-    for node, found in at.items():
-        run, began = origins.get(found, (None, None))
-        made[node] = Made(found, began or found, run)
+    for node, event in at.items():
+        if origin := origins.get(event):
+            made[node] = Made(event, origin.began or event, origin.run, origin.at)
     return made
+
+
+def _changed(
+    instance: dg.DagsterInstance, graph: Parents, latest: _Latest, found: Records
+) -> dict[Node, Made]:
+    """When those came to be what they are that were made since something was made from them."""
+    since: dict[Node, int] = {}
+    for node, parents in graph.items():
+        mine = found.newest(node)
+        if mine and node not in found.busy:
+            for parent in found.unseen(node, parents):
+                since[parent] = min(mine.began, since.get(parent, mine.began))
+    asked: defaultdict[str, dict[str | None, int]] = defaultdict(dict)
+    for asset in {node.asset for node in since}:
+        for partition, at in latest[asset].items():
+            for node in _nodes_with(asset, partition):
+                began = since.get(node, at)
+                if began < at:
+                    asked[asset][partition] = min(began, asked[asset].get(partition, began))
+    changes = {
+        asset: newest_changes(instance, _key(asset), events) for asset, events in asked.items()
+    }
+    unchanged = dict.fromkeys(since, Made(0, 0))
+    return {**unchanged, **_with_origins(instance, _by_node(changes, since))}
+
+
+def _nodes_with(asset: str, partition: str | None) -> set[Node]:
+    """What a partition is a part of: its month, and the whole."""
+    return {Node(asset), Node(asset, month_of(partition) if partition else None)}
+
+
+def _outdated(
+    instance: dg.DagsterInstance, repository: dg.RepositoryDefinition, nodes: Collection[Node]
+) -> Iterator[Node]:
+    """What was made by other code than there is now, of those that say what theirs is."""
+    graph = repository.asset_graph
+    now = {}
+    for node in nodes:
+        if node.partition is None and (version := graph.get(_key(node.asset)).code_version):
+            now[_key(node.asset)] = version
+    for key, version in instance.get_latest_materialization_code_versions(now).items():
+        if version is not None and version != now[key]:
+            yield Node(key.to_user_string())
 
 
 def _busy(

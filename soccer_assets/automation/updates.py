@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from soccer_assets.automation.behind import Due, Node, Plan, plan
-from soccer_assets.automation.partitions import monthly, months_between
+from soccer_assets.automation.freshness import YOUNG
+from soccer_assets.automation.partitions import month_of, monthly, months_between
 from soccer_assets.automation.reasons import TRIGGER_TAG
 from soccer_assets.automation.records import (
     ATTEMPT_TAG,
@@ -18,11 +20,12 @@ from soccer_assets.automation.records import (
     Parents,
     read_records,
 )
+from soccer_assets.dagster_internals import get_current_timestamp
 
 #: What is made again as soon as it is behind. A training is not: see ``conditions.RETRAIN``.
 FOLLOWERS = dg.AssetSelection.groups("lake", "features", "registry", "serving", "monitoring")
 #: When that is, in words.
-FOLLOWS = "what it is made from is newer"
+FOLLOWS = "what it is made from has changed"
 BECAUSE_TAG = "soccer/because"
 
 
@@ -30,15 +33,17 @@ BECAUSE_TAG = "soccer/because"
     asset_selection=FOLLOWERS,
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks for what is behind: made before the newest version of what it is made from, "
-    "or by a run that had begun before it. Looks at what is, not at what happened since its last "
-    "tick, so it misses nothing. Waits for unfinished runs and for blocking checks upstream; what "
-    "failed is tried again with growing pauses.",
+    description="Asks for what is behind: made before what it is made from changed last, or by a "
+    "run that had begun before that, or by other code. What was made again and came out the same, "
+    "by its data version, is no change. Asks once a day for what may not be older. Looks at what "
+    "is, not at what happened since its last tick, so it misses nothing. Waits for unfinished runs "
+    "and for blocking checks upstream; what failed is tried again with growing pauses.",
 )
 def updates(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     assert context.repository_def is not None
     months, wholes = follow(context.repository_def)
-    records = read_records(context.instance, context.repository_def, {**months, **wholes})
+    young = young_nodes(context.repository_def)
+    records = read_records(context.instance, context.repository_def, {**months, **wholes}, young)
     lake = plan(months, records)
     # What is made from the lake waits for all of it.
     writing = {Node(node.asset) for node in lake.asked}
@@ -71,6 +76,16 @@ def follow(repository: dg.RepositoryDefinition) -> tuple[Parents, Parents]:
         else:
             wholes[Node(asset)] = [Node(parent) for parent in parents]
     return months, wholes
+
+
+def young_nodes(repository: dg.RepositoryDefinition) -> set[Node]:
+    """What is made once a day; of the lake, the month of today."""
+    graph = repository.asset_graph
+    today = datetime.fromtimestamp(get_current_timestamp(), UTC).date()
+    return {
+        Node(key.to_user_string(), month_of(str(today)) if graph.get(key).is_partitioned else None)
+        for key in YOUNG.resolve(graph)
+    }
 
 
 def _in_runs(found: Plan) -> Iterator[dg.RunRequest]:
@@ -106,7 +121,6 @@ def _request(asked: Mapping[Node, Due]) -> dg.RunRequest:
     upstream = max(due.upstream for due in asked.values())
     attempt = max(due.attempt for due in asked.values())
     assets = list(dict.fromkeys(node.asset for node in asked))
-    newer = sorted({parent.asset for due in asked.values() if due.upstream for parent in due.why})
     behind = sorted({node.asset for node, due in asked.items() if due.upstream})
     months = sorted({node.partition for node in asked if node.partition})
     scope = {FIRST_TAG: months[0], LAST_TAG: months[-1]} if len(months) > 1 else {}
@@ -120,6 +134,20 @@ def _request(asked: Mapping[Node, Due]) -> dg.RunRequest:
             TRIGGER_TAG: UPDATE,
             UPSTREAM_TAG: str(upstream),
             ATTEMPT_TAG: str(attempt),
-            BECAUSE_TAG: f"{', '.join(newer)} newer than {', '.join(behind)}",
+            BECAUSE_TAG: _because(asked),
         },
+    )
+
+
+def _because(asked: Mapping[Node, Due]) -> str:
+    """Why a run is asked for, in words."""
+    reasons: defaultdict[str, set[str]] = defaultdict(set)
+    for node, due in asked.items():
+        if due.why:
+            reasons[due.why].add(node.asset)
+    following = {node.asset: due for node, due in asked.items() if due.upstream and not due.why}
+    newer = sorted({parent.asset for due in following.values() for parent in due.newer})
+    told = [f"{', '.join(newer)} newer than {', '.join(sorted(following))}"] if following else []
+    return "; ".join(
+        [*told, *(f"{', '.join(sorted(assets))}: {why}" for why, assets in reasons.items())]
     )

@@ -11,6 +11,7 @@ from dagster._core.events import StepMaterializationData
 
 from soccer_assets.automation.records import FIRST_TAG, LAST_TAG, PARTITION_TAG
 from soccer_assets.automation.updates import updates
+from soccer_assets.dagster_internals import DATA_VERSION_TAG
 from soccer_assets.definitions import defs
 
 FEATURES = ("finished", "fixtures", "features", "features_meta", "dataset")
@@ -80,11 +81,10 @@ class Loop:
 
     # What happens
 
-    def made(self, *assets: str, partition: str | None = None) -> None:
+    def made(self, *assets: str, partition: str | None = None, version: str | None = None) -> None:
         """Some assets have been materialized, by no run."""
         for asset in assets:
-            event = dg.AssetMaterialization(asset, partition=partition)
-            self.instance.report_runless_asset_event(event)
+            self.instance.report_runless_asset_event(_materialization(asset, partition, version))
 
     def creates(
         self,
@@ -107,11 +107,11 @@ class Loop:
         self._report(run, dg.DagsterEventType.RUN_START)
         return run
 
-    def makes(self, run: dg.DagsterRun, *assets: str) -> None:
+    def makes(self, run: dg.DagsterRun, *assets: str, version: str | None = None) -> None:
         """A run has materialized some assets, in all its partitions."""
         for asset in assets:
             for partition in partitions_of(run.tags):
-                event = dg.AssetMaterialization(asset, partition=partition)
+                event = _materialization(asset, partition, version)
                 self._report(
                     run, dg.DagsterEventType.ASSET_MATERIALIZATION, StepMaterializationData(event)
                 )
@@ -122,10 +122,12 @@ class Loop:
     def fails(self, run: dg.DagsterRun) -> None:
         self._report(run, dg.DagsterEventType.RUN_FAILURE)
 
-    def runs(self, *assets: str, tags: Mapping[str, str] | None = None) -> None:
+    def runs(
+        self, *assets: str, tags: Mapping[str, str] | None = None, version: str | None = None
+    ) -> None:
         """A run makes some assets, from its beginning to its end."""
         run = self.begin(*assets, tags=tags)
-        self.makes(run, *assets)
+        self.makes(run, *assets, version=version)
         self.ends(run)
 
     def catches_up(self) -> None:
@@ -175,6 +177,13 @@ class Loop:
         self.instance.report_dagster_event(
             dg.DagsterEvent(kind.value, run.job_name, event_specific_data=data), run.run_id
         )
+
+
+def _materialization(
+    asset: str, partition: str | None, version: str | None
+) -> dg.AssetMaterialization:
+    tags = {DATA_VERSION_TAG: version} if version else {}
+    return dg.AssetMaterialization(asset, partition=partition, tags=tags)
 
 
 def partitions_of(

@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from dagster._core.definitions.data_version import CODE_VERSION_TAG
 from dagster._core.test_utils import freeze_time
 
 from soccer_assets.automation import updates as module
 from soccer_assets.automation.behind import PAUSE
 from soccer_assets.automation.records import FIRST_TAG, LAST_TAG, PARTITION_TAG
+from soccer_assets.definitions import defs
 from soccer_assets_tests.automation.loop import (
     BLOCKING,
     FEATURES,
@@ -98,6 +100,131 @@ def test_a_gate_that_shut_and_made_nothing_is_not_asked_again(loop: Loop) -> Non
         assert loop.behind() == {}
         loop.runs("trained_model")
         assert "registered_model" in loop.behind()
+
+
+# What has not changed
+
+
+def test_days_that_are_the_same_again_ask_for_nothing(loop: Loop) -> None:
+    """Hour after hour; old ones, too."""
+    days = ("2025-02-28", "2025-03-01", "2025-03-02")
+    for day in days:
+        loop.made("match_raw", "match", partition=day, version=f"of {day}")
+    loop.catches_up()
+    for _ in range(2):
+        for day in days:
+            loop.runs("match_raw", "match", tags={PARTITION_TAG: day}, version=f"of {day}")
+        assert loop.behind() == {}
+        assert "everything is made from the newest" in loop.waiting()
+
+
+def test_a_corrected_result_goes_on(loop: Loop) -> None:
+    for day in ("2025-03-01", "2025-03-02"):
+        loop.made("match_raw", "match", partition=day, version="1:0")
+    loop.catches_up()
+    loop.made("match_raw", "match", partition="2025-03-01", version="1:0")
+    loop.made("match", partition="2025-03-02", version="2:0")
+    assert loop.behind() == {"match_parquet": {"2025-03-01"}}
+    loop.runs("match_parquet", tags=month("2025-03-01"), version="corrected")
+    assert set(loop.behind()) == SCORING
+    loop.catches_up()
+
+
+def test_a_month_that_came_out_the_same_asks_for_no_features(loop: Loop) -> None:
+    loop.runs(*LAKE, tags=month("2025-03-01"), version="a file")
+    loop.catches_up()
+    loop.runs(*LAKE, tags=month("2025-03-01"), version="a file")
+    assert loop.behind() == {}
+    loop.runs(*LAKE, tags=month("2025-02-01"), version="a file")  # of another month
+    assert {"finished", "fixtures"} <= loop.behind().keys()
+
+
+def test_a_gate_that_stays_as_it_was_changes_no_predictions(loop: Loop) -> None:
+    for champion, follows in (("6", True), ("6", False), ("7", True)):
+        loop.runs("champion_model", version=champion)
+        assert ("predictions" in loop.behind()) == follows
+        loop.catches_up()
+
+
+def test_what_was_changed_and_changed_back_during_a_run_is_followed(loop: Loop) -> None:
+    """It may have read what was there in between."""
+    day = "2025-03-05"
+    loop.made("match", partition=day, version="1:0")
+    loop.catches_up()
+    export = loop.begin("match_parquet", tags=month("2025-03-01"))
+    loop.made("match", partition=day, version="0:1")
+    loop.makes(export, "match_parquet")
+    loop.ends(export)
+    loop.made("match", partition=day, version="1:0")
+    assert loop.behind()["match_parquet"] == {"2025-03-01"}
+    loop.catches_up()
+    loop.made("match", partition=day, version="1:0")
+    assert loop.behind() == {}
+
+
+def test_what_says_nothing_of_its_version_has_changed(loop: Loop) -> None:
+    """As what was made before there were versions, or is reported by hand."""
+    loop.made("champion_model", version="7")
+    loop.catches_up()
+    loop.made("champion_model")
+    assert "predictions" in loop.behind()
+    loop.catches_up()
+    loop.made("champion_model", version="7")
+    assert "predictions" in loop.behind()
+
+
+def test_what_a_run_changed_that_failed_later_is_followed(loop: Loop) -> None:
+    loop.made("champion_model", version="7")
+    loop.catches_up()
+    run = loop.begin("champion_model")
+    loop.makes(run, "champion_model", version="8")
+    loop.fails(run)
+    assert "predictions" in loop.behind()
+
+
+def test_the_same_again_ends_no_pause(loop: Loop) -> None:
+    loop.runs("champion_model", version="7")
+    [request] = loop.requests()
+    loop.fails(loop.begin("predictions", "serving_workers", *REPORTS, tags=request.tags))
+    assert "again in" in loop.waiting()
+    loop.runs("champion_model", version="7")
+    assert "again in" in loop.waiting()
+    loop.runs("champion_model", version="8")
+    assert "predictions" in loop.behind()
+
+
+def test_other_code_asks_for_its_outs_and_what_is_made_from_them(loop: Loop) -> None:
+    node = defs.resolve_asset_graph().get(dg.AssetKey("dataset"))
+    for code in (node.code_version, "of before"):
+        tags = {CODE_VERSION_TAG: code or "", "dagster/input_data_version/features": "1"}
+        loop.instance.report_runless_asset_event(dg.AssetMaterialization("dataset", tags=tags))
+    [request] = loop.requests()
+    assert request.asset_selection == [dg.AssetKey("dataset")]
+    assert request.tags["soccer/because"] == "dataset: its code has changed"
+    loop.catches_up()
+
+
+# What a day brings
+
+
+def test_what_may_not_be_older_is_made_once_a_day_in_two_runs(loop: Loop) -> None:
+    noon = datetime(2025, 3, 10, 12, tzinfo=UTC)
+    with freeze_time(noon):
+        loop.made("match_raw", "match", partition="2025-03-10", version="1")
+        loop.runs(*LAKE, tags=month("2025-02-01"), version="1")
+        loop.runs(*LAKE, tags=month("2025-03-01"), version="1")
+        loop.runs(*FEATURES, "trained_model", *REGISTRY, *SERVING, *REPORTS, version="1")
+    with freeze_time(noon + timedelta(hours=23)):
+        assert loop.behind() == {}
+    with freeze_time(noon + timedelta(hours=24)):
+        assert loop.behind() == {key: {"2025-03-01"} for key in LAKE}
+        [request] = loop.requests()
+        assert request.tags["soccer/because"] == "match_parquet, match_raw_parquet: it is a day old"
+        loop.runs(*LAKE, tags=month("2025-03-01"), version="1")
+        [request] = loop.requests()
+        assert {key.to_user_string() for key in request.asset_selection or ()} == SCORING
+        loop.runs(*SCORING, version="1")
+        assert loop.behind() == {}
 
 
 # What used to be lost
