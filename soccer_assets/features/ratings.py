@@ -9,6 +9,7 @@ before it have moved them.
 from dataclasses import dataclass
 from math import exp, log10
 
+import numpy as np
 import pandas as pd
 
 from soccer_assets.arrays import BoolArray, IntArray
@@ -52,6 +53,98 @@ class MatchLog:
         return self.home_goals >= 0
 
 
+def rate(log: MatchLog, params: RatingParams, result_delay: int) -> pd.DataFrame:
+    """Ratings of both teams at each kick-off, columns RATING_COLUMNS, float64, in ``log``'s order.
+
+    Args:
+        log: matches sorted by kick-off.
+        params: learning rates and the home advantage.
+        result_delay: seconds after kick-off when a result is known; above zero.
+    """
+    # Plain lists: element access in a Python loop is several times faster than on arrays.
+    matches = _Matches(
+        moments=_moments(log, result_delay),
+        home=log.home.tolist(),
+        away=log.away.tolist(),
+        league=log.league.tolist(),
+        home_goals=log.home_goals.tolist(),
+        away_goals=log.away_goals.tolist(),
+        teams=int(max(log.home.max(initial=-1), log.away.max(initial=-1))) + 1,
+        leagues=int(log.league.max(initial=-1)) + 1,
+    )
+    frame = pd.DataFrame(index=range(len(log.seconds)), dtype="float64")
+    frame["elo_home"], frame["elo_away"] = _elo(matches, params)
+    frame["pi_home"], frame["pi_away"] = _pi(matches, params)
+    frame["goals_expected_home"], frame["goals_expected_away"] = _goals(matches, params)
+    frame["elo_difference"] = frame["elo_home"] + params.elo_home_advantage - frame["elo_away"]
+    frame["pi_difference"] = frame["pi_home"] - frame["pi_away"]
+    frame["goals_expected_difference"] = frame["goals_expected_home"] - frame["goals_expected_away"]
+    return frame[list(RATING_COLUMNS)]
+
+
+@dataclass(frozen=True)
+class _Matches:
+    """A ``MatchLog`` as lists; ``moments`` is the walk through time that every system takes."""
+
+    moments: list[int]
+    home: list[int]
+    away: list[int]
+    league: list[int]
+    home_goals: list[int]
+    away_goals: list[int]
+    teams: int
+    leagues: int
+
+    def blank(self) -> tuple[list[float], list[float]]:
+        """A number for each match, of the home and of the away team."""
+        return [0.0] * len(self.home), [0.0] * len(self.home)
+
+
+def _moments(log: MatchLog, result_delay: int) -> list[int]:
+    """What happens, in order: ``i`` is the kick-off of match ``i``, when its ratings are read;
+    ``~i`` is when its result has become known, and is learnt from."""
+    kickoffs = np.arange(len(log.seconds))
+    results = np.flatnonzero(log.played)
+    # A result is learnt just before the first match that kicks off when it is known.
+    before = np.searchsorted(log.seconds, log.seconds[results] + result_delay)
+    results, before = results[before < len(kickoffs)], before[before < len(kickoffs)]
+    order = np.argsort(np.concatenate([2 * before, 2 * kickoffs + 1]), kind="stable")
+    moments: list[int] = np.concatenate([~results, kickoffs])[order].tolist()
+    return moments
+
+
+def _elo(matches: _Matches, params: RatingParams) -> tuple[list[float], list[float]]:
+    """Elo; a newcomer starts at the level of the league it joins."""
+    home, away, league = matches.home, matches.away, matches.league
+    home_goals, away_goals = matches.home_goals, matches.away_goals
+    advantage, k = params.elo_home_advantage, params.elo_k
+    elo = [UNRATED] * matches.teams
+    league_mean = [ELO_START] * matches.leagues
+    at_home, on_road = matches.blank()
+    for i in matches.moments:
+        if i >= 0:
+            h, a = home[i], away[i]
+            if elo[h] == UNRATED:
+                elo[h] = league_mean[league[i]]
+            if elo[a] == UNRATED:
+                elo[a] = league_mean[league[i]]
+            at_home[i], on_road[i] = elo[h], elo[a]
+            continue
+        i = ~i
+        h, a = home[i], away[i]
+        margin = home_goals[i] - away_goals[i]
+        gap = at_home[i] + advantage - on_road[i]
+        expected = 1.0 / (1.0 + 10.0 ** (-gap / 400.0))
+        score = 1.0 if margin > 0 else 0.5 if margin == 0 else 0.0
+        step = k * _margin_factor(abs(margin)) * (score - expected)
+        elo[h] += step
+        elo[a] -= step
+        mean = league_mean[league[i]]
+        pair = (elo[h] + elo[a]) / 2.0
+        league_mean[league[i]] = mean + LEAGUE_MEAN_STEP * (pair - mean)
+    return at_home, on_road
+
+
 def _margin_factor(margin: int) -> float:
     """World Football Elo: 1, 1.5, 1.75, then an eighth a goal."""
     if margin <= 1:
@@ -59,103 +152,58 @@ def _margin_factor(margin: int) -> float:
     return 1.5 if margin == 2 else (11.0 + margin) / 8.0
 
 
-def rate(log: MatchLog, params: RatingParams, result_delay: int) -> pd.DataFrame:
-    """Ratings of both teams at each kick-off, columns RATING_COLUMNS, float64, in ``log``'s order.
-
-    Args:
-        log: matches sorted by kick-off.
-        params: learning rates and the home advantage.
-        result_delay: seconds after kick-off when a result is known.
-    """
-    teams = int(max(log.home.max(initial=-1), log.away.max(initial=-1))) + 1
-    leagues = int(log.league.max(initial=-1)) + 1
-    count = len(log.seconds)
-    # Plain lists: element access in a Python loop is several times faster than on arrays.
-    seconds, home, away = log.seconds.tolist(), log.home.tolist(), log.away.tolist()
-    league = log.league.tolist()
-    home_goals, away_goals = log.home_goals.tolist(), log.away_goals.tolist()
-
-    elo = [UNRATED] * teams
-    league_mean = [ELO_START] * leagues
-    pi_at_home, pi_on_road = [0.0] * teams, [0.0] * teams
-    attack, defence = [0.0] * teams, [0.0] * teams
-    elo_home, elo_away = [0.0] * count, [0.0] * count
-    pi_home, pi_away = [0.0] * count, [0.0] * count
-    goals_home, goals_away = [0.0] * count, [0.0] * count
-
-    advantage, elo_k = params.elo_home_advantage, params.elo_k
-    pi_rate, pi_transfer = params.pi_learning_rate, params.pi_venue_transfer
-    goals_rate = params.goals_learning_rate
-
-    def learn(i: int) -> None:
-        """Move the ratings by the result of match ``i``, against what was expected of it."""
+def _pi(matches: _Matches, params: RatingParams) -> tuple[list[float], list[float]]:
+    """The pi-rating: one rating at home and one on the road."""
+    home, away = matches.home, matches.away
+    home_goals, away_goals = matches.home_goals, matches.away_goals
+    rate, transfer = params.pi_learning_rate, params.pi_venue_transfer
+    at_home, on_road = [0.0] * matches.teams, [0.0] * matches.teams
+    read_home, read_away = matches.blank()
+    for i in matches.moments:
+        if i >= 0:
+            read_home[i], read_away[i] = at_home[home[i]], on_road[away[i]]
+            continue
+        i = ~i
         h, a = home[i], away[i]
         margin = home_goals[i] - away_goals[i]
-
-        gap = elo_home[i] + advantage - elo_away[i]
-        expected = 1.0 / (1.0 + 10.0 ** (-gap / 400.0))
-        score = 1.0 if margin > 0 else 0.5 if margin == 0 else 0.0
-        step = elo_k * _margin_factor(abs(margin)) * (score - expected)
-        elo[h] += step
-        elo[a] -= step
-        mean = league_mean[league[i]]
-        pair = (elo[h] + elo[a]) / 2.0
-        league_mean[league[i]] = mean + LEAGUE_MEAN_STEP * (pair - mean)
-
-        error = margin - (_pi_goals(pi_home[i]) - _pi_goals(pi_away[i]))
-        size = 3.0 * log10(1.0 + abs(error)) * pi_rate
+        error = margin - (_pi_goals(read_home[i]) - _pi_goals(read_away[i]))
+        size = 3.0 * log10(1.0 + abs(error)) * rate
         move = size if error > 0 else -size
-        pi_at_home[h] += move
-        pi_on_road[h] += move * pi_transfer
-        pi_on_road[a] -= move
-        pi_at_home[a] -= move * pi_transfer
-
-        # Gradient of the Poisson log-likelihood; goals are capped so that routs do not dominate.
-        surprise_home = min(home_goals[i], 6) - goals_home[i]
-        surprise_away = min(away_goals[i], 6) - goals_away[i]
-        attack[h] += goals_rate * surprise_home
-        defence[a] -= goals_rate * surprise_home
-        attack[a] += goals_rate * surprise_away
-        defence[h] -= goals_rate * surprise_away
-
-    known = 0
-    for i in range(count):
-        horizon = seconds[i] - result_delay
-        while known < i and seconds[known] <= horizon:
-            if home_goals[known] >= 0:
-                learn(known)
-            known += 1
-        h, a = home[i], away[i]
-        # A newcomer starts at the level of the league it joins.
-        if elo[h] == UNRATED:
-            elo[h] = league_mean[league[i]]
-        if elo[a] == UNRATED:
-            elo[a] = league_mean[league[i]]
-        elo_home[i], elo_away[i] = elo[h], elo[a]
-        pi_home[i], pi_away[i] = pi_at_home[h], pi_on_road[a]
-        log_home = MEAN_LOG_GOALS + HOME_LOG_GOALS + attack[h] - defence[a]
-        log_away = MEAN_LOG_GOALS + attack[a] - defence[h]
-        goals_home[i] = exp(min(log_home, 2.0))
-        goals_away[i] = exp(min(log_away, 2.0))
-
-    frame = pd.DataFrame(
-        {
-            "elo_home": elo_home,
-            "elo_away": elo_away,
-            "pi_home": pi_home,
-            "pi_away": pi_away,
-            "goals_expected_home": goals_home,
-            "goals_expected_away": goals_away,
-        },
-        dtype="float64",
-    )
-    frame["elo_difference"] = frame["elo_home"] + advantage - frame["elo_away"]
-    frame["pi_difference"] = frame["pi_home"] - frame["pi_away"]
-    frame["goals_expected_difference"] = frame["goals_expected_home"] - frame["goals_expected_away"]
-    return frame[list(RATING_COLUMNS)]
+        at_home[h] += move
+        on_road[h] += move * transfer
+        on_road[a] -= move
+        at_home[a] -= move * transfer
+    return read_home, read_away
 
 
 def _pi_goals(rating: float) -> float:
     """Goal difference that a pi-rating stands for against an average team."""
     size = 10.0 ** (abs(rating) / 3.0) - 1.0
     return size if rating >= 0 else -size
+
+
+def _goals(matches: _Matches, params: RatingParams) -> tuple[list[float], list[float]]:
+    """Expected goals by attack and defence, moved along the Poisson log-likelihood's gradient."""
+    home, away = matches.home, matches.away
+    home_goals, away_goals = matches.home_goals, matches.away_goals
+    rate = params.goals_learning_rate
+    attack, defence = [0.0] * matches.teams, [0.0] * matches.teams
+    expected_home, expected_away = matches.blank()
+    for i in matches.moments:
+        if i >= 0:
+            h, a = home[i], away[i]
+            log_home = MEAN_LOG_GOALS + HOME_LOG_GOALS + attack[h] - defence[a]
+            log_away = MEAN_LOG_GOALS + attack[a] - defence[h]
+            expected_home[i] = exp(min(log_home, 2.0))
+            expected_away[i] = exp(min(log_away, 2.0))
+            continue
+        i = ~i
+        h, a = home[i], away[i]
+        # Goals are capped so that routs do not dominate.
+        surprise_home = min(home_goals[i], 6) - expected_home[i]
+        surprise_away = min(away_goals[i], 6) - expected_away[i]
+        attack[h] += rate * surprise_home
+        defence[a] -= rate * surprise_home
+        attack[a] += rate * surprise_away
+        defence[h] -= rate * surprise_away
+    return expected_home, expected_away
