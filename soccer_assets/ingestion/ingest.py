@@ -19,7 +19,8 @@ from soccer_assets.ingestion.clock_ahead import file_as_of_now, of_the_future
 from soccer_assets.ingestion.parsing import DEFAULT_LIMITS, parse_day
 from soccer_assets.storage.archive import ArchivedPayload, PayloadArchive
 from soccer_assets.warehouse.ingested_days import fetches_loaded
-from soccer_assets.warehouse.load import LoadResult, TableChange, load_days
+from soccer_assets.warehouse.load import LoadResult, load_days
+from soccer_assets.warehouse.merge import TableChange
 from soccer_assets.warehouse.rows import ParsedDay, SetAside
 
 Fetch = Callable[[date], bytes]

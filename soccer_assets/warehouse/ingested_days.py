@@ -1,11 +1,14 @@
 """Which day feeds the tables hold, and how fresh each is."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
+import psycopg2.extensions
 import sqlalchemy as sa
+from psycopg2.extras import execute_values
 
-from soccer_assets.clock import utc_now
+from soccer_assets.clock import CLOCKS_DISAGREE_BY, utc_now
+from soccer_assets.warehouse.rows import ParsedDay
 from soccer_assets.warehouse.schema import SCHEMA
 
 
@@ -100,3 +103,48 @@ def overdue_days(
     }
     with engine.connect() as connection:
         return list(connection.scalars(query, parameters))
+
+
+def _checked(day: ParsedDay, at: datetime) -> datetime:
+    return at if day.is_whole else min(at, datetime.combine(day.day, time(), UTC))
+
+
+def note_ingested(
+    cursor: psycopg2.extensions.cursor,
+    days: Sequence[ParsedDay],
+    checked_at: datetime | None,
+) -> None:
+    """Note that the source was asked for these days, those among them whose payload was passed over.
+
+    A day that may lack matches counts as asked before it began, so that it is asked for until it is
+    whole. Times beyond now give way to true ones.
+    """
+    possible = datetime.now(UTC) + CLOCKS_DISAGREE_BY, utc_now() + CLOCKS_DISAGREE_BY
+    fetched_ahead, checked_ahead = (
+        cursor.mogrify(f"d.{column} > %s", [latest]).decode()
+        for column, latest in zip(("fetched_at", "checked_at"), possible, strict=True)
+    )
+    newest = f"(excluded.fetched_at >= d.fetched_at OR {fetched_ahead})"
+    execute_values(
+        cursor,
+        f"""
+        INSERT INTO {SCHEMA}.ingested_day AS d (day, payload_key, fetched_at, checked_at, matches)
+        VALUES %s
+        ON CONFLICT (day) DO UPDATE SET
+            payload_key = CASE WHEN {newest} THEN excluded.payload_key ELSE d.payload_key END,
+            fetched_at = CASE WHEN {newest} THEN excluded.fetched_at ELSE d.fetched_at END,
+            checked_at = CASE WHEN {checked_ahead} THEN excluded.checked_at
+                ELSE greatest(d.checked_at, excluded.checked_at) END,
+            matches = CASE WHEN {newest} THEN excluded.matches ELSE d.matches END
+        """,
+        [
+            (
+                day.day,
+                day.payload_key,
+                day.fetched_at,
+                _checked(day, checked_at or min(day.fetched_at, utc_now())),
+                day.match.num_rows,
+            )
+            for day in days
+        ],
+    )

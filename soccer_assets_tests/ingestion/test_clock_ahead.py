@@ -42,7 +42,7 @@ class Machine:
             if at:
                 patch.setenv("SOCCER_AS_OF", at.isoformat())
                 clock = type("Clock", (datetime,), {"now": staticmethod(lambda _: at)})
-                for module in ("livescores.ingest", "warehouse.load"):
+                for module in ("ingestion.ingest", "warehouse.steps", "warehouse.ingested_days"):
                     patch.setattr(f"soccer_assets.{module}.datetime", clock)
             fetch = {DAY: body}.__getitem__
             return ingest_days([DAY], fetch, archive, self.engine, progress=self.told.append)

@@ -21,7 +21,7 @@ from soccer_assets.simulator.server import HTML_ERROR, Fault, FeedServer
 from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
-from soccer_assets.warehouse.load import TableChange
+from soccer_assets.warehouse.merge import TableChange
 from soccer_assets.warehouse.schema import ingested_day, match, match_raw
 from soccer_assets_tests.conftest import MIDSEASON
 from soccer_assets_tests.feed_days import FETCHED, a_match, a_payload, finished

@@ -17,7 +17,8 @@ from soccer_assets.ingestion.rebuild import REBUILT, rebuild_warehouse
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.history import matches_as_of
-from soccer_assets.warehouse.load import LoadResult, TableChange, load_days
+from soccer_assets.warehouse.load import LoadResult, load_days
+from soccer_assets.warehouse.merge import TableChange
 from soccer_assets.warehouse.schema import match, match_change, match_odds
 from soccer_assets_tests.feed_days import DAY, FETCHED, a_match, a_payload, finished, parsed
 
@@ -198,8 +199,20 @@ def stand_of(frame: pd.DataFrame) -> dict[int, tuple[Any, ...]]:
     }
 
 
+_NOTHING: dict[int, Any] = dict.fromkeys(MATCHES)
+
+
 @SETTINGS
 @given(history=histories, cuts=st.sets(st.integers(1, 7)))
+@example(  # a record that lost to another day's, read again from the archive
+    history=[
+        (date(2024, 3, 9), {**_NOTHING, 1: (MatchState.UNKNOWN, 0)}),
+        (date(2024, 3, 9), {**_NOTHING, 1: (MatchState.CANCELLED, 1)}),
+        (date(2024, 3, 11), {**_NOTHING, 1: (MatchState.CANCELLED, 0)}),
+        (date(2024, 3, 9), {**_NOTHING, 1: (MatchState.CANCELLED, 1)}),
+    ],
+    cuts=set(),
+)
 def test_any_history_is_told_right_at_every_moment_and_rebuilt_from_the_archive(
     engine: sa.Engine,
     tmp_path_factory: pytest.TempPathFactory,

@@ -20,7 +20,8 @@ from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.feed.payload import Row
 from soccer_assets.ingestion.parsing import parse_day
 from soccer_assets.warehouse.ingested_days import settled_days
-from soccer_assets.warehouse.load import LoadResult, TableChange, load_days
+from soccer_assets.warehouse.load import LoadResult, load_days
+from soccer_assets.warehouse.merge import TableChange
 from soccer_assets.warehouse.migrate import migrate
 from soccer_assets.warehouse.rows import Gap, ParsedDay
 from soccer_assets.warehouse.schema import (

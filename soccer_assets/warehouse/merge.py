@@ -1,0 +1,98 @@
+"""From the staging tables into those of the warehouse: what has changed, and nothing else."""
+
+from dataclasses import dataclass
+
+import psycopg2.extensions
+import sqlalchemy as sa
+
+from soccer_assets.warehouse.schema import BOOKKEEPING, SCHEMA, match, match_odds, match_raw
+from soccer_assets.warehouse.staging import CAUSE, DAYS, column_list
+
+
+@dataclass(frozen=True)
+class TableChange:
+    """What one load did to one table, in rows."""
+
+    inserted: int = 0
+    updated: int = 0
+
+    def __add__(self, other: "TableChange") -> "TableChange":
+        return TableChange(self.inserted + other.inserted, self.updated + other.updated)
+
+
+def merge(
+    cursor: psycopg2.extensions.cursor, touched: list[int]
+) -> tuple[TableChange, TableChange, int]:
+    """Merge what is staged; the changes of ``match_raw`` and ``match``, and how many vanished.
+
+    Args:
+        touched: ids of the matches that the step can change.
+    """
+    cursor.execute(_NOTE_CHANGES, {"touched": touched})
+    raw, canonical = _upsert(cursor, match_raw), _upsert(cursor, match)
+    cursor.execute(_UPSERT_ODDS)
+    cursor.execute(_MARK_VANISHED)
+    return raw, canonical, max(cursor.rowcount, 0)
+
+
+_NOT_CONTENT = ", ".join(f"'{name}'" for name in ("match_id", *BOOKKEEPING))
+_NOTE_CHANGES = f"""
+INSERT INTO {SCHEMA}.match_change (match_id, changed_at, field, old, new, payload_key)
+SELECT m.match_id, s.changed_at, before.key, before.value, after.row -> before.key,
+       {CAUSE.format("payload_key", "s.feed_day")}
+FROM stage_match s JOIN {SCHEMA}.match m USING (match_id)
+CROSS JOIN LATERAL (SELECT to_jsonb(s) AS row OFFSET 0) after
+CROSS JOIN LATERAL jsonb_each(to_jsonb(m)) before
+WHERE m.match_id = ANY (%(touched)s)
+  AND m.content_hash <> s.content_hash
+  AND before.value <> after.row -> before.key AND before.key NOT IN ({_NOT_CONTENT})
+ORDER BY s.changed_at, s.feed_day, m.match_id, before.key
+"""
+
+# Whoever of a step's days is not in the staging table now is shown by no day. The hash takes it in,
+# so that it is seen wherever hashes are compared.
+_MARK_VANISHED = f"""
+WITH gone AS (
+    UPDATE {SCHEMA}.match m SET vanished_at = d.fetched_at, changed_at = d.fetched_at,
+        content_hash = ('x' || left(md5(m.content_hash || ' vanished'), 16))::bit(64)::bigint
+    FROM stage_day d
+    WHERE m.feed_day = {DAYS} AND m.feed_day = d.day AND m.vanished_at IS NULL
+      AND NOT EXISTS (SELECT FROM stage_match s WHERE s.match_id = m.match_id)
+    RETURNING m.match_id, d.fetched_at, d.payload_key)
+INSERT INTO {SCHEMA}.match_change (match_id, changed_at, field, old, new, payload_key)
+SELECT match_id, fetched_at, 'vanished_at', 'null', to_jsonb(fetched_at), payload_key
+FROM gone ORDER BY match_id
+"""
+
+_UPSERT_ODDS = f"""
+INSERT INTO {SCHEMA}.match_odds AS t ({column_list(match_odds)})
+SELECT {", ".join(f"o.{column.name}" for column in match_odds.columns)}
+FROM stage_match_odds o JOIN stage_match s USING (match_id)
+ON CONFLICT (match_id, bookmaker, phase) DO UPDATE SET odds_home = excluded.odds_home,
+    odds_draw = excluded.odds_draw, odds_away = excluded.odds_away,
+    changed_at = excluded.changed_at
+WHERE (t.odds_home, t.odds_draw, t.odds_away)
+   <> (excluded.odds_home, excluded.odds_draw, excluded.odds_away)
+"""
+
+
+def _upsert(cursor: psycopg2.extensions.cursor, table: sa.Table) -> TableChange:
+    columns = column_list(table)
+    updated = ", ".join(
+        f"{column.name} = excluded.{column.name}"
+        for column in table.columns
+        if column.name not in ("match_id", "first_seen_at")
+    )
+    cursor.execute(
+        f"""
+        WITH changed AS (
+            INSERT INTO {SCHEMA}.{table.name} AS t ({columns})
+            SELECT {columns} FROM stage_{table.name} ORDER BY match_id
+            ON CONFLICT (match_id) DO UPDATE SET {updated}
+            WHERE t.content_hash <> excluded.content_hash
+            RETURNING (xmax = 0) AS is_new)
+        SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM changed
+        """
+    )
+    inserted, changed = cursor.fetchone() or (0, 0)
+    return TableChange(inserted, changed)

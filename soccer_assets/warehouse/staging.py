@@ -1,0 +1,120 @@
+"""The staging tables: days of a step on their way into the tables, by COPY."""
+
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import psycopg2.extensions
+import pyarrow as pa
+import pyarrow.csv
+import sqlalchemy as sa
+from psycopg2.extras import execute_values
+
+from soccer_assets.warehouse.rows import ParsedDay
+from soccer_assets.warehouse.schema import SCHEMA, match, match_odds, match_raw
+from soccer_assets.warehouse.steps import Shown
+
+# Arrays, by which the indexes of the large tables can be asked; those of thousands of ids as constants,
+# which are looked up by hash where no index is used after all.
+DAYS = "ANY (ARRAY(SELECT day FROM stage_day))"
+#: The fetch and the payload that a step's change is owed to: its own day's, or the only one's.
+CAUSE = """(SELECT {0} FROM stage_day ORDER BY (day = {1}) DESC LIMIT 1)"""
+# No statistics can make a load slow: they are of yesterday, and those of a wrong moment would have one
+# table gone through for each row of another. So the tables of the warehouse are asked for given
+# matches or days only, by their indexes, and joined by hashes only.
+_BAD_PLANS = ("enable_seqscan", "enable_nestloop", "enable_mergejoin", "jit")
+_TABLES = (
+    "SET LOCAL timezone = 'UTC';\n"
+    + "".join(f"SET LOCAL {kind} = off;\n" for kind in _BAD_PLANS)
+    + "".join(
+        f"CREATE TEMP TABLE IF NOT EXISTS stage_{table.name} (LIKE {SCHEMA}.{table.name})"
+        " ON COMMIT DROP;\n"
+        for table in (match_raw, match, match_odds)
+    )
+    + (
+        "CREATE TEMP TABLE IF NOT EXISTS stage_day"
+        " (day date, fetched_at timestamptz, payload_key text) ON COMMIT DROP;\n"
+        "CREATE TEMP TABLE IF NOT EXISTS pool"
+        " (match_id bigint, feed_day date, origin text, place bigint) ON COMMIT DROP;\n"
+    )
+)
+
+
+def column_list(table: sa.Table) -> str:
+    """The columns of a table, as SQL."""
+    return ", ".join(column.name for column in table.columns)
+
+
+#: Stage some records of a day as the tables have them.
+_AS_BEFORE = "".join(
+    f"""
+    INSERT INTO stage_{table.name} ({column_list(table)})
+        SELECT {column_list(table)} FROM {SCHEMA}.{table.name}{losing}
+        WHERE match_id = ANY(%(ids)s) AND feed_day = %(day)s;
+    """
+    for table in (match_raw, match)
+    for losing in ("", "_shadow")
+)
+
+
+def make_staging(cursor: psycopg2.extensions.cursor) -> None:
+    """Make the staging tables of this transaction, and have it plan without statistics."""
+    cursor.execute(_TABLES)
+
+
+def stage(cursor: psycopg2.extensions.cursor, days: Sequence[ParsedDay], shown: Shown) -> None:
+    """Fill them with the rows of some days; of what a day could not tell, with what is known."""
+    cursor.execute("TRUNCATE stage_match_raw, stage_match, stage_match_odds, stage_day, pool")
+    execute_values(
+        cursor,
+        "INSERT INTO stage_day VALUES %s",
+        [(day.day, day.fetched_at, day.payload_key) for day in days],
+    )
+    # Rows are written as CSV while the database takes those before them.
+    with ThreadPoolExecutor(1, "load-csv") as writer:
+        for table, parts in (
+            ("stage_match_raw", [day.raw for day in days]),
+            ("stage_match", [day.match for day in days]),
+            ("stage_match_odds", [day.odds for day in days]),
+        ):
+            _copy(cursor, table, pa.concat_tables(parts), writer)
+    for day in days:
+        if untold := shown.untold(day, set(day.match["match_id"].to_pylist())):
+            cursor.execute(_AS_BEFORE, {"day": day.day, "ids": list(untold)})
+
+
+_NAIVE = pa.timestamp("us")
+
+
+#: Rows that are written as CSV at once.
+_CSV_ROWS = 4096
+
+
+def _copy(
+    cursor: psycopg2.extensions.cursor, table: str, rows: pa.Table, writer: ThreadPoolExecutor
+) -> None:
+    if not rows.num_rows:
+        return
+    # What the feed leaves empty need not be written; and Arrow is ten times as fast with times that
+    # have no zone, which the transaction reads as UTC.
+    rows = pa.table(
+        {
+            name: column.cast(_NAIVE) if pa.types.is_timestamp(column.type) else column
+            for name, column in zip(rows.column_names, rows.columns, strict=True)
+            if column.null_count < rows.num_rows
+        }
+    )
+    slices = [rows.slice(start, _CSV_ROWS) for start in range(0, rows.num_rows, _CSV_ROWS)]
+    chunks = writer.map(_as_csv, slices)
+    cursor.copy_expert(
+        f"COPY {table} ({', '.join(rows.column_names)}) FROM STDIN (FORMAT csv)",
+        # A chunk may be longer than COPY asks for.
+        SimpleNamespace(read=lambda _: next(chunks, b"")),
+    )
+
+
+def _as_csv(rows: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pa.csv.write_csv(rows, buffer, pa.csv.WriteOptions(include_header=False))
+    return buffer.getvalue()
