@@ -7,7 +7,7 @@ import orjson
 import pandas as pd
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from soccer_assets.feed.fields import FeedStatus
