@@ -14,6 +14,7 @@ is installed, upgraded or removed first does not matter.
 import os
 import sys
 import warnings
+from importlib.metadata import distribution
 from pathlib import Path
 
 from soccer_assets.dagster_home import dagster_home, is_installed
@@ -68,9 +69,8 @@ def prepare() -> None:
 def main() -> None:
     """The script ``dagster`` of an environment from before ``soccer_assets.pth``."""
     prepare()
-    from dagster._cli import main as dagster
-
-    dagster()
+    scripts = distribution("dagster").entry_points.select(group="console_scripts")
+    scripts["dagster"].load()()
 
 
 def _enter_home() -> None:

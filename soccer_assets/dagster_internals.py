@@ -1,4 +1,8 @@
-"""What is used of Dagster that it does not publish, each with the reason why."""
+"""What is used of Dagster that it does not publish: why, and what would replace it.
+
+Each is looked for here after an upgrade of Dagster; the test of this module says which is gone, and
+which has been published since and is to be taken from ``dagster`` itself.
+"""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC
@@ -7,30 +11,33 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from dagster import AssetKey, DagsterEventType, DagsterInstance
 
-# The tag that the data version of a materialization is kept in.
+# The tag that the data version of a materialization is kept in: the events tell it, tables need it.
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
-# Another origin than None makes a run one of the code location's, on the timeline and for sensors.
+# A run with an origin is the code location's, on the timeline and for sensors; a command gives it
+# none. Goes with the other origins, below.
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 
-# Raised by Dagster in a run that is interrupted; a BaseException.
-from dagster._core.errors import DagsterExecutionInterruptedError
-
-# Why a run failed, which decides whether it is tried again.
+# The first event of a launched run tells the process that executes it; its failure tells why, which
+# decides whether it is tried again. DagsterInstance publishes methods that take them, not them.
 from dagster._core.events import EngineEventData, JobFailureData, RunFailureReason
 
-# Opens the instance that a dagster.yaml describes without DAGSTER_HOME.
+# Opens the instance of a dagster.yaml in another folder than DAGSTER_HOME, and has the defaults of an
+# instance class. Would be replaced by DagsterInstance.from_config with them.
 from dagster._core.instance.ref import InstanceRef
 
-# What a launcher says of the health of a run.
+# What a launcher says of the health of a run: published is the method, not what it returns.
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+
+# The origin of a run, see above. Would go if runs of commands had one of the workspace.
 from dagster._core.remote_origin import (
     RegisteredCodeLocationOrigin,
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
 
-# What Dagster remembers of schedules and sensors: see ticks.
+# What Dagster remembers of schedules and sensors, mended where the clock was ahead: see ticks. Would
+# go with a daemon that does not believe ticks of the future.
 from dagster._core.scheduler.instigation import (
     InstigatorState,
     InstigatorTick,
@@ -38,30 +45,42 @@ from dagster._core.scheduler.instigation import (
     SensorInstigatorData,
 )
 
-# The status of a check's executions, which its history is filtered by.
+# The status of a check's executions, which are published without a status to compare with.
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-# Where scratch files and output of steps go: subclassed, to be below SOCCER_HOME.
+# What a step's output is captured into, and the manager that does it: subclassed, to be below
+# SOCCER_HOME and to bear a full disk. Would be replaced by {env: ...} for folders in dagster.yaml.
 from dagster._core.storage.compute_log_manager import CapturedLogContext
 
-# The tables of the events and of their tags: see origins_of and newest_changes.
+# The tables of the events and of their tags: see origins_of and newest_changes, which an API for
+# many events at once would replace.
 from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEventLogStorageTable
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+
+# Scratch files, below SOCCER_HOME as well.
 from dagster._core.storage.root import LocalArtifactStorage
-from dagster._core.utils import make_new_run_id
+
+# The tag of runs that an automation condition asked for: published as its text in the UI alone.
+from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
+
+# What every class named in dagster.yaml is given: published are such classes, not this.
 from dagster._serdes import ConfigurableClassData
 
-# The clock that the times of runs and events are read from.
+# The clock that the times of runs and events are read from, which tests move. Otherwise time.time.
 from dagster._time import get_current_timestamp
 
-# What a slot of a pool is told to those who ask for one.
+# What a storage answers to those who ask for a slot of a pool; subclassed, it answers as well.
 from dagster._utils.concurrency import ConcurrencyClaimStatus
+
+# The error of a step's event, whose causes are followed to the first.
 from dagster._utils.error import SerializableErrorInfo
 
-# Whether a signal arrived that Dagster keeps until it is safe to raise it.
+# Whether a signal arrived that Dagster keeps until it is safe to raise it: while it waits for a pool,
+# it asks nobody. Would go if a run in process ended by a signal then.
 from dagster._utils.interrupts import check_captured_interrupt
 
 __all__ = [
+    "AUTOMATION_CONDITION_TAG",
     "DATA_VERSION_TAG",
     "SINGLETON_REPOSITORY_NAME",
     "AssetCheckExecutionRecordStatus",
@@ -69,7 +88,6 @@ __all__ = [
     "CheckRunHealthResult",
     "ConcurrencyClaimStatus",
     "ConfigurableClassData",
-    "DagsterExecutionInterruptedError",
     "EngineEventData",
     "InstanceRef",
     "InstigatorState",
@@ -88,7 +106,6 @@ __all__ = [
     "check_captured_interrupt",
     "data_migrations",
     "get_current_timestamp",
-    "make_new_run_id",
     "newest_changes",
     "origins_of",
     "storage_tables",
@@ -201,7 +218,8 @@ def newest_changes(
 
 
 def storage_tables() -> list[sa.MetaData]:
-    """The tables of the three storages, to make what is missing of them."""
+    """The tables of the three storages, to make what is missing of them, until Dagster makes its
+    tables in a transaction: see dagster_tables."""
     from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
     from dagster._core.storage.runs.schema import RunStorageSqlMetadata
     from dagster._core.storage.schedules.schema import ScheduleStorageSqlMetadata
@@ -210,7 +228,7 @@ def storage_tables() -> list[sa.MetaData]:
 
 
 def data_migrations() -> set[str]:
-    """Names of all migrations of data, which a storage marks as done."""
+    """Names of all migrations of data, which a storage that is new has to mark as done."""
     from dagster._core.storage.event_log import migration as events
     from dagster._core.storage.runs import migration as runs
     from dagster._core.storage.schedules import migration as schedules

@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
@@ -21,7 +22,6 @@ from soccer_assets.dagster_internals import (
     CapturedLogContext,
     ConcurrencyClaimStatus,
     ConfigurableClassData,
-    DagsterExecutionInterruptedError,
     EngineEventData,
     InstanceRef,
     InstigatorState,
@@ -33,7 +33,6 @@ from soccer_assets.dagster_internals import (
     RemoteRepositoryOrigin,
     RunFailureReason,
     check_captured_interrupt,
-    make_new_run_id,
 )
 from soccer_assets.dagster_tables import complete_data, complete_tables
 from soccer_assets.own_runs import LaunchedRun, OwnRun, RunOfCommand
@@ -82,7 +81,7 @@ class SoccerInstance(dg.DagsterInstance):
     ) -> dg.DagsterRun:
         """A run that this process is about to execute: others are created otherwise."""
         end_dead_runs(self)
-        run_id = run_id or make_new_run_id()
+        run_id = run_id or str(uuid4())
         run = self._own_runs[run_id] = RunOfCommand(self, run_id)
         location = RegisteredCodeLocationOrigin(CODE_LOCATION)
         repository = RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME)
@@ -217,7 +216,7 @@ class SoccerEventLogStorage(PostgresEventLogStorage):
             return
         # An executor that looks for interrupts takes them; that of runs in process does not look.
         if self._interrupted:
-            raise DagsterExecutionInterruptedError
+            raise dg.DagsterExecutionInterruptedError
         self._interrupted = True
 
 

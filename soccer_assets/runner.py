@@ -4,12 +4,13 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 
 from soccer_assets.assets.common import NOT_YET
 from soccer_assets.dagster_home import dagster_home
-from soccer_assets.dagster_internals import InstanceRef, SerializableErrorInfo, make_new_run_id
+from soccer_assets.dagster_internals import InstanceRef, SerializableErrorInfo
 from soccer_assets.runs import abandon
 
 Progress = Callable[[str], None]
@@ -54,7 +55,7 @@ def run_job(
     if partitions:
         tags["dagster/asset_partition_range_start"] = partitions[0]
         tags["dagster/asset_partition_range_end"] = partitions[1]
-    run_id = make_new_run_id()
+    run_id = str(uuid4())
     with open_instance() as instance:
         instance.add_event_listener(run_id, lambda entry: _tell(entry, progress))
         try:

@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 import sqlalchemy as sa
@@ -33,7 +34,6 @@ from soccer_assets.dagster_internals import (
     RegisteredCodeLocationOrigin,
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
-    make_new_run_id,
 )
 from soccer_assets.definitions import defs
 from soccer_assets.instance import CODE_LOCATION, SoccerInstance
@@ -181,7 +181,7 @@ def execute(asset: str, **tags: str) -> None:
 def execute_and_stay(asset: str) -> None:
     """As a command that goes on with something else, whatever became of the run."""
     with open_instance() as instance:
-        run_id = make_new_run_id()
+        run_id = str(uuid4())
         job = DOOMED.resolve_implicit_global_asset_job_def()
         try:
             job.execute_in_process(

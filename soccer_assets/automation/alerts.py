@@ -17,7 +17,6 @@ from soccer_assets.automation.run_watch import run_watch
 from soccer_assets.automation.updates import updates
 from soccer_assets.dagster_internals import (
     AssetCheckExecutionRecordStatus,
-    DagsterExecutionInterruptedError,
 )
 from soccer_assets.resources import SlackAlertResource
 
@@ -68,7 +67,7 @@ def failure_text(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
 def _was_interrupted(event: dg.DagsterEvent) -> bool:
     """Whether a step failed only because its run was ended."""
     error = event.step_failure_data.error
-    return error is not None and error.cls_name == DagsterExecutionInterruptedError.__name__
+    return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
 
 
 def _reason(event: dg.DagsterEvent) -> str:

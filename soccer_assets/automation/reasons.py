@@ -1,10 +1,12 @@
 """Why a training runs, for the tags of its run and of its model."""
 
 import dagster as dg
-from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
 
 from soccer_assets.automation.conditions import TRIGGERS
-from soccer_assets.dagster_internals import AssetCheckExecutionRecordStatus
+from soccer_assets.dagster_internals import (
+    AUTOMATION_CONDITION_TAG,
+    AssetCheckExecutionRecordStatus,
+)
 
 TRIGGER_TAG = "soccer/trigger"
 
