@@ -15,7 +15,8 @@ RUN apt-get update \
 RUN useradd --create-home --uid 1000 soccer && install -d -o soccer /var/lib/soccer /app
 WORKDIR /app
 
-# Dependencies first: an edit of the code does not install them again.
+# Dependencies first: an edit of the code does not install them again. Those of all extras, browser
+# among them: what LIVESCORES_SOURCE says is for the container to know, not for the image.
 COPY requirements.lock ./
 RUN pip install --no-cache-dir --no-deps -r requirements.lock
 

@@ -63,8 +63,8 @@ docs: $(STAMP) ## Renew the generated tables of the documentation
 	@$(BIN)/python -m soccer_assets.documentation
 
 lock: $(STAMP) ## Resolve pyproject.toml into requirements.lock again
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-	  --prerelease if-necessary-or-explicit --no-header --no-annotate -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --prerelease if-necessary --no-header --no-annotate -o requirements.lock
 
 clean: ## Remove the environment and all local state
 	rm -rf $(VENV) .soccer

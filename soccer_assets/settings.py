@@ -11,6 +11,7 @@ import os
 import secrets
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -168,6 +169,10 @@ class Settings(BaseSettings):
         if absent:
             raise ValueError(
                 f"LIVESCORES_SOURCE={self.livescores_source} needs {' and '.join(absent)}"
+            )
+        if self.livescores_source == "browser" and find_spec("selenium") is None:
+            raise ValueError(
+                "LIVESCORES_SOURCE=browser needs Selenium: pip install 'soccer_assets[browser]'"
             )
         if self.livescores_source == "browser" and credentials(revealed(self.livescores_url)):
             raise ValueError("LIVESCORES_URL must not have a user or a password for a browser")

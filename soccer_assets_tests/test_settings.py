@@ -212,3 +212,18 @@ def test_parameters_that_are_none_are_told_in_one_line(
     with pytest.raises(SettingsError, match=rf"^parameters .*/own\.yaml.*{complaint}") as raised:
         read_params(get_settings().params_file)
     assert "\n" not in str(raised.value)
+
+
+def test_a_browser_without_selenium_is_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVESCORES_SOURCE", "browser")
+    monkeypatch.setenv("LIVESCORES_URL", "https://feed.example")
+    monkeypatch.setenv("SELENIUM_REMOTE_URL", "http://grid:4444")
+    assert get_settings().livescores_source == "browser"
+    monkeypatch.setitem(sys.modules, "selenium", None)
+    with pytest.raises(SettingsError) as raised:
+        get_settings()
+    assert str(raised.value) == (
+        "LIVESCORES_SOURCE=browser needs Selenium: pip install 'soccer_assets[browser]'"
+    )

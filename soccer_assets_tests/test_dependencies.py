@@ -1,0 +1,85 @@
+"""What is imported is declared, and what is declared is used."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from soccer_assets.settings import project_folder
+
+PROJECT = tomllib.loads((project_folder() / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+PROVIDERS = metadata.packages_distributions()
+#: Declared, but imported by none of ours: why.
+NOT_IMPORTED = {
+    "dagster-webserver": "dagster dev starts it",
+    "dvc-s3": "DVC loads it for a remote on S3",
+    "tabulate": "pandas makes Markdown with it",
+    "httptools": "uvicorn parses HTTP with it",
+    "uvloop": "uvicorn runs on it",
+    "hydra-core": "DVC loads it; of a version that agrees with Dagster's ANTLR",
+    "omegaconf": "DVC loads it; of a version that agrees with Dagster's ANTLR",
+    "antlr4-python3-runtime": "Dagster loads it; of a version that agrees with DVC's hydra",
+}
+
+
+def imports(*folders: str) -> set[frozenset[str]]:
+    """Each import of another's package, as the distributions that provide it."""
+    ours = {"soccer_assets", "soccer_assets_tests", "benchmarks"} | sys.stdlib_module_names
+    files = [file for folder in folders for file in (project_folder() / folder).rglob("*.py")]
+    names = {name for file in files for name in _imports(file)} - ours
+    return {frozenset(map(_normal, PROVIDERS.get(name, [name]))) for name in names}
+
+
+def _imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared(requirements: list[str]) -> set[str]:
+    return {_normal(re.split(r"[^\w.-]", text, maxsplit=1)[0]) for text in requirements}
+
+
+def undeclared(imported: set[frozenset[str]], requirements: set[str]) -> list[list[str]]:
+    return sorted(sorted(providers) for providers in imported if not providers & requirements)
+
+
+def test_what_is_imported_is_declared() -> None:
+    package = declared(PROJECT["dependencies"]) | declared(EXTRAS["browser"])
+    assert undeclared(imports("soccer_assets"), package) == []
+    tools = package | declared(EXTRAS["dev"])
+    assert undeclared(imports("soccer_assets_tests", "benchmarks"), tools) == []
+
+
+def test_what_is_declared_is_imported_or_has_a_reason() -> None:
+    imported = set().union(*imports("soccer_assets"))
+    assert declared(PROJECT["dependencies"]) - imported == set(NOT_IMPORTED)
+    assert declared(EXTRAS["browser"]) <= imported
+
+
+def test_only_the_browser_needs_what_its_extra_brings() -> None:
+    alone = declared(EXTRAS["browser"]) - declared(PROJECT["dependencies"])
+    package = project_folder() / "soccer_assets"
+    users = {
+        str(file.relative_to(package))
+        for file in package.rglob("*.py")
+        for name in _imports(file)
+        if alone & {_normal(provider) for provider in PROVIDERS.get(name, ())}
+    }
+    assert users == {"sources/browser_session.py"}
+
+
+def test_what_is_declared_is_locked() -> None:
+    locked = declared((project_folder() / "requirements.lock").read_text().splitlines())
+    every = [PROJECT["dependencies"], *EXTRAS.values()]
+    assert set().union(*map(declared, every)) <= locked
