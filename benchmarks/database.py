@@ -26,7 +26,7 @@ def drop_database(url: str, server_url: str) -> None:
     _on_server(server_url, f'DROP DATABASE "{sa.make_url(url).database}" WITH (FORCE)')
 
 
-def settle(url: str) -> None:
+def tidy(url: str) -> None:
     """Statistics, hint bits and dirty pages in order, so that a measurement does not pay for what
     was done before it."""
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)

@@ -2,31 +2,13 @@
 
 from benchmarks.baselines import METHODS, frames, upsert_frames
 from benchmarks.corpus import CHANGED_ONE_IN, Corpus
-from benchmarks.database import connect, create_database, settle
+from benchmarks.database import connect, create_database, tidy
+from benchmarks.loading import load_corpus
 from benchmarks.measure import Measurement, Stopwatch, interleave, measure
 from benchmarks.report import Comparison, Cost, Goal
 from benchmarks.workbench import Workbench
-from soccer_assets.warehouse.load import load_days
 
 NONE, MULTI, COPY = METHODS
-
-
-def load_corpus(
-    stopwatch: Stopwatch, url: str, corpus: Corpus, *, changed: bool = False
-) -> tuple[int, int]:
-    """A transaction a year. Rows inserted into and updated in ``match``."""
-    engine = connect(url)
-    engine.connect().close()
-    years = corpus.years(changed=changed)
-    inserted = updated = 0
-    with stopwatch:
-        while True:
-            with stopwatch.paused():
-                days = next(years, None)
-            if days is None:
-                return inserted, updated
-            done = load_days(engine, days).match
-            inserted, updated = inserted + done.inserted, updated + done.updated
 
 
 def load_frames(
@@ -60,10 +42,10 @@ def run(bench: Workbench) -> list[Comparison]:
         }
         for changed, found in ((False, first), (True, again)):
             found["ours"] = measure(load_corpus, loaded, corpus, changed=changed)
-            settle(loaded)
+            tidy(loaded)
             for method, (url, rows) in contenders.items():
                 found[method] = measure(load_frames, url, corpus, method, rows, changed=changed)
-                settle(url)
+                tidy(url)
     bench.full_database = loaded
     parse = (
         f"parsing is in neither: it took {corpus.parse_seconds:.1f} s of one process for"

@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.corpus import Corpus, make_corpus
-from benchmarks.database import create_database, drop_database, settle
+from benchmarks.database import create_database, drop_database, tidy
 from benchmarks.feed import Feed, serving
+from benchmarks.loading import load_corpus
 from benchmarks.measure import measure
 from benchmarks.source import Source
 
@@ -68,11 +69,9 @@ class Workbench:
     @cached_property
     def full_database(self) -> str:
         """URL of a database with the whole corpus in it, loaded by the platform."""
-        from benchmarks.upsert import load_corpus
-
         url = create_database(self.server_url)
         measure(load_corpus, url, self.corpus)
-        settle(url)
+        tidy(url)
         return url
 
     @contextmanager

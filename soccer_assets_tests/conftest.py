@@ -19,7 +19,7 @@ from soccer_assets.clock import utc_now
 from soccer_assets.settings import project_folder
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.simulator.server import FeedServer
-from soccer_assets.storage.store import LocalStore, S3Store
+from soccer_assets.storage.store import LocalStore, ObjectStore, S3Store
 from soccer_assets.warehouse.embedded import leave_embedded_postgres, start_embedded_postgres
 from soccer_assets.warehouse.migrate import migrate
 
@@ -107,6 +107,12 @@ def s3_store(s3_service: S3Service) -> S3Store:
     store = S3Store(s3_service.client, f"lake-{uuid4().hex[:12]}", "soccer/lake")
     store.ensure_bucket()
     return store
+
+
+@pytest.fixture(params=["store", "s3_store"])
+def any_store(request: pytest.FixtureRequest) -> ObjectStore:
+    """An empty store on disk, then one in S3."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

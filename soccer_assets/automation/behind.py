@@ -169,7 +169,7 @@ def plan(parents: Mapping[Node, Collection[Node]], records: Records) -> Plan:
         parents: each node that may be asked for -> what it is made from; parents come first.
     """
     found = Plan()
-    unsettled = set(records.busy)
+    undecided = set(records.busy)
     for node, above in parents.items():
         along = [parent for parent in above if _is_first_try(found, parent)]
         newer = [parent for parent in records.unseen(node, above) if parent not in along]
@@ -179,7 +179,7 @@ def plan(parents: Mapping[Node, Collection[Node]], records: Records) -> Plan:
         wanted = [records.version(parent).at for parent in newer]
         upstream = max([*wanted, records.made[node].at] if why else wanted, default=0)
         failure = None if along else _last_failure(records, node, upstream)
-        obstacle = _obstacle(node, above, along, records, unsettled)
+        obstacle = _obstacle(node, above, along, records, undecided)
         if obstacle:
             found.waiting[node] = obstacle
         elif failure and records.now < failure.retry_at:
@@ -189,7 +189,7 @@ def plan(parents: Mapping[Node, Collection[Node]], records: Records) -> Plan:
             attempt = failure.attempt + 1 if failure else 1
             found.asked[node] = Due((*along, *newer), upstream, why, attempt)
         if obstacle in (_BUSY, _BEFORE) or (node in found.asked and found.asked[node].attempt > 1):
-            unsettled.add(node)
+            undecided.add(node)
     return found
 
 
@@ -202,13 +202,13 @@ def _obstacle(
     above: Collection[Node],
     along: Collection[Node],
     records: Records,
-    unsettled: Set[Node],
+    undecided: Set[Node],
 ) -> str | None:
     """Why a node cannot be made now."""
     if node in records.busy:
         return _BUSY
     apart = [parent for parent in above if parent not in along]
-    if any(parent in unsettled for parent in apart):
+    if any(parent in undecided for parent in apart):
         return _BEFORE
     for parent in apart:
         if parent not in records.made:

@@ -78,9 +78,9 @@ def _look_at(
     further = dg.RunsFilter(tags={RETRY_OF_TAG: run.run_id})
     left = _left_to_make(record, context)
     if instance.get_run_records(further, limit=1):
-        _settle(instance, run, "tried again")
+        _close(instance, run, "tried again")
     elif not left:
-        _settle(instance, run, "made since")
+        _close(instance, run, "made since")
     elif is_asked_for_again(run):
         # Either way: a clock that was ahead may have stamped it.
         if abs(now - first_failed(record)) >= TRIED_FOR:
@@ -140,8 +140,8 @@ def _further_try(record: dg.RunRecord, left: list[dg.AssetKey]) -> dg.RunRequest
 
 def _give_up(instance: dg.DagsterInstance, run: dg.DagsterRun, slack: SlackAlertResource) -> None:
     if slack.send(failure_text(instance, run), run.run_id):  # else the next tick tries again
-        _settle(instance, run, "given up")
+        _close(instance, run, "given up")
 
 
-def _settle(instance: dg.DagsterInstance, run: dg.DagsterRun, how: str) -> None:
+def _close(instance: dg.DagsterInstance, run: dg.DagsterRun, how: str) -> None:
     instance.add_run_tags(run.run_id, {RETRY_TAG: how})

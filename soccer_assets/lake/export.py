@@ -201,21 +201,21 @@ class _Export:
     def run(
         self, old: Manifest, asked: set[str], progress: Callable[[str], None]
     ) -> dict[str, dict[str, MonthFile]]:
-        """Both tables' months, each as it was or written anew, all of them settled."""
+        """Both tables' months, each as it was or written anew, all of them synced."""
         tables: dict[str, dict[str, MonthFile]] = {str(table.name): {} for table in TABLES}
         known = [old.tables.get(name, {}) for name in tables]
         due = dict(zip(tables, self._workers.map(self._due, TABLES, known), strict=True))
-        unsettled = []
+        unsynced = []
         for name, month, entry in _ahead(2 * WORKERS, self._begin(due, old, asked)):
             months, count = tables[name], len(due[name])
             if isinstance(entry, Future):
                 entry = entry.result()
-                unsettled.append(entry.key)
+                unsynced.append(entry.key)
             months[month] = entry
             if len(months) == count or len(months) % PROGRESS_MONTHS == 0:
-                self._store.settle(unsettled)
-                self.written += unsettled
-                unsettled.clear()
+                self._store.sync(unsynced)
+                self.written += unsynced
+                unsynced.clear()
                 progress(f"{name} {month}: {len(months)} of {count} months")
         return tables
 
@@ -250,7 +250,7 @@ class _Export:
             key = f"{FOLDER}{table.name}/month={month}/{digest[:16]}.parquet"
             if key not in self._existing or self._store.digest(key) != digest:
                 file.seek(0)
-                self._store.put(key, file, settle=False)
+                self._store.put(key, file, sync=False)
         return MonthFile(
             key,
             digest,

@@ -99,14 +99,14 @@ class LivescoresResource(dg.ConfigurableResource):
     ) -> Iterator[LivescoresSource]:
         from soccer_assets.sources.football_data.source import FootballDataSource
 
-        def keep(path: str, body: bytes) -> None:
+        def put(path: str, body: bytes) -> None:
             archive.put_file(f"football_data/{path}", body, datetime.now(UTC))
 
         with FootballDataSource(
             revealed(settings.football_data_url),
-            keep=keep,
+            archive=put,
             aliases=settings.football_data_aliases,
-            kept=store,
+            cache=store,
             timeout=self.timeout_seconds,
             attempts=self.attempts,
             limits=self._limits,

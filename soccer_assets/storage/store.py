@@ -37,14 +37,14 @@ class ObjectStore(Protocol):
 
     uri: str
 
-    def put(self, key: str, body: bytes | IO[bytes], *, settle: bool = True) -> None:
+    def put(self, key: str, body: bytes | IO[bytes], *, sync: bool = True) -> None:
         """Store bytes, or the rest of a file, which is read in pieces and may be closed.
 
-        With ``settle`` False, a power cut may undo or spoil it until ``settle`` was called.
+        With ``sync`` False, a power cut may undo or spoil it until ``sync`` was called.
         """
         ...
 
-    def settle(self, keys: Iterable[str]) -> None:
+    def sync(self, keys: Iterable[str]) -> None:
         """Have objects survive a power cut: for many of them together it costs less than a put of
         each that sees to it."""
         ...
@@ -78,20 +78,20 @@ class LocalStore:
         self._root = root
         self.uri = str(root)
 
-    def put(self, key: str, body: bytes | IO[bytes], *, settle: bool = True) -> None:
+    def put(self, key: str, body: bytes | IO[bytes], *, sync: bool = True) -> None:
         path = self._root / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        if settle:  # who puts many together discards what is unfinished first
+        if sync:  # who puts many together discards what is unfinished first
             remove_abandoned(path.parent)
         with aside(path) as file:
             shutil.copyfileobj(BytesIO(body) if isinstance(body, bytes) else body, file)
-            if settle:
+            if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        if settle:
+        if sync:
             sync_folder(path.parent)
 
-    def settle(self, keys: Iterable[str]) -> None:
+    def sync(self, keys: Iterable[str]) -> None:
         folders = set()
         for path in (self._root / key for key in keys):
             with naming(path), path.open("r+b") as file:
@@ -145,7 +145,7 @@ class S3Store:
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self.uri = f"s3://{bucket}/{self._prefix}".rstrip("/")
 
-    def put(self, key: str, body: bytes | IO[bytes], *, settle: bool = True) -> None:
+    def put(self, key: str, body: bytes | IO[bytes], *, sync: bool = True) -> None:
         from boto3.s3.transfer import TransferConfig
 
         file = BytesIO(body) if isinstance(body, bytes) else body
@@ -155,7 +155,7 @@ class S3Store:
         with self._explained():
             self._client.upload_fileobj(file, self._bucket, self._prefix + key, Config=parts)
 
-    def settle(self, keys: Iterable[str]) -> None:
+    def sync(self, keys: Iterable[str]) -> None:
         """Nothing to do: what S3 has accepted is settled."""
 
     def get(self, key: str) -> bytes:

@@ -1,18 +1,11 @@
-"""Both kinds of lake."""
+"""A lake of three months."""
 
 import pytest
 import sqlalchemy as sa
 
-from soccer_assets.storage.store import ObjectStore
 from soccer_assets.warehouse.load import load_days
 from soccer_assets_tests.feed_days import parsed
 from soccer_assets_tests.lake.months import MONTHS, shown_first
-
-
-@pytest.fixture(params=["store", "s3_store"])
-def any_store(request: pytest.FixtureRequest) -> ObjectStore:
-    """An empty lake on disk, then one in S3."""
-    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

@@ -214,10 +214,10 @@ class Failing(LocalStore):
         self._counter = itertools.count(1)
         self._fails_at = fails_at
 
-    def put(self, key: str, body: bytes | IO[bytes], *, settle: bool = True) -> None:
+    def put(self, key: str, body: bytes | IO[bytes], *, sync: bool = True) -> None:
         if next(self._counter) >= self._fails_at:
             raise OSError("no space left")
-        super().put(key, body, settle=settle)
+        super().put(key, body, sync=sync)
 
 
 def test_an_export_that_dies_at_any_put_leaves_readers_with_the_old_lake(

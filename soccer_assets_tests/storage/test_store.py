@@ -186,11 +186,11 @@ def test_objects_that_were_put_together_are_on_disk_once_they_are_settled(
     monkeypatch.setattr(os, "fsync", note)
     keys = ["tables/a/1", "tables/a/2", "tables/b/1"]
     for key in keys:
-        store.put(key, b"x", settle=False)
+        store.put(key, b"x", sync=False)
     assert synced == []
-    store.settle(keys)
+    store.sync(keys)
     assert synced == [*keys, "tables", "tables/a", "tables/b"]
-    store.settle([])
+    store.sync([])
     assert len(synced) == 6
 
 

@@ -28,7 +28,7 @@ class Download:
     Attributes:
         path: on the site.
         body: verbatim.
-        changed: whether the bytes differ from those kept of it (true when none were).
+        changed: whether the bytes differ from those remembered of it (true when none were).
         validators: ``ETag`` and ``Last-Modified``, as far as the site sent them.
     """
 
@@ -43,7 +43,7 @@ class FootballDataClient:
 
     Args:
         base_url: the site or a mirror of it.
-        kept: where files are kept from run to run, to ask the site only for those that changed.
+        cache: where files stay from run to run, to ask the site only for those that changed.
         timeout: seconds for connecting and for each read.
         attempts: tries a file gets on timeouts, 429 and 5xx before it is a fault.
         min_interval: seconds between requests; default 2 for a public host, 0 for loopback.
@@ -55,7 +55,7 @@ class FootballDataClient:
         self,
         base_url: str = BASE_URL,
         *,
-        kept: ObjectStore | None = None,
+        cache: ObjectStore | None = None,
         timeout: float = 30.0,
         attempts: int = 4,
         min_interval: float | None = None,
@@ -63,7 +63,7 @@ class FootballDataClient:
         limits: FeedLimits | None = None,
     ) -> None:
         self.base_url = bare(base_url).rstrip("/")
-        self._kept = kept
+        self._cache = cache
         self._http = PoliteHttp(
             base_url,
             headers={"Accept": "text/csv, */*;q=0.5"},
@@ -101,17 +101,17 @@ class FootballDataClient:
             return None
         raise FileFault(path, _describe(response), body=response.content or None)
 
-    def keep(self, file: Download) -> None:
-        """Keep a file that has turned out to be usable, so that the site need not send it again."""
-        if self._kept is not None and file.validators:
+    def remember(self, file: Download) -> None:
+        """Remember a file that has turned out to be usable, so that the site need not send it again."""
+        if self._cache is not None and file.validators:
             head = orjson.dumps(file.validators)
-            self._kept.put(_key(file.path), head + b"\n" + file.body)
+            self._cache.put(_key(file.path), head + b"\n" + file.body)
 
     def _recall(self, path: str) -> Download | None:
-        if self._kept is None:
+        if self._cache is None:
             return None
         try:
-            head, _, body = self._kept.get(_key(path)).partition(b"\n")
+            head, _, body = self._cache.get(_key(path)).partition(b"\n")
         except ObjectNotFound:
             return None
         return Download(path, body, False, orjson.loads(head))

@@ -46,7 +46,7 @@ from soccer_assets.storage.store import ObjectStore
 
 logger = logging.getLogger(__name__)
 
-Keep = Callable[[str, bytes], None]
+Archive = Callable[[str, bytes], None]
 
 EXTRA_FIELD = "footballData"
 #: Days before today from which on the files of coming matches are looked into.
@@ -99,10 +99,10 @@ class FootballDataSource:
 
     Args:
         base_url: the site or a mirror of it.
-        keep: given the path and the bytes of every file that is new or has changed, before it is
+        archive: given the path and the bytes of every file that is new or has changed, before it is
             parsed.
         aliases: a file that adds to, and wins over, the package's ``team_aliases.csv``.
-        kept: where files are kept from run to run, to ask the site only for those that changed.
+        cache: where files stay from run to run, to ask the site only for those that changed.
         clock: the present; files of coming matches are not looked into for days long before it.
         timeout, attempts, min_interval, backoff, limits: of the client.
 
@@ -114,9 +114,9 @@ class FootballDataSource:
         self,
         base_url: str = BASE_URL,
         *,
-        keep: Keep | None = None,
+        archive: Archive | None = None,
         aliases: Path | None = None,
-        kept: ObjectStore | None = None,
+        cache: ObjectStore | None = None,
         clock: Callable[[], datetime] = utc_now,
         timeout: float = 30.0,
         attempts: int = 4,
@@ -127,14 +127,14 @@ class FootballDataSource:
         self._teams = TeamDirectory(aliases)
         self._client = FootballDataClient(
             base_url,
-            kept=kept,
+            cache=cache,
             timeout=timeout,
             attempts=attempts,
             min_interval=min_interval,
             backoff=backoff,
             limits=limits,
         )
-        self._keep = keep
+        self._archive = archive
         self._clock = clock
         self._files: dict[str, CsvFile | FileFault | None] = {}
         self._indexes: dict[tuple[League, int, bool], _Index] = {}
@@ -245,11 +245,11 @@ class FootballDataSource:
         if download is None:
             logger.info("%s has no %s", self._client.base_url, path)
             return None
-        if download.changed and self._keep is not None:
-            self._keep(path, download.body)
+        if download.changed and self._archive is not None:
+            self._archive(path, download.body)
         file = parse(download.body)
         if download.changed:
-            self._client.keep(download)
+            self._client.remember(download)
         return file
 
     # Matches

@@ -23,9 +23,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield running
 
 
-def a_client(site: Site, kept: LocalStore | None = None, **options: Any) -> FootballDataClient:
+def a_client(site: Site, cache: LocalStore | None = None, **options: Any) -> FootballDataClient:
     return FootballDataClient(
-        site.url, kept=kept, **{"timeout": 5, "attempts": 3, "backoff": 0.01} | options
+        site.url, cache=cache, **{"timeout": 5, "attempts": 3, "backoff": 0.01} | options
     )
 
 
@@ -55,7 +55,7 @@ def test_a_file_that_has_not_changed_is_not_sent_again(
             assert download is not None
             assert download.body == BODY
             assert download.changed == (run == 0)
-            client.keep(download)
+            client.remember(download)
     assert site.requests == {PATH: 3}
     assert site.sent == {PATH: 1}
 
@@ -67,7 +67,7 @@ def test_a_file_that_has_changed_is_sent(site: Site, store: LocalStore) -> None:
             download = client.fetch(PATH)
             assert download is not None
             assert (download.body, download.changed) == (body, True)
-            client.keep(download)
+            client.remember(download)
             again = client.fetch(PATH)
             assert again is not None
             assert (again.body, again.changed) == (body, False)
@@ -82,7 +82,7 @@ def test_the_same_bytes_are_no_change_even_when_the_site_sends_them_anew(
             download = client.fetch(PATH)
             assert download is not None
             assert download.changed == changed
-            client.keep(download)
+            client.remember(download)
 
 
 @pytest.mark.parametrize("validators", [(), ("ETag",)])
@@ -95,7 +95,7 @@ def test_a_file_that_is_not_kept_is_asked_for_whole(
             download = client.fetch(PATH)
             assert download is not None
             if not validators:
-                client.keep(download)  # there is nothing to ask with
+                client.remember(download)  # there is nothing to ask with
     assert site.sent == {PATH: 2}
 
 
@@ -166,7 +166,7 @@ def test_a_page_of_html_leaves_what_is_kept_alone(site: Site, store: LocalStore)
     with a_client(site, store) as client:
         download = client.fetch(PATH)
         assert download is not None
-        client.keep(download)
+        client.remember(download)
         site.answers[PATH] = Answer(200, b"<html>", {"ETag": '"new"'})
         with pytest.raises(FileFault, match="HTML"):
             client.fetch(PATH)

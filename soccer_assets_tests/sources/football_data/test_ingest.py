@@ -24,7 +24,7 @@ def test_a_coming_match_is_moved_and_played_in_one_row(
     archive = PayloadArchive(store)
 
     def ingest() -> IngestReport:
-        with FootballDataSource(site.url, clock=at(2024, 11, 22), kept=store) as source:
+        with FootballDataSource(site.url, clock=at(2024, 11, 22), cache=store) as source:
             return ingest_days([SATURDAY, SUNDAY], source.fetch, archive, engine, concurrency=2)
 
     def rows(table: sa.Table, *columns: str) -> list[tuple[object, ...]]:

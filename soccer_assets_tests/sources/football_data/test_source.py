@@ -197,7 +197,7 @@ def test_every_file_is_handed_over_to_be_kept_and_only_when_it_has_changed(
     for body in (first, first, second):
         site.put(SEASON, body)
         handed: dict[str, bytes] = {}
-        source(kept=store, keep=handed.__setitem__).fetch(SATURDAY)
+        source(cache=store, archive=handed.__setitem__).fetch(SATURDAY)
         runs.append(handed)
     assert runs[0] == {SEASON: first, FIXTURES: (site.folder / FIXTURES).read_bytes()}
     assert runs[1:] == [{}, {SEASON: second}]
@@ -208,7 +208,7 @@ def test_a_file_is_handed_over_even_when_it_cannot_be_used(site: Site, source: M
     site.put(SEASON, b"not,the,columns\n")
     handed: dict[str, bytes] = {}
     with pytest.raises(FootballDataFault, match="no column Date"):  # and no other league has a file
-        source(keep=handed.__setitem__).fetch(SATURDAY)
+        source(archive=handed.__setitem__).fetch(SATURDAY)
     assert handed == {SEASON: b"not,the,columns\n"}
 
 
@@ -218,7 +218,7 @@ def test_an_unusable_file_is_asked_for_whole_in_the_next_run(
     site.put(SEASON, b"not,the,columns\n")
     for _ in range(2):
         with pytest.raises(FootballDataFault):
-            source(kept=store).fetch(SATURDAY)
+            source(cache=store).fetch(SATURDAY)
     assert site.sent == {SEASON: 2}
 
 
