@@ -50,7 +50,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 # What a step's output is captured into, and the manager that does it: subclassed, to be below
 # SOCCER_HOME and to bear a full disk. Would be replaced by {env: ...} for folders in dagster.yaml.
-from dagster._core.storage.compute_log_manager import CapturedLogContext
+from dagster._core.storage.compute_log_manager import CapturedLogContext, ComputeIOType
 
 # The tables of the events and of their tags: see origins_of and newest_changes, which an API for
 # many events at once would replace.
@@ -86,6 +86,7 @@ __all__ = [
     "AssetCheckExecutionRecordStatus",
     "CapturedLogContext",
     "CheckRunHealthResult",
+    "ComputeIOType",
     "ConcurrencyClaimStatus",
     "ConfigurableClassData",
     "EngineEventData",

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import dagster as dg
@@ -41,6 +41,9 @@ from soccer_assets.runs import end_dead_runs, holders, leases, take
 from soccer_assets.settings import get_settings
 from soccer_assets.ticks import latest_possible, possible
 from soccer_assets.warehouse.connection import database_url
+
+if TYPE_CHECKING:
+    from soccer_assets.lake_logs import LakeComputeLogManager
 
 log = logging.getLogger(__name__)
 
@@ -281,7 +284,7 @@ class SoccerArtifactStorage(LocalArtifactStorage):
 
 
 class SoccerComputeLogManager(LocalComputeLogManager):
-    """What the steps printed."""
+    """What the steps printed: on this machine, or, where the lake is a bucket, there."""
 
     #: Bytes; with less, output of steps is printed only.
     ROOM = 256 << 10
@@ -310,7 +313,14 @@ class SoccerComputeLogManager(LocalComputeLogManager):
         return {}
 
     @classmethod
-    def from_config_value(
+    def from_config_value(  # type: ignore[override]
         cls, inst_data: ConfigurableClassData | None, config_value: Any
-    ) -> "SoccerComputeLogManager":
-        return cls(base_dir=_folder("compute_logs"), inst_data=inst_data)
+    ) -> "SoccerComputeLogManager | LakeComputeLogManager":
+        folder = _folder("compute_logs")
+        local = cls(base_dir=folder, inst_data=inst_data)
+        settings = get_settings()
+        if not settings.lake.startswith("s3://"):
+            return local
+        from soccer_assets.lake_logs import LakeComputeLogManager
+
+        return LakeComputeLogManager(settings, local, folder, inst_data)

@@ -17,14 +17,18 @@ def client_options(endpoint_url: str | None, region: str | None) -> dict[str, An
     return {"endpoint_url": endpoint_url, "region_name": region, "max_attempts": S3_RETRIES}
 
 
-def s3_client(endpoint_url: str | None, region: str | None) -> Any:
-    """A boto3 client for code that knows no Dagster."""
+def s3_client(endpoint_url: str | None, region: str | None, **patience: Any) -> Any:
+    """A boto3 client for code that knows no Dagster.
+
+    Args:
+        patience: in botocore's words, for who can do without an answer.
+    """
     from boto3.session import Session
     from botocore.config import Config
 
     options = client_options(endpoint_url, region)
     retries = {"max_attempts": options.pop("max_attempts"), "mode": "standard"}
-    return Session().client("s3", config=Config(retries=retries), **options)
+    return Session().client("s3", config=Config(**{"retries": retries, **patience}), **options)
 
 
 def open_lake(uri: str, endpoint_url: str | None = None, region: str | None = None) -> ObjectStore:
