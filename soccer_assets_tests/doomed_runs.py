@@ -1,13 +1,14 @@
 """Runs that the tests execute in processes of their own, to kill, stop and starve them."""
 
 import ctypes
+import importlib
 import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -27,7 +28,7 @@ from dagster._grpc.types import ExecuteExternalJobArgs
 from dagster._serdes import serialize_value
 from dagster_postgres import DagsterPostgresStorage
 
-from soccer_assets import dagster_command
+from soccer_assets import dagster_command, definitions
 from soccer_assets.cli import app
 from soccer_assets.dagster_internals import (
     SINGLETON_REPOSITORY_NAME,
@@ -35,7 +36,6 @@ from soccer_assets.dagster_internals import (
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
-from soccer_assets.definitions import defs
 from soccer_assets.instance import CODE_LOCATION, SoccerInstance
 from soccer_assets.process import end_soon_when_asked
 from soccer_assets.runner import open_instance
@@ -47,7 +47,6 @@ FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload([__name__, "soccer_assets_tests.durability.processes"])
 #: How long a step would take if nobody ended it; for a machine that does ten things at once.
 FOR_EVER, PATIENCE = 1200.0, 120.0
-assert defs  # loaded before the forks are made
 
 _tell: Connection
 
@@ -105,6 +104,14 @@ class Child:
         while what not in self.heard:
             assert self.listen.poll(PATIENCE), f"not heard in time: {what}, but {self.heard}"
             self.heard.append(self.listen.recv())
+
+    def works_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until it is so; the process must not end before."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert self.process.is_alive(), "it has ended"
+            assert time.monotonic() < deadline, "still not so"
+            time.sleep(0.05)
 
     def ends(self) -> int:
         """Wait for the end; returns the exit code."""
@@ -250,16 +257,23 @@ def monitor(instance: dg.DagsterInstance) -> None:
 
 def soccer(*arguments: str) -> None:
     """The command line."""
+    _read_settings()
     _tell.send("started")
     app(list(arguments))
 
 
 def dagster(*arguments: str) -> None:
     """Dagster's command line, in the project's folder."""
+    _read_settings()
     os.chdir(project_folder())
     sys.argv = ["dagster", *arguments]
     dagster_command.prepare()
     command_line()
+
+
+def _read_settings() -> None:
+    """What this process was forked from has loaded the code with settings of its own."""
+    importlib.reload(definitions)
 
 
 def make_tables(url: str, storage: type[DagsterPostgresStorage], kill_at: int | None) -> None:

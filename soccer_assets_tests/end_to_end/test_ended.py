@@ -1,7 +1,6 @@
 """Commands that are asked to end, where they wait or work longest."""
 
 import signal
-import time
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -52,17 +51,12 @@ def runs() -> dict[str, str]:
         return {run.job_name: run.status.value for run in instance.get_runs()}
 
 
-def wait_for(feed: FeedServer, requests: int) -> None:
-    while feed.requests < requests:
-        time.sleep(0.05)
-
-
 def test_one_that_waits_as_long_as_the_source_asked_ends_when_asked(
     household: Household, feed: FeedServer
 ) -> None:
     feed.inject(DAYS[2], Fault.http_429(retry_after=290))
     with household.start(soccer, *BACKFILL) as child:
-        wait_for(feed, 4)
+        child.works_until(lambda: feed.requests >= 4)
         child.signal(signal.SIGTERM)
         child.ends()
     assert runs() == {"ingest": "CANCELED"}
@@ -78,7 +72,7 @@ def test_a_materialization_ends_when_asked(household: Household, feed: FeedServe
     days = f"{DAYS[0]}...{DAYS[1]}"
     assets = ("--select", "livescores,match_raw,match", "--partition-range", days)
     with household.start(dagster, "asset", "materialize", *assets) as child:
-        wait_for(feed, 2)
+        child.works_until(lambda: feed.requests >= 2)
         child.signal(signal.SIGTERM)
         assert child.ends() != 0
     assert runs() == {"__ASSET_JOB": "CANCELED"}
@@ -90,9 +84,8 @@ def test_one_that_waits_for_the_database_ends_when_asked(
     with get_engine(get_settings()).connect() as connection:
         connection.execute(sa.text("LOCK TABLE soccer.match_raw IN ACCESS EXCLUSIVE MODE"))
         with household.start(soccer, *BACKFILL) as child:
-            wait_for(feed, 2)
-            while not waits_for_lock():
-                time.sleep(0.05)
+            child.works_until(lambda: feed.requests >= 2)
+            child.works_until(waits_for_lock)
             child.signal(signal.SIGTERM)
             assert child.ends() == 128 + signal.SIGTERM
     assert runs() == {"ingest": "CANCELED"}
@@ -104,8 +97,7 @@ def test_a_rebuild_that_waits_for_readers_ends_when_asked(household: Household) 
     with get_engine(get_settings()).connect() as connection:
         connection.execute(sa.text("LOCK TABLE soccer.match_raw IN ACCESS SHARE MODE"))
         with household.start(soccer, "rebuild") as child:
-            while not waits_for_lock():
-                time.sleep(0.05)
+            child.works_until(waits_for_lock)
             child.signal(signal.SIGTERM)
             assert child.ends() == 128 + signal.SIGTERM
     assert runs()["rebuild"] == "CANCELED"
@@ -120,7 +112,7 @@ def test_a_demo_that_waits_for_its_source_ends_when_asked(
 ) -> None:
     feed.inject(utc_now().date() - timedelta(days=90), Fault.http_429(retry_after=290))
     with household.start(soccer, "demo", "--days", "90") as child:
-        wait_for(feed, 4)
+        child.works_until(lambda: feed.requests >= 4)
         child.signal(signal.SIGTERM)
         assert child.ends() == 128 + signal.SIGTERM
     assert runs() == {"ingest": "CANCELED"}
