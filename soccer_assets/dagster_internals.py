@@ -72,9 +72,6 @@ from dagster._time import get_current_timestamp
 # What a storage answers to those who ask for a slot of a pool; subclassed, it answers as well.
 from dagster._utils.concurrency import ConcurrencyClaimStatus
 
-# The error of a step's event, whose causes are followed to the first.
-from dagster._utils.error import SerializableErrorInfo
-
 # Whether a signal arrived that Dagster keeps until it is safe to raise it: while it waits for a pool,
 # it asks nobody. Would go if a run in process ended by a signal then.
 from dagster._utils.interrupts import check_captured_interrupt
@@ -102,7 +99,6 @@ __all__ = [
     "RunFailureReason",
     "ScheduleInstigatorData",
     "SensorInstigatorData",
-    "SerializableErrorInfo",
     "WorkerStatus",
     "check_captured_interrupt",
     "data_migrations",

@@ -10,8 +10,8 @@ import dagster as dg
 
 from soccer_assets.assets.common import NOT_YET
 from soccer_assets.dagster_home import dagster_home
-from soccer_assets.dagster_internals import InstanceRef, SerializableErrorInfo
-from soccer_assets.runs import abandon
+from soccer_assets.dagster_internals import InstanceRef
+from soccer_assets.runs import abandon, cause_of
 
 Progress = Callable[[str], None]
 
@@ -98,16 +98,5 @@ def _not_yet(result: dg.ExecuteInProcessResult) -> Iterator[tuple[str, str]]:
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> str:
-    reasons = []
-    for event in result.get_step_failure_events():
-        failure = event.step_failure_data
-        told = failure.user_failure_data.description if failure.user_failure_data else None
-        reasons.append(f"{event.step_key}: {told or _root_cause(failure.error)}")
-    return "\n".join(reasons) or "failed"
-
-
-def _root_cause(error: SerializableErrorInfo | None) -> str:
-    """What went wrong first; the stack is with the run in the UI."""
-    while error and error.cause:
-        error = error.cause
-    return error.message.strip() if error else "unknown"
+    failed = result.get_step_failure_events()
+    return "\n".join(f"{event.step_key}: {cause_of(event)}" for event in failed) or "failed"

@@ -123,6 +123,18 @@ def holders(instance: dg.DagsterInstance, pool: str) -> str:
     return ", ".join(told) or "none, but others wait before it"
 
 
+def cause_of(event: dg.DagsterEvent) -> str:
+    """Why a step failed: in its own words, or what went wrong first, inside Dagster's wrapping; the
+    stack is with the run in the UI."""
+    failure = event.step_failure_data
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    error = failure.error
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip() if error else "unknown"
+
+
 def overdue(instance: dg.DagsterInstance, now: datetime) -> dict[str, str]:
     """Runs that have taken ``TIMES`` as long as their like usually do: id -> what to say of it."""
     told = {}

@@ -19,6 +19,7 @@ from soccer_assets.dagster_internals import (
     AssetCheckExecutionRecordStatus,
 )
 from soccer_assets.resources import SlackAlertResource
+from soccer_assets.runs import cause_of
 
 
 @dg.run_failure_sensor(
@@ -52,7 +53,7 @@ def failure_text(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     found = instance.all_logs(run.run_id, of_type=kinds)
     events = [entry.dagster_event for entry in found if entry.dagster_event]
     steps = [
-        f"{event.step_key}: {_reason(event)}"
+        f"{event.step_key}: {cause_of(event)}"
         for event in events
         if event.is_step_failure and not _was_interrupted(event)
     ]
@@ -68,16 +69,6 @@ def _was_interrupted(event: dg.DagsterEvent) -> bool:
     """Whether a step failed only because its run was ended."""
     error = event.step_failure_data.error
     return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
-
-
-def _reason(event: dg.DagsterEvent) -> str:
-    failure = event.step_failure_data
-    if failure.user_failure_data and failure.user_failure_data.description:
-        return failure.user_failure_data.description
-    error = failure.error
-    while error and error.cause:  # what went wrong first, inside Dagster's wrapping
-        error = error.cause
-    return error.message.strip() if error else "unknown"
 
 
 @dg.run_status_sensor(
