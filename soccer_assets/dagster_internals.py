@@ -4,23 +4,44 @@ Each is looked for here after an upgrade of Dagster; the test of this module say
 which has been published since and is to be taken from ``dagster`` itself.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 from typing import NamedTuple
+from uuid import uuid4
 
 import sqlalchemy as sa
-from dagster import AssetKey, DagsterEventType, DagsterInstance
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetMaterialization,
+    DagsterEvent,
+    DagsterEventType,
+    DagsterInstance,
+)
 
-# The tag that the data version of a materialization is kept in: the events tell it, tables need it.
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
+# The tags that the data version of a materialization is kept in: the events tell it, tables and events
+# reported by hand need them. Would go with a data version a partition of a result.
+from dagster._core.definitions.data_version import (
+    DATA_VERSION_IS_USER_PROVIDED_TAG,
+    DATA_VERSION_TAG,
+)
 
 # A run with an origin is the code location's, on the timeline and for sensors; a command gives it
 # none. Goes with the other origins, below.
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 
+# A result with this in its metadata brings no events of its own: see REPORTED. Would go with them, too.
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+
 # The first event of a launched run tells the process that executes it; its failure tells why, which
-# decides whether it is tried again. DagsterInstance publishes methods that take them, not them.
-from dagster._core.events import EngineEventData, JobFailureData, RunFailureReason
+# decides whether it is tried again. DagsterInstance publishes methods that take them, not them. And how
+# events are stored many at a time: see report_materializations.
+from dagster._core.events import (
+    DagsterEventBatchMetadata,
+    EngineEventData,
+    JobFailureData,
+    RunFailureReason,
+)
 
 # Opens the instance of a dagster.yaml in another folder than DAGSTER_HOME, and has the defaults of an
 # instance class. Would be replaced by DagsterInstance.from_config with them.
@@ -79,6 +100,7 @@ from dagster._utils.interrupts import check_captured_interrupt
 __all__ = [
     "AUTOMATION_CONDITION_TAG",
     "DATA_VERSION_TAG",
+    "REPORTED",
     "SINGLETON_REPOSITORY_NAME",
     "AssetCheckExecutionRecordStatus",
     "CapturedLogContext",
@@ -105,7 +127,9 @@ __all__ = [
     "get_current_timestamp",
     "newest_changes",
     "origins_of",
+    "report_materializations",
     "storage_tables",
+    "version_tags",
 ]
 
 
@@ -147,19 +171,24 @@ def origins_of(instance: DagsterInstance, events: Collection[int]) -> Mapping[in
         }
 
 
+#: The first and the last of some partitions; None: the asset has none.
+Partitions = tuple[str, str] | None
+
+
 def newest_changes(
-    instance: DagsterInstance, asset: AssetKey, since: Mapping[str | None, int]
-) -> Mapping[str | None, int]:
+    instance: DagsterInstance, asset: AssetKey, since: Mapping[Partitions, int]
+) -> Mapping[Partitions, int]:
     """The newest materialization, after a given event, of other data than the one before it.
 
     What says nothing of the version of its data counts as other data. Published is a comparison of
     two moments, which misses what was changed and changed back between them.
 
     Args:
-        since: partition (None: it has none) -> the storage id of an event.
+        since: partitions -> the storage id of an event.
 
     Returns:
-        Partition -> the storage id of the materialization, for those that have one.
+        The same -> the storage id of the newest such materialization of any of them, if there is
+        one.
     """
     event, before = SqlEventLogStorageTable.alias("event"), SqlEventLogStorageTable.alias("before")
 
@@ -179,39 +208,88 @@ def newest_changes(
         )
 
     asked = (
-        sa.values(sa.column("partition", sa.Text), sa.column("since", sa.BigInteger))
-        .data([(partition or "", event_id) for partition, event_id in since.items()])
+        sa.values(
+            sa.column("first", sa.Text),
+            sa.column("last", sa.Text),
+            sa.column("since", sa.BigInteger),
+        )
+        .data([(*(partitions or ("", "")), event_id) for partitions, event_id in since.items()])
         .cte("asked")
     )
-    is_asked: sa.ColumnElement[bool] = event.c.partition == asked.c.partition
-    of_the_same: sa.ColumnElement[bool] = before.c.partition == event.c.partition
     if None in since:
-        is_asked, of_the_same = event.c.partition.is_(None), before.c.partition.is_(None)
+        is_asked = sa.and_(event.c.partition.is_(None))
+    else:  # that it is not null says so to PostgreSQL, which has an index of those
+        is_asked = sa.and_(
+            event.c.partition.is_not(None), event.c.partition.between(asked.c.first, asked.c.last)
+        )
+    # Materialized, or PostgreSQL would look up the versions of all events before it leaves out most.
+    recent = (
+        sa.select(asked.c.first, asked.c.last, event.c.id, event.c.partition)
+        .join(event, is_asked)
+        .where(
+            is_materialization(event),
+            event.c.id > asked.c.since,
+            event.c.id > min(since.values()),
+        )
+        .cte("recent")
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    if None in since:
+        of_the_same = sa.and_(before.c.partition.is_(None))
+    else:
+        of_the_same = sa.and_(
+            before.c.partition.is_not(None), before.c.partition == recent.c.partition
+        )
     previous = (
         sa.select(sa.func.max(before.c.id))
-        .where(is_materialization(before), of_the_same, before.c.id < event.c.id)
+        .where(is_materialization(before), of_the_same, before.c.id < recent.c.id)
         .correlate_except(before)
         .scalar_subquery()
     )
-    found = (
-        sa.select(
-            event.c.partition,
-            event.c.id,
-            version_of(event.c.id).label("version"),
-            previous.label("previous"),
-        )
-        .join(asked, is_asked)
-        .where(is_materialization(event), event.c.id > asked.c.since)
-        .subquery()
-    )
+    found = sa.select(
+        recent.c.first,
+        recent.c.last,
+        recent.c.id,
+        version_of(recent.c.id).label("version"),
+        previous.label("previous"),
+    ).subquery()
     version = found.c.version
     query = (
-        sa.select(found.c.partition, sa.func.max(found.c.id))
+        sa.select(found.c.first, found.c.last, sa.func.max(found.c.id))
         .where(version.is_(None) | version.is_distinct_from(version_of(found.c.previous)))
-        .group_by(found.c.partition)
+        .group_by(found.c.first, found.c.last)
     )
     with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
-        return dict(connection.execute(query).tuples().all())
+        return {
+            (first, last) if first else None: newest
+            for first, last, newest in connection.execute(query)
+        }
+
+
+#: Metadata of a result whose materializations were reported before it: it brings no other.
+REPORTED = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
+
+
+def version_tags(version: str) -> dict[str, str]:
+    """Tags of a materialization of data with this version."""
+    return {DATA_VERSION_TAG: version, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
+
+
+def report_materializations(
+    context: AssetExecutionContext, made: Sequence[AssetMaterialization]
+) -> list[DagsterEvent]:
+    """Report many at once, each as it is, from within the step that makes them; to be yielded.
+
+    Published is a result that is the same for all partitions of a run, their data version as well,
+    and a call that stores one event after the other.
+    """
+    step, batch = context.get_step_execution_context(), uuid4().hex
+    return [
+        DagsterEvent.asset_materialization(
+            step, one, DagsterEventBatchMetadata(batch, place == len(made))
+        )
+        for place, one in enumerate(made, 1)
+    ]
 
 
 def storage_tables() -> list[sa.MetaData]:

@@ -95,6 +95,15 @@ class Platform:
             found[made.asset_key.to_user_string()].add(made.partition)
         return dict(found)
 
+    def versions(self, result: dg.ExecuteInProcessResult, asset: str) -> dict[str | None, str]:
+        """Partition (None: it has none) -> data version, of what a run made of an asset."""
+        return {
+            made.partition: made.tags["dagster/data_version"]
+            for event in result.get_asset_materialization_events()
+            if (made := event.step_materialization_data.materialization).asset_key
+            == dg.AssetKey(asset)
+        }
+
     def not_started(self, result: dg.ExecuteInProcessResult) -> set[str]:
         """Assets that a run had planned and whose steps it never started."""
         started, planned = set(), {}

@@ -1,6 +1,6 @@
 """What several groups share."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -8,6 +8,7 @@ import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
+from soccer_assets.dagster_internals import REPORTED, report_materializations, version_tags
 from soccer_assets.not_yet import NotYet
 from soccer_assets.text import markdown_table
 
@@ -67,6 +68,31 @@ def column_schema(of: sa.Table) -> dict[str, dg.TableSchema]:
         for column in of.columns
     ]
     return {"dagster/column_schema": dg.TableSchema(columns)}
+
+
+def report_partitions(
+    context: dg.AssetExecutionContext,
+    key: dg.AssetKey,
+    versions: Mapping[str, str],
+    metadata: Callable[[str], Mapping[str, Any]],
+) -> Iterator[dg.DagsterEvent]:
+    """That partitions of an asset were made, each with the version of its data."""
+    yield from report_materializations(
+        context,
+        [
+            dg.AssetMaterialization(
+                key, partition=partition, metadata=metadata(partition), tags=version_tags(version)
+            )
+            for partition, version in versions.items()
+        ],
+    )
+
+
+def reported(
+    key: dg.AssetKey, check_results: Sequence[dg.AssetCheckResult] = ()
+) -> dg.MaterializeResult:
+    """The result of an asset whose partitions have been reported."""
+    return dg.MaterializeResult(asset_key=key, metadata=REPORTED, check_results=check_results)
 
 
 #: Name of a check -> what evaluates it.

@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from soccer_assets.assets.common import OWNERS, column_schema
+from soccer_assets.assets.common import OWNERS, column_schema, report_partitions, reported
 from soccer_assets.automation.conditions import FILL_RECENT_GAPS
 from soccer_assets.automation.jobs import REBUILD
 from soccer_assets.automation.partitions import daily
@@ -33,8 +33,10 @@ from soccer_assets.text import markdown_list
 from soccer_assets.warehouse.ingested_days import (
     matches_by_day,
     overdue_days,
+    payloads_loaded,
     settled_days,
     vanished_by_day,
+    versions_by_day,
 )
 from soccer_assets.warehouse.schema import match, match_raw
 
@@ -44,8 +46,10 @@ POSSIBLE_KICKOFFS, WHOLE_DAYS = "possible_kickoffs", "whole_days"
 USUAL_VOLUME, NO_DAY_OVERDUE = "usual_volume", "no_day_overdue"
 #: Asked for again as soon as it is overdue, a day has this long before it is told.
 OVERDUE_IS_TOLD_AFTER = timedelta(hours=6)
+_TABLES = {MATCH_RAW: match_raw, MATCH: match}
 
 Checks = dict[dg.AssetKey, list[dg.AssetCheckResult]]
+Results = Iterator[dg.MaterializeResult | dg.DagsterEvent]
 
 
 class IngestConfig(dg.Config):
@@ -147,7 +151,7 @@ def ingest(
     lake: LakeResource,
     warehouse: WarehouseResource,
     params: ParamsResource,
-) -> Iterator[dg.MaterializeResult]:
+) -> Results:
     # In the order that their dependencies ask for.
     selected = [k for k in (LIVESCORES, MATCH_RAW, MATCH) if k in context.selected_asset_keys]
     days = [date.fromisoformat(key) for key in context.partition_keys]
@@ -161,6 +165,7 @@ def ingest(
         context.log.info(f"rebuilt: {result.match.inserted:,} matches")
         for key in selected:
             found = _warehouse_checks(warehouse, days, ingestion) if key == MATCH else []
+            # Without a version: other days than this one may have changed.
             yield dg.MaterializeResult(asset_key=key, check_results=found)
         return
     if LIVESCORES in selected:
@@ -199,22 +204,39 @@ def ingest(
         MATCH: _warehouse_checks(warehouse, days, ingestion),
     }
     if report.faults:
-        _keep_what_went_well(context, report, checks)
+        yield from _keep_what_went_well(context, warehouse, report, checks)
         raise dg.Failure(
             f"{len(report.faults)} of {len(days)} days failed: "
             + "; ".join(str(fault) for fault in report.faults[:10]),
             metadata={"faults": dg.MetadataValue.md(markdown_list(map(str, report.faults[:200])))},
             allow_retries=False,
         ) from _culprit(report)
-    for day in report.loaded:
-        for key in selected:
-            context.add_asset_metadata(_of_day(day), key, day.day.isoformat())
+    asked = [date.fromisoformat(key) for key in context.partition_keys]
     for key in selected:
-        yield dg.MaterializeResult(
-            asset_key=key,
-            metadata=_of_run(key, report),
-            check_results=checks.get(key, []),
-        )
+        yield from _report_days(context, warehouse, key, asked, report)
+        yield reported(key, checks.get(key, []))
+
+
+def _report_days(
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    key: dg.AssetKey,
+    days: list[date],
+    report: IngestReport,
+) -> Iterator[dg.DagsterEvent]:
+    """That the days were made, each with the version of what there is of it now."""
+    if key == LIVESCORES:
+        versions = payloads_loaded(warehouse.engine, days)
+    else:
+        versions = versions_by_day(warehouse.engine, _TABLES[key], days)
+    of_run = _of_run(key, report)
+    of_day = {str(day.day): _of_day(day) for day in report.loaded}
+    yield from report_partitions(
+        context,
+        key,
+        {str(day): versions[day] for day in days},
+        lambda day: of_run | of_day.get(day, {}),
+    )
 
 
 def _culprit(report: IngestReport) -> FeedFault:
@@ -338,16 +360,15 @@ def _volume_check(
 
 def _keep_what_went_well(
     context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
     report: IngestReport,
     checks: Checks,
-) -> None:
+) -> Iterator[dg.DagsterEvent]:
     """Record the good days of a range as materialized, and what the checks found, although the
     step is about to fail."""
     for key in context.selected_asset_keys:
-        for day in report.loaded:
-            context.log_event(
-                dg.AssetMaterialization(key, partition=day.day.isoformat(), metadata=_of_day(day))
-            )
+        loaded = [day.day for day in report.loaded]
+        yield from _report_days(context, warehouse, key, loaded, report)
         for found in checks.get(key, []):
             context.log_event(
                 dg.AssetCheckEvaluation(

@@ -1,13 +1,21 @@
 """Lake: both tables as monthly parquet, from one database snapshot, behind one manifest."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
-from soccer_assets.assets.common import OWNERS, Checks, column_schema, evaluate
+from soccer_assets.assets.common import (
+    OWNERS,
+    Checks,
+    column_schema,
+    evaluate,
+    report_partitions,
+    reported,
+)
 from soccer_assets.assets.ingestion import MATCH, MATCH_RAW
-from soccer_assets.automation.partitions import monthly
-from soccer_assets.lake.export import export_months
+from soccer_assets.automation.partitions import month_of, monthly
+from soccer_assets.lake.export import ExportResult, export_months
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.lake.parity import compare_with_database
 from soccer_assets.lake.tables import read_table
@@ -60,7 +68,7 @@ _SOURCES = {MATCH_RAW_PARQUET: (MATCH_RAW, match_raw), MATCH_PARQUET: (MATCH, ma
 )
 def export(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, lake: LakeResource
-) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult | dg.DagsterEvent]:
     if not context.selected_asset_keys:
         loads = _exported_loads(context.instance)
         yield from evaluate(context, MATCH_PARQUET, _contracts(warehouse, lake, loads))
@@ -71,19 +79,38 @@ def export(
     for key, (_, table) in _SOURCES.items():
         if key not in context.selected_asset_keys:
             continue
-        entries = result.manifest.tables.get(table.name, {})
         yield from evaluate(context, key, contracts.get(key, {}))
-        yield dg.MaterializeResult(
-            asset_key=key,
-            metadata={
-                "dagster/row_count": sum(entries[m].rows for m in months if m in entries),
-                "rows_in_table": result.manifest.rows(table.name),
-                "files_written": sum(f"/{table.name}/" in written for written in result.written),
-                "manifest": result.manifest.digest,
-                _LOADS: result.loads,
-                "dagster/uri": lake.store.uri,
-            },
-        )
+        yield from _report_months(context, key, str(table.name), months, result, lake.store.uri)
+        yield reported(key)
+
+
+def _report_months(
+    context: dg.AssetExecutionContext,
+    key: dg.AssetKey,
+    table: str,
+    asked: list[str],
+    result: ExportResult,
+    uri: str,
+) -> Iterator[dg.DagsterEvent]:
+    """That months were made: those asked for, and others whose rows had changed."""
+    files = result.manifest.tables.get(table, {})
+    of_run = {
+        "rows_in_table": result.manifest.rows(table),
+        "files_written": sum(f"/{table}/" in written for written in result.written),
+        "manifest": result.manifest.digest,
+        _LOADS: result.loads,
+        "dagster/uri": uri,
+    }
+
+    def describe(partition: str) -> dict[str, Any]:
+        file = files.get(partition[:7])
+        return {"dagster/row_count": file.rows if file else 0, **of_run}
+
+    months = sorted({*asked, *result.changed(table)})
+    versions = {
+        month_of(month): files[month].sha256 if month in files else "empty" for month in months
+    }
+    yield from report_partitions(context, key, versions, describe)
 
 
 def _exported_loads(instance: dg.DagsterInstance) -> str | None:

@@ -132,7 +132,10 @@ def champion_model(
         champion = models.champion()
         if champion and champion.number == version.number:
             context.log.info(f"{version} is the champion already")
-            yield dg.MaterializeResult(metadata={"version": version.number, "promoted": False})
+            yield dg.MaterializeResult(
+                metadata={"version": version.number, "promoted": False},
+                data_version=_data_version(champion),
+            )
             return
         comparison = _against_champion(models, version, dvc)
         verdict = champion_gate(
@@ -179,4 +182,12 @@ def _conclude(
     if holder is None:
         context.log_event(dg.AssetObservation(context.asset_key, metadata=metadata))
     else:
-        yield dg.MaterializeResult(metadata={**metadata, "alias_version": holder.number})
+        yield dg.MaterializeResult(
+            metadata={**metadata, "alias_version": holder.number},
+            data_version=_data_version(holder),
+        )
+
+
+def _data_version(holder: "Version") -> dg.DataVersion:
+    """Of an alias: the version that holds it. Numbers alone may be given again."""
+    return dg.DataVersion(f"{holder.number}:{holder.run_id}")

@@ -23,11 +23,12 @@ from soccer_assets.resources import (
 )
 from soccer_assets.resources.mlflow import champion_training
 from soccer_assets.serving.client import reload_workers
-from soccer_assets.storage.frames import put_frame
+from soccer_assets.storage.frames import frame_version, put_frame
 from soccer_assets.warehouse.schema import prediction, serving_feature
 from soccer_assets.warehouse.serving_tables import (
     ServedModel,
     publish_predictions,
+    published_version,
     read_serving_features,
     replace_serving_features,
     served_model,
@@ -71,7 +72,8 @@ def serving_features(
             "coming": int((~rows["is_finished"]).sum()),
             "features_as_of": as_of.isoformat(),
             "data_revision": workspace.revision,
-        }
+        },
+        data_version=dg.DataVersion(frame_version(rows, as_of)),
     )
 
 
@@ -132,7 +134,8 @@ def predictions(
             "changed": changed,
             "champion_version": champion.number,
             "next_matches": table(coming.round(3)),
-        }
+        },
+        data_version=dg.DataVersion(published_version(warehouse.engine)),
     )
 
 
@@ -148,6 +151,7 @@ def serving_workers(
 ) -> dg.MaterializeResult:
     """The prediction workers, reloaded one at a time and verified to serve the champion whose
     predictions were published last."""
+    published = published_version(warehouse.engine)
     champion = served_model(warehouse.engine)
     if champion is None:
         raise NotYet("no predictions were published: materialize predictions")
@@ -169,5 +173,6 @@ def serving_workers(
             "dagster/row_count": len(reports),
             "embedded": started,
             "workers": table(told),
-        }
+        },
+        data_version=dg.DataVersion(published),
     )

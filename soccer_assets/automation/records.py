@@ -1,7 +1,6 @@
 """What Dagster has recorded of the assets that follow others, read in a few queries however many
 partitions there are."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ from soccer_assets.automation.partitions import month_of, months_between
 from soccer_assets.automation.reasons import TRIGGER_TAG
 from soccer_assets.dagster_internals import (
     AssetCheckExecutionRecordStatus,
+    Partitions,
     get_current_timestamp,
     newest_changes,
     origins_of,
@@ -33,6 +33,7 @@ _BY_DAGSTER, _BY_RETRIES = {"dagster/will_retry": "true"}, {"soccer/retry": "wai
 _FORGOTTEN_AFTER_SECONDS = 1800.0
 #: More runs than that are not looked at; a thousand may be queued by one backfill.
 _MOST_RUNS = 2000
+_ALL_DAYS = ("0001-01-01", "9999-12-31")
 _MATERIALIZATION = dg.DagsterEventType.ASSET_MATERIALIZATION
 
 Parents = Mapping[Node, Collection[Node]]
@@ -47,9 +48,8 @@ def read_records(
     """All that there is to know of these nodes and their parents, months of days among them."""
     nodes = set(graph).union(*graph.values())
     now = get_current_timestamp()
-    latest = _latest(instance, nodes)
     found = Records(
-        made=_with_origins(instance, _by_node(latest, nodes)),
+        made=_made(instance, nodes),
         busy=frozenset(_busy(instance, repository, now)),
         unsound=_unsound(instance, repository, {node.asset for node in nodes}),
         failures=list(_failures(instance, repository)),
@@ -59,36 +59,21 @@ def read_records(
     )
     judged = [n for n in graph if n.partition is None and found.unseen(n, graph[n])]
     found = replace(found, judged=_judged(instance, judged))
-    return replace(found, changed=_changed(instance, graph, latest, found))
+    return replace(found, changed=_changed(instance, repository, graph, found))
 
 
-#: Asset -> its partitions (None: it has none) -> storage id of the newest materialization.
-_Latest = Mapping[str, Mapping[Any, int]]
-
-
-def _latest(instance: dg.DagsterInstance, nodes: Collection[Node]) -> _Latest:
+def _made(instance: dg.DagsterInstance, nodes: Collection[Node]) -> dict[Node, Made]:
     storage = instance.event_log_storage
-    in_parts = {node.asset for node in nodes if node.partition}
-    whole = {node.asset for node in nodes} - in_parts
-    found = storage.get_latest_materialization_storage_ids([_key(asset) for asset in whole])
-    latest: dict[str, Mapping[Any, int]] = {
-        key.to_user_string(): {None: at} for key, at in found.items() if at
-    }
-    for asset in in_parts:
+    whole = {node.asset for node in nodes if node.partition is None}
+    latest = storage.get_latest_materialization_storage_ids([_key(asset) for asset in whole])
+    at = {Node(key.to_user_string()): found for key, found in latest.items() if found}
+    for asset in {node.asset for node in nodes if node.partition}:
         days = storage.get_latest_storage_id_by_partition(_key(asset), _MATERIALIZATION)
-        latest[asset] = days
-    return latest
-
-
-def _by_node(of: _Latest, nodes: Collection[Node]) -> dict[Node, int]:
-    """The newest of each node: of a month the newest of its days, of the whole that of all."""
-    newest: dict[Node, int] = {}
-    for asset, partitions in of.items():
-        for partition, at in partitions.items():
-            for node in _nodes_with(asset, partition):
-                if node in nodes:
-                    newest[node] = max(at, newest.get(node, 0))
-    return newest
+        for day, found in days.items():
+            month = Node(asset, month_of(day))
+            at[month] = max(found, at.get(month, 0))
+    at = {node: found for node, found in at.items() if node in nodes}
+    return _with_origins(instance, at)
 
 
 def _judged(instance: dg.DagsterInstance, nodes: Iterable[Node]) -> dict[Node, Made]:
@@ -109,7 +94,10 @@ def _with_origins(instance: dg.DagsterInstance, at: Mapping[Node, int]) -> dict[
 
 
 def _changed(
-    instance: dg.DagsterInstance, graph: Parents, latest: _Latest, found: Records
+    instance: dg.DagsterInstance,
+    repository: dg.RepositoryDefinition,
+    graph: Parents,
+    found: Records,
 ) -> dict[Node, Made]:
     """When those came to be what they are that were made since something was made from them."""
     since: dict[Node, int] = {}
@@ -118,23 +106,23 @@ def _changed(
         if mine and node not in found.busy:
             for parent in found.unseen(node, parents):
                 since[parent] = min(mine.began, since.get(parent, mine.began))
-    asked: defaultdict[str, dict[str | None, int]] = defaultdict(dict)
+    at: dict[Node, int] = {}
     for asset in {node.asset for node in since}:
-        for partition, at in latest[asset].items():
-            for node in _nodes_with(asset, partition):
-                began = since.get(node, at)
-                if began < at:
-                    asked[asset][partition] = min(began, asked[asset].get(partition, began))
-    changes = {
-        asset: newest_changes(instance, _key(asset), events) for asset, events in asked.items()
-    }
+        in_parts = repository.asset_graph.get(_key(asset)).is_partitioned
+        asked = {node: _partitions(node, in_parts) for node in since if node.asset == asset}
+        changes = newest_changes(
+            instance, _key(asset), {asked[node]: since[node] for node in asked}
+        )
+        at |= {node: changes[asked[node]] for node in asked if asked[node] in changes}
     unchanged = dict.fromkeys(since, Made(0, 0))
-    return {**unchanged, **_with_origins(instance, _by_node(changes, since))}
+    return {**unchanged, **_with_origins(instance, at)}
 
 
-def _nodes_with(asset: str, partition: str | None) -> set[Node]:
-    """What a partition is a part of: its month, and the whole."""
-    return {Node(asset), Node(asset, month_of(partition) if partition else None)}
+def _partitions(node: Node, in_parts: bool) -> Partitions:
+    """The days of a month, or all there are."""
+    if not in_parts:
+        return None
+    return (node.partition, f"{node.partition[:8]}31") if node.partition else _ALL_DAYS
 
 
 def _outdated(

@@ -54,12 +54,19 @@ Readers = SimpleQueue[sa.Connection]
 
 @dataclass(frozen=True)
 class ExportResult:
-    """``written``, ``removed``: keys of files. ``loads``: those whose rows the export saw."""
+    """``written``, ``removed``: keys of files. ``loads``: those whose rows the export saw.
+    ``before``: what ``manifest`` replaces."""
 
+    before: Manifest
     manifest: Manifest
     written: list[str]
     removed: list[str]
     loads: str
+
+    def changed(self, table: str) -> set[str]:
+        """The table's months (``YYYY-MM``) that are not what they were before."""
+        before, now = (of.tables.get(table, {}) for of in (self.before, self.manifest))
+        return {month for month in before | now if before.get(month) != now.get(month)}
 
 
 def export_months(
@@ -95,7 +102,7 @@ def export_months(
         manifest = Manifest(tables, schemas=schemas)
         _publish(store, old, manifest)
         removed = _remove_orphans(store, existing, manifest)
-        return ExportResult(manifest, export.written, removed, loads)
+        return ExportResult(old, manifest, export.written, removed, loads)
 
 
 @contextmanager

@@ -39,6 +39,34 @@ def loads_fingerprint(connection: sa.Connection) -> str:
     return str(connection.scalar(sa.text(query)))
 
 
+def payloads_loaded(engine: sa.Engine, days: Sequence[date]) -> dict[date, str]:
+    """Day -> key of the payload that the tables hold of it."""
+    query = sa.text(f"SELECT day, payload_key FROM {SCHEMA}.ingested_day WHERE day = ANY(:days)")
+    with engine.connect() as connection:
+        return {row.day: row.payload_key for row in connection.execute(query, {"days": list(days)})}
+
+
+def versions_by_day(engine: sa.Engine, table: sa.Table, days: Sequence[date]) -> dict[date, str]:
+    """Day -> version of its rows in one of the two tables of matches.
+
+    It changes with their content, and when a match comes or goes. What changed back has a new one,
+    for it says when each row changed: the lake holds that as well.
+    """
+    query = sa.text(
+        f"""
+        SELECT feed_day, count(*) || ':' || bit_xor(
+            hashint8extended(content_hash, (extract(epoch FROM changed_at) * 1000000)::bigint)
+        ) AS version
+        FROM {SCHEMA}.{table.name} WHERE feed_day = ANY(:days) GROUP BY 1
+        """
+    )
+    with engine.connect() as connection:
+        found = {
+            row.feed_day: row.version for row in connection.execute(query, {"days": list(days)})
+        }
+    return {day: found.get(day, "empty") for day in days}
+
+
 def fetches_loaded(engine: sa.Engine, days: Sequence[date]) -> dict[date, datetime]:
     """When the payloads that the tables hold of these days were fetched."""
     query = sa.text(f"SELECT day, fetched_at FROM {SCHEMA}.ingested_day WHERE day = ANY(:days)")

@@ -125,6 +125,20 @@ def served_model(engine: sa.Engine) -> ServedModel | None:
     return ServedModel(**row) if row else None
 
 
+def published_version(engine: sa.Engine) -> str:
+    """Changes with the served model and with any bit of what it predicted for any match; not with
+    when that was."""
+    query = sa.text(
+        f"""SELECT concat_ws(':', s.version, s.run_id, count(p.match_id), bit_xor(hashtextextended(
+                concat_ws(' ', match_id, extract(epoch FROM p.kickoff), p_home, p_draw, p_away,
+                          extract(epoch FROM p.features_as_of)), 0)))
+            FROM {SCHEMA}.served_model s LEFT JOIN {SCHEMA}.prediction p ON p.model_version = s.version
+            GROUP BY s.version, s.run_id"""
+    )
+    with engine.connect() as connection:
+        return str(connection.scalar(query) or "none")
+
+
 def read_settled(engine: sa.Engine, version: int, after: datetime) -> tuple[Any, Any]:
     """Predictions of a version for matches after a moment, and the results there are for them.
 

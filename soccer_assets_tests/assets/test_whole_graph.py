@@ -548,6 +548,24 @@ def test_a_refresh_trains_nothing_and_moves_no_alias(challenged: Stage, refreshe
     assert refreshed.aliases == challenged.aliases
 
 
+def test_versions_change_with_content_and_with_nothing_else(
+    season: Season, promoted: Stage, challenged: Stage, refreshed: Stage
+) -> None:
+    def version(stage: Stage, asset: str) -> str | None:
+        return season.platform.versions(stage.result, asset).get(None)
+
+    served = ("serving_features", "predictions", "serving_workers")
+    for asset in ("features", *served, "champion_model"):  # a training that was refused
+        assert version(challenged, asset) == version(promoted, asset)
+    for asset in ("trained_model", "registered_model", "candidate_model"):
+        assert version(challenged, asset) != version(promoted, asset)
+    for asset in ("features", *served):  # a week
+        assert version(refreshed, asset) != version(challenged, asset)
+    again = season.stage("refresh")
+    for asset in served:
+        assert version(again, asset) == version(refreshed, asset)
+
+
 def test_a_refresh_predicts_what_is_new_and_leaves_what_has_begun(
     challenged: Stage, refreshed: Stage
 ) -> None:

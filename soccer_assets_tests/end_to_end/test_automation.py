@@ -1,17 +1,22 @@
 """The loop with no human in it: a daemon, some history, and what becomes of it by itself."""
 
+import copy
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 import yaml
 
 from soccer_assets.settings import project_folder
+from soccer_assets.simulator.leagues import LeagueSimulator
+from soccer_assets.simulator.server import FeedServer
 from soccer_assets_tests.end_to_end.shell import Shell, free_port, open_shell
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -28,10 +33,15 @@ NEWEST = """query ($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on
     assetMaterializations(limit: 1) { runId timestamp runOrError { ... on Run {
         status tags { key value } } } }
 } } }"""
-RUNS = """{ runsOrError { ... on Runs { results { runId status tags { key value }
+RUNS = """{ runsOrError { ... on Runs { results { runId jobName status tags { key value }
     assetSelection { path } } } } }"""
 REPORT = """mutation ($key: AssetKeyInput!) { reportRunlessAssetEvents(
     eventParams: {eventType: ASSET_MATERIALIZATION, assetKey: $key}) { __typename } }"""
+INGEST = """mutation ($tags: [ExecutionTag!]!) { launchRun(executionParams: {
+    selector: {repositoryLocationName: "soccer_assets", repositoryName: "__repository__",
+               pipelineName: "ingest"}, executionMetadata: {tags: $tags},
+    runConfigData: "{}", mode: "default"}) {
+    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 LAUNCH = """mutation ($assets: [AssetKeyInput!]!) { launchRun(executionParams: {
     selector: {repositoryLocationName: "soccer_assets", repositoryName: "__repository__",
                pipelineName: "__ASSET_JOB", assetSelection: $assets},
@@ -79,8 +89,14 @@ class Ui:
         assert done["__typename"] == "ReportRunlessAssetEventsSuccess", done
 
     def launch(self, *assets: str) -> str:
-        keys = [{"path": [asset]} for asset in assets]
-        launched = self.ask(LAUNCH, assets=keys)["launchRun"]
+        return self._launched(LAUNCH, assets=[{"path": [asset]} for asset in assets])
+
+    def ingest(self, day: date) -> str:
+        """Ask for a day of the feed, as the schedules do."""
+        return self._launched(INGEST, tags=[{"key": "dagster/partition", "value": str(day)}])
+
+    def _launched(self, mutation: str, **variables: Any) -> str:
+        launched = self.ask(mutation, **variables)["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
         run_id: str = launched["run"]["runId"]
         return run_id
@@ -105,7 +121,15 @@ def automated(shell: Shell) -> Iterator[Ui]:
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def feed() -> Iterator[FeedServer]:
+    """Time stands still there."""
+    now = datetime.now(UTC)
+    with FeedServer(LeagueSimulator(seed=20), clock=lambda: now) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shell(feed: FeedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """Some months of history, a small model, and gates that few matches can pass."""
     file = tmp_path_factory.mktemp("params") / "params.yaml"
     params = yaml.safe_load((project_folder() / "soccer_assets/dvc/params.yaml").read_text())
@@ -113,7 +137,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     params["gates"] |= {"ece_limit": 0.2}
     file.write_text(yaml.safe_dump(params))
     since = (datetime.now(UTC) - timedelta(days=240)).date()
-    with open_shell({"SOCCER_PARAMS": str(file)}) as opened:
+    with open_shell({"SOCCER_PARAMS": str(file), "LIVESCORES_URL": feed.url}) as opened:
         opened.run("soccer", "backfill", "--since", str(since))
         yield opened
 
@@ -156,6 +180,89 @@ def test_it_makes_everything_with_all_its_checks_and_loses_no_update(shell: Shel
         asked = updates_of(ui)
         time.sleep(70)
         assert updates_of(ui) == asked or not ui.at_rest()
+
+
+def test_what_has_not_changed_goes_no_further_and_a_corrected_result_goes_all_the_way(
+    shell: Shell, feed: FeedServer
+) -> None:
+    today = datetime.now(UTC).date()
+    last_three = [today - timedelta(days=back) for back in range(3)]
+    with automated(shell) as ui:
+        eventually(lambda: bool(ui.newest("prediction_scorecard")), "the graph is made")
+        settle(ui)
+
+        # An hour in which nothing happens.
+        before = ui.newest("livescores")
+        with runs_meanwhile(ui) as meanwhile:
+            for day in last_three:
+                ui.ingest(day)
+            settle(ui)
+        assert meanwhile == {"ingest": 3}
+        assert ui.newest("livescores")["timestamp"] > before["timestamp"]
+
+        # One in which a result is corrected: one run for the month, one for all that follows.
+        day = correct_a_result(feed, today)
+        before = ui.newest("serving_workers")
+        with runs_meanwhile(ui) as meanwhile:
+            ui.ingest(day)
+            eventually(lambda: ui.made_by_itself("serving_workers", before), "workers follow")
+            settle(ui)
+        assert meanwhile == {"ingest": 1, "__ASSET_JOB": 2}
+
+        # A day that brought nothing.
+        before = ui.newest("serving_workers")
+        with runs_meanwhile(ui) as meanwhile:
+            with shell.warehouse() as engine, engine.begin() as connection:
+                connection.execute(sa.text(A_DAY_PASSES))
+            eventually(lambda: ui.made_by_itself("serving_workers", before), "workers are made")
+            settle(ui)
+        assert meanwhile == {"__ASSET_JOB": 2}
+        every_check_was_evaluated(ui)
+
+
+#: For what was made until now.
+A_DAY_PASSES = """UPDATE event_logs SET timestamp = timestamp - interval '1 day'
+    WHERE dagster_event_type = 'ASSET_MATERIALIZATION'"""
+
+
+def settle(ui: Ui) -> None:
+    """Wait until every run has ended and the sensors, asked several times more, want no other."""
+    quiet_since, seen = time.monotonic(), set[str]()
+
+    def is_quiet() -> bool:
+        nonlocal quiet_since, seen
+        runs = {run["runId"] for run in ui.runs()}
+        if runs != seen or not ui.at_rest():
+            quiet_since, seen = time.monotonic(), runs
+        return time.monotonic() - quiet_since > 90
+
+    eventually(is_quiet, "nothing runs")
+
+
+@contextmanager
+def runs_meanwhile(ui: Ui) -> Iterator[Counter[str]]:
+    """Counts, at the end, the new runs by their job; without those of the feed's schedules."""
+    before = {run["runId"] for run in ui.runs()}
+    found: Counter[str] = Counter()
+    yield found
+    found.update(
+        run["jobName"]
+        for run in ui.runs()
+        if run["runId"] not in before
+        and not any(tag["key"] == "dagster/schedule_name" for tag in run["tags"])
+    )
+
+
+def correct_a_result(feed: FeedServer, today: date) -> date:
+    """One match of the newest day that has a result has another one; returns the day."""
+    for day in (today - timedelta(days=back) for back in range(30)):
+        payload = copy.deepcopy(feed.backend.payload(day, feed.clock()))
+        for match in (m for t in payload["tournaments"] for m in t["matches"]):
+            if match["status"] == 6:
+                match["homeScore"] += 3
+                feed.override(day, payload)
+                return day
+    raise AssertionError("no result for a month")
 
 
 def status_of(ui: Ui, run_id: str) -> str:

@@ -13,6 +13,7 @@ from soccer_assets.warehouse.schema import prediction, served_model
 from soccer_assets.warehouse.serving_tables import (
     ServedModel,
     publish_predictions,
+    published_version,
     read_serving_features,
     read_settled,
     replace_serving_features,
@@ -283,3 +284,26 @@ def test_the_next_matches_for_people_to_read(engine: sa.Engine) -> None:
         "version": 2,
     }
     assert len(upcoming_table(engine, NOW, limit=1)) == 1
+
+
+def test_a_version_of_what_is_published_changes_with_every_bit_and_not_with_the_time(
+    engine: sa.Engine,
+) -> None:
+    def publish(frame: pd.DataFrame, version: int = 1, now: datetime = NOW) -> str:
+        publish_predictions(engine, frame, champion(version), now)
+        return published_version(engine)
+
+    assert published_version(engine) == "none"
+    first = publish(predictions(1, 2))
+    assert publish(predictions(1, 2), now=NOW + timedelta(minutes=1)) == first
+    assert publish(predictions(2, 1)) == first
+    others = [
+        publish(predictions(1, 2, p_home=float(np.nextafter(0.5, 1)))),
+        publish(predictions(1, 2, kickoff=NOW + 2 * HOUR)),
+        publish(predictions(1, 2, 3)),
+        publish(predictions(1, 2), version=2),
+    ]
+    assert len({first, *others}) == 5
+    # Of a match that has begun nothing is published, whatever is predicted for it now.
+    late = published_version(engine)
+    assert publish(predictions(1, p_home=0.7), version=2, now=NOW + 3 * HOUR) == late
