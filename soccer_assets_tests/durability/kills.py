@@ -108,11 +108,18 @@ class Doomed:
     command: tuple[str, ...]
     printed: list[str] = field(default_factory=list)
 
-    def strike(
-        self, moment: Moment, victim: Victim, random: Random, how: int = signal.SIGKILL
-    ) -> bool:
-        """Start the command and kill it at the moment, or send it another signal and wait for its
-        end; False if it ended before."""
+    def strike(self, moment: Moment, victim: Victim, random: Random) -> None:
+        """Start the command and kill it at the moment, if it has not ended before."""
+        process = self.reach(moment, random)
+        if victim == "everything":
+            for other in processes_of(self.shell.home):
+                with suppress(psutil.NoSuchProcess):
+                    other.kill()
+        process.kill()
+        process.wait(PATIENCE_SECONDS)
+
+    def reach(self, moment: Moment, random: Random) -> subprocess.Popen[str]:
+        """Start the command, and wait for the moment or its end."""
         name, *arguments = self.command
         process = subprocess.Popen(
             [BIN / name, *arguments],
@@ -129,14 +136,7 @@ class Doomed:
         reader.start()
         self._await(process, moment)
         time.sleep(random.uniform(0, moment.within))
-        struck = process.poll() is None
-        if victim == "everything":
-            for other in processes_of(self.shell.home):
-                with suppress(psutil.NoSuchProcess):
-                    other.kill()
-        process.send_signal(how)
-        process.wait(PATIENCE_SECONDS)
-        return struck
+        return process
 
     def _read(self, lines: IO[str]) -> None:
         for line in lines:
