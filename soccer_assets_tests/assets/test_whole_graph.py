@@ -505,8 +505,9 @@ def test_an_mlflow_that_is_away_is_named_and_the_last_predictions_stay(
         update={"mlflow_tracking_uri": SecretStr("http://somebody:hunter2@127.0.0.1:9")}
     )
     here = replace(season.platform, definitions=make_definitions(away))
-    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
-        monkeypatch.setenv(name, "")
+    # MLflow puts there what it was last told, for the next test to find.
+    for name in ("URI", "USERNAME", "PASSWORD"):
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", "")
     for asset in ("predictions", "trained_model", "candidate_model"):
         result = here.run(asset, raise_on_error=False)
         [told] = faults_of(result)
