@@ -20,6 +20,9 @@ from typing import NamedTuple
 PAUSE, LONGEST_PAUSE = 60.0, 6 * 3600.0
 #: What is to stay young is made again after so many seconds, though nothing has changed.
 OLD = 24 * 3600.0
+#: What was made by other code is left alone for so long: where runs have other code than the server
+#: that asks for them, as after an update without a restart, it stays so whatever is made.
+RECENT = 3600.0
 
 _BUSY, _BEFORE = "it is being made", "what it is made from is being made"
 
@@ -125,11 +128,13 @@ class Records:
 
     def due(self, node: Node) -> str | None:
         """Why a node is to be made again, whatever has become of its parents."""
-        made = self.made.get(node)
-        if made and node in self.outdated:
-            return "its code has changed"
+        if node not in self.made:
+            return None
         # Either way: a clock that was ahead may have stamped it.
-        if made and node in self.young and abs(self.now - made.time) >= OLD:
+        age = abs(self.now - self.made[node].time)
+        if node in self.outdated and age >= RECENT:
+            return "its code has changed"
+        if node in self.young and age >= OLD:
             return "it is a day old"
         return None
 

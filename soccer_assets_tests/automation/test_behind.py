@@ -11,6 +11,7 @@ from soccer_assets.automation.behind import (
     LONGEST_PAUSE,
     OLD,
     PAUSE,
+    RECENT,
     Failure,
     Made,
     Node,
@@ -232,9 +233,12 @@ def test_what_is_to_stay_young_is_made_once_a_day_with_what_is_made_from_it() ->
     assert asked(Records({}, young=young, now=1000 + OLD)) == {}
 
 
-def test_what_was_made_by_other_code_is_made_again() -> None:
-    made = {node: Made(at, at) for at, node in enumerate([PARENT, *FAMILY])}
-    assert asked(Records(made, outdated=frozenset({CHILD}))) == {CHILD: 1, GRANDCHILD: 1}
+def test_what_was_made_by_other_code_is_made_again_but_not_over_and_over() -> None:
+    """Its run may have the other code, too."""
+    made = {node: Made(at, at, time=1000.0) for at, node in enumerate([PARENT, *FAMILY])}
+    other = Records(made, outdated=frozenset({CHILD}))
+    assert asked(replace(other, now=1000 + RECENT)) == {CHILD: 1, GRANDCHILD: 1}
+    assert asked(replace(other, now=1000 + RECENT - 1)) == {}
 
 
 def test_a_daily_run_that_fails_is_tried_again_after_a_pause() -> None:
