@@ -228,6 +228,7 @@ def test_slots_of_runs_that_ended_or_are_no_more_are_freed(
     assert slots(instance) == set()
 
 
+@pytest.mark.slow
 def test_a_run_whose_end_could_not_be_written_is_ended_when_the_database_is_back(
     household: Household, instance: dg.DagsterInstance, postgres_server: str
 ) -> None:
@@ -294,8 +295,8 @@ def test_a_command_that_waits_for_a_slot_ends_when_asked(
         while len(slots(instance)) < 2:
             time.sleep(0.1)
         waiter.signal(signal.SIGTERM)
-        waiter.hear("CANCELED")  # in good order
         waiter.ends()
+        assert [run.status for run in instance.get_runs()].count(CANCELED) == 1
         assert len(slots(instance)) == 1
 
 
@@ -311,7 +312,9 @@ def test_a_run_that_is_canceled_in_the_ui_ends_its_command(
 # Runs that others end
 
 
-@pytest.mark.parametrize("asset", ["waits", "does_not_listen"])
+@pytest.mark.parametrize(
+    "asset", ["waits", pytest.param("does_not_listen", marks=pytest.mark.slow)]
+)
 def test_a_command_that_hangs_is_ended_by_its_limit(
     household: Household, instance: dg.DagsterInstance, asset: str
 ) -> None:
@@ -323,7 +326,9 @@ def test_a_command_that_hangs_is_ended_by_its_limit(
     assert slots(instance) == set()
 
 
-@pytest.mark.parametrize("asset", ["waits", "does_not_listen"])
+@pytest.mark.parametrize(
+    "asset", ["waits", pytest.param("does_not_listen", marks=pytest.mark.slow)]
+)
 def test_a_launched_run_that_hangs_is_ended_by_its_limit_even_if_its_code_server_is_gone(
     household: Household, instance: dg.DagsterInstance, asset: str
 ) -> None:
@@ -346,6 +351,7 @@ def is_ended_by_its_limit(instance: dg.DagsterInstance) -> None:
     assert "exceeding maximum runtime of 1 seconds" in str(canceling[0].dagster_event)
 
 
+@pytest.mark.slow
 def test_a_launched_run_that_is_canceled_ends_even_if_its_code_server_is_gone(
     household: Household, instance: dg.DagsterInstance
 ) -> None:

@@ -108,6 +108,7 @@ def check_kickoffs(engine: sa.Engine) -> None:
         assert row["status"] != "finished" or row["kickoff"] <= row["changed_at"]
 
 
+@pytest.mark.slow
 @thorough(60)
 @given(data=st.data())
 def test_a_hostile_day_is_refused_whole_or_loaded_whole(

@@ -249,6 +249,7 @@ def test_an_s3_uri_needs_a_client() -> None:
         open_store("s3://bucket/prefix")
 
 
+@pytest.mark.slow
 def test_more_objects_than_a_page_of_s3(s3_service: S3Service, s3_store: S3Store) -> None:
     for k in range(1005):
         s3_service.client.put_object(Bucket=s3_store._bucket, Key=f"soccer/lake/a/{k:04}", Body=b"")

@@ -82,6 +82,7 @@ def entry_days(history: list[Shown]) -> dict[int, list[Shown]]:
 # Determinism
 
 
+@pytest.mark.slow
 @few
 @given(st.lists(st.tuples(DAYS, MINUTES), min_size=1, max_size=5))
 def test_payloads_do_not_depend_on_what_was_asked_before(
