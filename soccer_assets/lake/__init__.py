@@ -1,1 +1,1 @@
-"""The lake: an object store on local disk or S3, the payload archive and the parquet tables."""
+"""The lake: months of the tables as parquet, published behind one manifest, and compared with them."""
