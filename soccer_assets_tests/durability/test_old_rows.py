@@ -8,7 +8,8 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from soccer_assets.dvc.stages import dataset, features, finished, fixtures, io
+from soccer_assets.dvc.outs import DATASET, FEATURES, FEATURES_META, FINISHED, FIXTURES
+from soccer_assets.dvc.stages import dataset, features, finished, fixtures
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.feed.payload import Row
 from soccer_assets.ingestion.ingest import ingest_days
@@ -73,10 +74,10 @@ def outs(
     (folder / "params.yaml").write_bytes(DEFAULT_PARAMS.read_bytes())
     with patch.context() as here:
         here.chdir(folder)
-        here.setattr(io, "open_lake", lambda: store)
+        here.setenv("LAKE_URI", store.uri)
         for stage in (finished, fixtures, features, dataset):
             stage.main()
-        paths = (io.FINISHED, io.FIXTURES, io.FEATURES, io.FEATURES_META, io.DATASET)
+        paths = (FINISHED, FIXTURES, FEATURES, FEATURES_META, DATASET)
         return {path.name: path.read_bytes() for path in paths}
 
 
