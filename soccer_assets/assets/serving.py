@@ -25,8 +25,8 @@ from soccer_assets.resources.mlflow import champion_training
 from soccer_assets.serving.client import reload_workers
 from soccer_assets.storage.frames import frame_version, put_frame
 from soccer_assets.warehouse.schema import prediction, serving_feature
+from soccer_assets.warehouse.served_model import ServedModel
 from soccer_assets.warehouse.serving_tables import (
-    ServedModel,
     publish_predictions,
     published_version,
     read_serving_features,

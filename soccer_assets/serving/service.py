@@ -183,7 +183,7 @@ def _add_prediction_routes(app: FastAPI, clock: Clock) -> None:
             data_revision=model.data_revision,
             promoted_at=model.promoted_at,
             metrics=dict(model.metrics),
-            refreshed_at=model.refreshed_at,
+            refreshed_at=snapshot.refreshed_at,
             loaded_at=snapshot.loaded_at,
             n_predictions=len(snapshot.entries),
             age_seconds=snapshot.age(clock()).total_seconds(),

@@ -19,6 +19,7 @@ from soccer_assets.serving.paging import (
     encode_cursor,
     epoch_us,
 )
+from soccer_assets.warehouse.served_model import ServedModel
 
 #: Rows are fetched in pieces so that a reload never holds the interpreter for long.
 FETCH_ROWS = 500
@@ -47,17 +48,6 @@ class NoChampion(LookupError):
     """No model is served yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServedModel:
-    name: str
-    version: int
-    run_id: str
-    data_revision: str
-    promoted_at: datetime
-    metrics: Mapping[str, Any]
-    refreshed_at: datetime
-
-
 class Entry(NamedTuple):
     """One prediction, ready to send: the keys it is found by and its JSON."""
 
@@ -82,6 +72,7 @@ class Snapshot:
     """``entries`` and every index are sorted by kick-off, then match id."""
 
     model: ServedModel
+    refreshed_at: datetime
     loaded_at: datetime
     entries: tuple[Entry, ...]
     by_match: Mapping[int, Entry]
@@ -90,7 +81,14 @@ class Snapshot:
     scheduled_by_team: Mapping[int, tuple[Entry, ...]]
 
     @classmethod
-    def build(cls, model: ServedModel, entries: Iterable[Entry], loaded_at: datetime) -> "Snapshot":
+    def build(
+        cls,
+        model: ServedModel,
+        entries: Iterable[Entry],
+        *,
+        refreshed_at: datetime,
+        loaded_at: datetime,
+    ) -> "Snapshot":
         ordered = tuple(sorted(entries, key=lambda entry: entry.position))
         scheduled = tuple(entry for entry in ordered if entry.scheduled)
         by_tournament: dict[int, list[Entry]] = defaultdict(list)
@@ -101,6 +99,7 @@ class Snapshot:
                 by_team[team_id].append(entry)
         return cls(
             model=model,
+            refreshed_at=refreshed_at,
             loaded_at=loaded_at,
             entries=ordered,
             by_match=MappingProxyType({entry.match_id: entry for entry in ordered}),
@@ -112,11 +111,11 @@ class Snapshot:
     def age(self, now: datetime) -> timedelta:
         """How long ago the pipeline wrote what is served here: before it was loaded, whatever its
         clock said."""
-        return max(now - min(self.model.refreshed_at, self.loaded_at), timedelta())
+        return max(now - min(self.refreshed_at, self.loaded_at), timedelta())
 
     def ahead(self, now: datetime) -> timedelta:
         """How far in the future it says that was."""
-        return max(self.model.refreshed_at - now, timedelta())
+        return max(self.refreshed_at - now, timedelta())
 
     def coming(
         self,
@@ -177,13 +176,17 @@ def load_snapshot(engine: sa.Engine, now: datetime, *, recent_days: int) -> Snap
             data_revision=row.data_revision,
             promoted_at=row.promoted_at.astimezone(UTC),
             metrics=MappingProxyType(dict(row.metrics)),
-            refreshed_at=row.refreshed_at.astimezone(UTC),
         )
         rows = connection.execution_options(yield_per=FETCH_ROWS).execute(
             _PREDICTIONS,
             {"version": model.version, "since": now - timedelta(days=recent_days)},
         )
-        return Snapshot.build(model, (_entry(row, model.version) for row in rows), loaded_at=now)
+        return Snapshot.build(
+            model,
+            (_entry(row, model.version) for row in rows),
+            refreshed_at=row.refreshed_at.astimezone(UTC),
+            loaded_at=now,
+        )
 
 
 def _entry(row: sa.Row[Any], model_version: int) -> Entry:

@@ -2,7 +2,6 @@
 
 import io
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +10,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from soccer_assets.warehouse.schema import SCHEMA
+from soccer_assets.warehouse.served_model import ServedModel
 
 
 def replace_serving_features(
@@ -47,18 +47,6 @@ def read_serving_features(engine: sa.Engine) -> pd.DataFrame:
     features = pd.DataFrame(rows.pop("features").tolist(), dtype=np.float64)
     rows["kickoff"] = pd.to_datetime(rows["kickoff"], utc=True)
     return pd.concat([rows, features], axis=1)
-
-
-@dataclass(frozen=True)
-class ServedModel:
-    """The champion as the service describes it."""
-
-    name: str
-    version: int
-    run_id: str
-    data_revision: str
-    promoted_at: datetime
-    metrics: dict[str, float]
 
 
 def publish_predictions(
@@ -109,7 +97,7 @@ def publish_predictions(
                     metrics = excluded.metrics, refreshed_at = excluded.refreshed_at
                 """
             ),
-            {**vars(model), "metrics": json.dumps(model.metrics), "now": now},
+            {**vars(model), "metrics": json.dumps(dict(model.metrics)), "now": now},
         )
     return changed
 

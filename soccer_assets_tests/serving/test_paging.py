@@ -11,7 +11,8 @@ from soccer_assets.serving.paging import (
     encode_cursor,
     epoch_us,
 )
-from soccer_assets.serving.snapshot import Entry, ServedModel, Snapshot
+from soccer_assets.serving.snapshot import Entry, Snapshot
+from soccer_assets.warehouse.served_model import ServedModel
 from soccer_assets_tests.serving.conftest import NOW
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -99,7 +100,9 @@ def test_pages_show_every_match_exactly_once(
         )
         for match_id, hours, scheduled, tournament, home, away in matches
     ]
-    snapshot = Snapshot.build(ServedModel("m", 1, "r", "d", now, {}, now), entries, now)
+    snapshot = Snapshot.build(
+        ServedModel("m", 1, "r", "d", now, {}), entries, refreshed_at=now, loaded_at=now
+    )
 
     seen: list[int] = []
     after = None

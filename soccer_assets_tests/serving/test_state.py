@@ -4,13 +4,16 @@ import time
 
 import pytest
 
-from soccer_assets.serving.snapshot import ServedModel, Snapshot
+from soccer_assets.serving.snapshot import Snapshot
 from soccer_assets.serving.state import LoadFailed, SnapshotStore
+from soccer_assets.warehouse.served_model import ServedModel
 from soccer_assets_tests.serving.conftest import NOW
 
 
 def snapshot_of(version: int) -> Snapshot:
-    return Snapshot.build(ServedModel("m", version, "r", "d", NOW, {}, NOW), [], NOW)
+    return Snapshot.build(
+        ServedModel("m", version, "r", "d", NOW, {}), [], refreshed_at=NOW, loaded_at=NOW
+    )
 
 
 def test_one_load_at_a_time() -> None:

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from soccer_assets.warehouse.load import load_days
 from soccer_assets.warehouse.schema import prediction, served_model
+from soccer_assets.warehouse.served_model import ServedModel
 from soccer_assets.warehouse.serving_tables import (
-    ServedModel,
     publish_predictions,
     published_version,
     read_serving_features,
