@@ -1,4 +1,4 @@
-"""Ingestion and warehouse: a day of the feed, archived, then loaded into two tables.
+"""Ingestion: a day of the feed, archived, then loaded into the two tables of ``warehouse``.
 
 One step makes all three assets, so that a range of days costs one pass with batching inside, and a
 day that fails leaves the other days of its range loaded and marked as such.
@@ -6,22 +6,25 @@ day that fails leaves the other days of its range loaded and marked as such.
 
 from collections.abc import Iterator
 from contextlib import nullcontext
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
-from soccer_assets.assets.common import OWNERS, column_schema, report_partitions, reported
-from soccer_assets.automation.conditions import FILL_RECENT_GAPS
+from soccer_assets.assets.common import daily_spec, report_partitions, reported
+from soccer_assets.assets.warehouse import (
+    MATCH,
+    MATCH_RAW,
+    TABLE_CHECKS,
+    TABLE_SPECS,
+    TABLES,
+    warehouse_checks,
+)
 from soccer_assets.automation.jobs import REBUILD
-from soccer_assets.automation.partitions import daily
-from soccer_assets.clock import utc_now
 from soccer_assets.feed.faults import FeedFault
-from soccer_assets.ingestion.expectations import unusual_days
 from soccer_assets.ingestion.ingest import IngestReport, LoadedDay, ingest_days
 from soccer_assets.ingestion.provenance import OtherSource
 from soccer_assets.ingestion.rebuild import rebuild_warehouse
-from soccer_assets.params import IngestionParams
 from soccer_assets.resources import (
     LakeResource,
     LivescoresResource,
@@ -30,23 +33,11 @@ from soccer_assets.resources import (
 )
 from soccer_assets.surroundings import is_of_surroundings
 from soccer_assets.text import markdown_list
-from soccer_assets.warehouse.ingested_days import (
-    matches_by_day,
-    overdue_days,
-    payloads_loaded,
-    settled_days,
-    vanished_by_day,
-    versions_by_day,
-)
-from soccer_assets.warehouse.schema import match, match_raw
+from soccer_assets.warehouse.ingested_days import payloads_loaded, settled_days, versions_by_day
 
-LIVESCORES, MATCH_RAW, MATCH = (dg.AssetKey(k) for k in ("livescores", "match_raw", "match"))
+LIVESCORES = dg.AssetKey("livescores")
 FEED_SCHEMA, FEED_FIELDS = "feed_schema", "feed_fields"
 POSSIBLE_KICKOFFS, WHOLE_DAYS = "possible_kickoffs", "whole_days"
-USUAL_VOLUME, NO_DAY_OVERDUE = "usual_volume", "no_day_overdue"
-#: Asked for again as soon as it is overdue, a day has this long before it is told.
-OVERDUE_IS_TOLD_AFTER = timedelta(hours=6)
-_TABLES = {MATCH_RAW: match_raw, MATCH: match}
 
 Checks = dict[dg.AssetKey, list[dg.AssetCheckResult]]
 Results = Iterator[dg.MaterializeResult | dg.DagsterEvent]
@@ -65,46 +56,19 @@ class IngestConfig(dg.Config):
     """Empty the tables and make them again from the whole archive, whatever days are selected."""
 
 
-def _spec(key: dg.AssetKey, **attributes: Any) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        key,
-        owners=OWNERS,
-        partitions_def=daily,
-        automation_condition=FILL_RECENT_GAPS,
-        **attributes,
-    )
-
-
 @dg.multi_asset(
     name="ingest_days",
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
     pool="livescores",
     specs=[
-        _spec(
+        daily_spec(
             LIVESCORES,
             group_name="ingestion",
             kinds={"http", "json"},
             description="One day's livescores feed, archived verbatim before anything parses it.",
         ),
-        _spec(
-            MATCH_RAW,
-            deps=[LIVESCORES],
-            group_name="warehouse",
-            kinds={"postgres", "table"},
-            description="Every field of the feed, verbatim; one row a match. Unchanged rows stay "
-            "untouched.",
-            metadata=column_schema(match_raw),
-        ),
-        _spec(
-            MATCH,
-            deps=[LIVESCORES],
-            group_name="warehouse",
-            kinds={"postgres", "table"},
-            description="Canonical matches: typed, UTC, one row a match, whichever day shows it. "
-            "What changes is kept in `match_change`, odds in `match_odds`.",
-            metadata=column_schema(match),
-        ),
+        *TABLE_SPECS,
     ],
     check_specs=[
         dg.AssetCheckSpec(
@@ -131,17 +95,7 @@ def _spec(key: dg.AssetKey, **attributes: Any) -> dg.AssetSpec:
             description="The source could tell all of each day; a file or line of it that cannot be "
             "used is named, and costs its own league only.",
         ),
-        dg.AssetCheckSpec(
-            USUAL_VOLUME,
-            asset=MATCH,
-            description="Days that are over hold as many matches as before, and, once a season is "
-            "known, about as many as such days do, by weekday and season.",
-        ),
-        dg.AssetCheckSpec(
-            NO_DAY_OVERDUE,
-            asset=MATCH,
-            description="Every past day was asked for once its late results had time to come in.",
-        ),
+        *TABLE_CHECKS,
     ],
 )
 def ingest(
@@ -164,7 +118,7 @@ def ingest(
         )
         context.log.info(f"rebuilt: {result.match.inserted:,} matches")
         for key in selected:
-            found = _warehouse_checks(warehouse, days, ingestion) if key == MATCH else []
+            found = warehouse_checks(warehouse.engine, days, ingestion) if key == MATCH else []
             # Without a version: other days than this one may have changed.
             yield dg.MaterializeResult(asset_key=key, check_results=found)
         return
@@ -201,7 +155,7 @@ def ingest(
             _kickoff_check(report),
             _whole_days_check(report),
         ],
-        MATCH: _warehouse_checks(warehouse, days, ingestion),
+        MATCH: warehouse_checks(warehouse.engine, days, ingestion),
     }
     if report.faults:
         yield from _keep_what_went_well(context, warehouse, report, checks)
@@ -228,7 +182,7 @@ def _report_days(
     if key == LIVESCORES:
         versions = payloads_loaded(warehouse.engine, days)
     else:
-        versions = versions_by_day(warehouse.engine, _TABLES[key], days)
+        versions = versions_by_day(warehouse.engine, TABLES[key], days)
     of_run = _of_run(key, report)
     of_day = {str(day.day): _of_day(day) for day in report.loaded}
     yield from report_partitions(
@@ -316,46 +270,6 @@ def _whole_days_check(report: IngestReport) -> dg.AssetCheckResult:
 
 def _aside_by_day(report: IngestReport) -> list[str]:
     return [f"{day}: {match}" for day, found in report.set_aside.items() for match in found]
-
-
-def _warehouse_checks(
-    warehouse: WarehouseResource, days: list[date], params: IngestionParams
-) -> list[dg.AssetCheckResult]:
-    return [_volume_check(warehouse, days, params), _overdue_check(warehouse, params)]
-
-
-def _overdue_check(warehouse: WarehouseResource, params: IngestionParams) -> dg.AssetCheckResult:
-    overdue = overdue_days(
-        warehouse.engine,
-        utc_now(),
-        params.first_day,
-        patience=OVERDUE_IS_TOLD_AFTER,
-    )
-    return dg.AssetCheckResult(
-        passed=not overdue,
-        asset_key=MATCH,
-        check_name=NO_DAY_OVERDUE,
-        metadata={"days": len(overdue), "overdue": [str(day) for day in overdue[:50]]},
-    )
-
-
-def _volume_check(
-    warehouse: WarehouseResource, days: list[date], params: IngestionParams
-) -> dg.AssetCheckResult:
-    over = [day for day in days if day < utc_now().date()]
-    unusual = unusual_days(
-        matches_by_day(warehouse.engine),
-        over,
-        gone=vanished_by_day(warehouse.engine, over),
-        min_share=params.volume_min_share,
-        min_expected=params.volume_min_expected,
-    )
-    return dg.AssetCheckResult(
-        passed=not unusual,
-        asset_key=MATCH,
-        check_name=USUAL_VOLUME,
-        metadata={"unusual_days": [str(day) for day in unusual[:50]]},
-    )
 
 
 def _keep_what_went_well(

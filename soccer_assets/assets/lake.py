@@ -13,21 +13,20 @@ from soccer_assets.assets.common import (
     report_partitions,
     reported,
 )
-from soccer_assets.assets.ingestion import MATCH, MATCH_RAW
+from soccer_assets.assets.warehouse import TABLES
 from soccer_assets.automation.partitions import month_of, monthly
 from soccer_assets.lake.export import ExportResult, export_months
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.lake.parity import compare_with_database
 from soccer_assets.lake.tables import read_table
 from soccer_assets.resources import LakeResource, WarehouseResource
-from soccer_assets.warehouse.schema import match, match_raw
 
 MATCH_RAW_PARQUET = dg.AssetKey("match_raw_parquet")
 MATCH_PARQUET = dg.AssetKey("match_parquet")
 PARITY, UNIQUE_IDS = "parity_with_postgres", "unique_ids"
 #: Metadata of an export: the loads whose rows it saw.
 _LOADS = "loads"
-_SOURCES = {MATCH_RAW_PARQUET: (MATCH_RAW, match_raw), MATCH_PARQUET: (MATCH, match)}
+_SOURCES = dict(zip((MATCH_RAW_PARQUET, MATCH_PARQUET), TABLES.items(), strict=True))
 
 
 @dg.multi_asset(
