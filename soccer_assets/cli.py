@@ -205,19 +205,12 @@ def backfill(
 @app.command()
 def rebuild() -> None:
     """Make the warehouse again from the archive alone, without asking the source."""
-    from soccer_assets.automation.partitions import daily
     from soccer_assets.process import end_soon_when_asked
     from soccer_assets.runner import run_job
 
     end_soon_when_asked()
     _check_surroundings()
-    any_day = daily.get_partition_keys()[-1]  # all days are rebuilt
-    run_job(
-        "rebuild",
-        _progress,
-        partitions=(any_day, any_day),
-        config={"ingest_days": {"config": {"rebuild": True}}},
-    )
+    run_job("rebuild", _progress)
 
 
 @app.command()

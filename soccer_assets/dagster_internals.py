@@ -17,6 +17,7 @@ from dagster import (
     DagsterEvent,
     DagsterEventType,
     DagsterInstance,
+    OpExecutionContext,
 )
 
 # The tags that the data version of a materialization is kept in: the events tell it, tables and events
@@ -276,7 +277,7 @@ def version_tags(version: str) -> dict[str, str]:
 
 
 def report_materializations(
-    context: AssetExecutionContext, made: Sequence[AssetMaterialization]
+    context: AssetExecutionContext | OpExecutionContext, made: Sequence[AssetMaterialization]
 ) -> list[DagsterEvent]:
     """Report many at once, each as it is, from within the step that makes them; to be yielded.
 

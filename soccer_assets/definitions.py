@@ -1,13 +1,16 @@
 """The code location: assets, checks, jobs, schedules, sensors and resources, bound together."""
 
+from typing import Any
+
 import dagster as dg
 
 from soccer_assets.assets import features, ingestion, lake, model, monitoring, registry, serving
+from soccer_assets.assets.rebuild import rebuild_job
 from soccer_assets.automation.alerts import SENSORS
 from soccer_assets.automation.catching_up import catch_up
 from soccer_assets.automation.freshness import with_freshness
 from soccer_assets.automation.jobs import JOBS
-from soccer_assets.automation.retries import retry_assets, retry_jobs
+from soccer_assets.automation.retries import retry_sensors
 from soccer_assets.automation.retry_policy import with_causes_noted
 from soccer_assets.automation.schedules import SCHEDULES
 from soccer_assets.resources import make_resources
@@ -18,11 +21,12 @@ GROUPS = [ingestion, lake, features, model, registry, serving, monitoring]
 
 def make_definitions(settings: Settings) -> dg.Definitions:
     """Everything, on the services that the settings name."""
+    jobs: list[Any] = [*JOBS, rebuild_job]
     return dg.Definitions(
         assets=with_causes_noted(with_freshness(dg.load_assets_from_modules(GROUPS))),
-        jobs=JOBS,
+        jobs=jobs,
         schedules=SCHEDULES,
-        sensors=[*SENSORS, catch_up, retry_jobs, retry_assets],
+        sensors=[*SENSORS, catch_up, *retry_sensors(jobs)],
         # A step costs milliseconds in process and seconds as a process of its own.
         executor=dg.in_process_executor,
         resources=make_resources(settings),

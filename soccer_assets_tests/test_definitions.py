@@ -175,7 +175,6 @@ def test_a_check_is_evaluated_by_the_step_that_makes_its_asset(check: str) -> No
     ("job", "groups"),
     [
         ("ingest", {"ingestion", "warehouse"}),
-        ("rebuild", {"warehouse"}),
         ("export", {"lake"}),
         ("refresh", {"features", "serving", "monitoring"}),
         ("retrain", {"features", "model", "registry", "serving", "monitoring"}),
@@ -188,6 +187,13 @@ def test_a_job_runs_its_groups_with_all_their_checks(job: str, groups: set[str])
     checks = {f"{key.asset_key.to_user_string()}:{key.name}" for key in graph.asset_check_keys}
     assert checks == {check for check in CHECKS if check.split(":")[0] in assets}
     assert defs.resolve_job_def(job).description
+
+
+def test_a_rebuild_is_a_job_of_its_own_over_all_partitions() -> None:
+    job = defs.resolve_job_def("rebuild")
+    assert job.partitions_def is None
+    assert job.description
+    assert [op.pools for op in job.all_node_defs] == [{"livescores"}]
 
 
 def test_a_step_that_cannot_share_what_it_uses_has_a_pool() -> None:

@@ -84,7 +84,7 @@ def column_schema(of: sa.Table) -> dict[str, dg.TableSchema]:
 
 
 def report_partitions(
-    context: dg.AssetExecutionContext,
+    context: dg.AssetExecutionContext | dg.OpExecutionContext,
     key: dg.AssetKey,
     versions: Mapping[str, str],
     metadata: Callable[[str], Mapping[str, Any]],
@@ -106,6 +106,22 @@ def reported(
 ) -> dg.MaterializeResult:
     """The result of an asset whose partitions have been reported."""
     return dg.MaterializeResult(asset_key=key, metadata=REPORTED, check_results=check_results)
+
+
+def check_evaluation(
+    result: dg.AssetCheckResult, *, blocking: bool = False
+) -> dg.AssetCheckEvaluation:
+    """What a check found, as an event of a step that does not return it."""
+    assert result.asset_key
+    assert result.check_name
+    return dg.AssetCheckEvaluation(
+        asset_key=result.asset_key,
+        check_name=result.check_name,
+        passed=result.passed,
+        severity=result.severity,
+        blocking=blocking,
+        metadata=result.metadata,
+    )
 
 
 #: Name of a check -> what evaluates it.

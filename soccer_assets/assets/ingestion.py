@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from soccer_assets.assets.common import daily_spec, report_partitions, reported
+from soccer_assets.assets.common import check_evaluation, daily_spec, report_partitions, reported
 from soccer_assets.assets.warehouse import (
     MATCH,
     MATCH_RAW,
@@ -20,11 +20,9 @@ from soccer_assets.assets.warehouse import (
     TABLES,
     warehouse_checks,
 )
-from soccer_assets.automation.jobs import REBUILD
 from soccer_assets.feed.faults import FeedFault
 from soccer_assets.ingestion.ingest import IngestReport, LoadedDay, ingest_days
 from soccer_assets.ingestion.provenance import OtherSource
-from soccer_assets.ingestion.rebuild import rebuild_warehouse
 from soccer_assets.resources import (
     LakeResource,
     LivescoresResource,
@@ -52,8 +50,6 @@ class IngestConfig(dg.Config):
     """Days a transaction."""
     concurrency: int = 4
     """Days asked for at once; a public host is limited to one request in 2 s all the same."""
-    rebuild: bool = False
-    """Empty the tables and make them again from the whole archive, whatever days are selected."""
 
 
 @dg.multi_asset(
@@ -110,18 +106,6 @@ def ingest(
     selected = [k for k in (LIVESCORES, MATCH_RAW, MATCH) if k in context.selected_asset_keys]
     days = [date.fromisoformat(key) for key in context.partition_keys]
     ingestion = params.read().ingestion
-    if config.rebuild or context.run.job_name == REBUILD:
-        if LIVESCORES in selected:
-            raise dg.Failure("a rebuild makes match_raw and match only: select those two")
-        result = rebuild_warehouse(
-            warehouse.engine, lake.archive, context.log.info, limits=ingestion.limits
-        )
-        context.log.info(f"rebuilt: {result.match.inserted:,} matches")
-        for key in selected:
-            found = warehouse_checks(warehouse.engine, days, ingestion) if key == MATCH else []
-            # Without a version: other days than this one may have changed.
-            yield dg.MaterializeResult(asset_key=key, check_results=found)
-        return
     if LIVESCORES in selected:
         try:
             livescores.claim(warehouse.engine, lake.archive)
@@ -284,13 +268,4 @@ def _keep_what_went_well(
         loaded = [day.day for day in report.loaded]
         yield from _report_days(context, warehouse, key, loaded, report)
         for found in checks.get(key, []):
-            context.log_event(
-                dg.AssetCheckEvaluation(
-                    asset_key=key,
-                    check_name=found.check_name or "",
-                    passed=found.passed,
-                    severity=found.severity,
-                    blocking=found.check_name == FEED_SCHEMA,
-                    metadata=found.metadata,
-                )
-            )
+            context.log_event(check_evaluation(found, blocking=found.check_name == FEED_SCHEMA))

@@ -38,15 +38,4 @@ retrain_job = dg.define_asset_job(
     tags=ends_within(hours=6),
 )
 
-#: Its config does not reach runs over a range of partitions: they are known by the name.
-REBUILD = "rebuild"
-rebuild_job = dg.define_asset_job(
-    REBUILD,
-    dg.AssetSelection.groups("warehouse"),
-    description="The warehouse made again from the whole archive, without a request to the "
-    "source; whichever partition is chosen, all of it is rebuilt.",
-    config={"ops": {"ingest_days": {"config": {"rebuild": True}}}},
-    tags=ends_within(hours=6),
-)
-
-JOBS = [ingest_job, export_job, refresh_job, retrain_job, rebuild_job]
+JOBS = [ingest_job, export_job, refresh_job, retrain_job]

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from soccer_assets.automation.behind import Failure, Made, Node, Records
-from soccer_assets.automation.partitions import month_of, months_between
+from soccer_assets.automation.partitions import month_of, monthly, months_between
 from soccer_assets.automation.reasons import TRIGGER_TAG
 from soccer_assets.dagster_internals import (
     AssetCheckExecutionRecordStatus,
@@ -22,6 +22,8 @@ from soccer_assets.dagster_internals import (
 #: what is above, and which try it is.
 UPDATE = "update"
 UPSTREAM_TAG, ATTEMPT_TAG = "soccer/upstream", "soccer/attempt"
+#: Of a job that has no assets of its own: those that its runs make, all partitions of each.
+MAKES_TAG = "soccer/makes"
 PARTITION_TAG = "dagster/partition"
 FIRST_TAG, LAST_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
@@ -184,7 +186,11 @@ def _nodes_of(run: dg.DagsterRun, repository: dg.RepositoryDefinition) -> Iterat
     keys: Iterable[dg.AssetKey] = run.asset_selection or ()
     everything = run.asset_selection is None and not run.asset_check_selection
     if everything and repository.has_job(run.job_name):
-        keys = repository.get_job(run.job_name).asset_layer.asset_graph.materializable_asset_keys
+        job = repository.get_job(run.job_name)
+        keys = job.asset_layer.asset_graph.materializable_asset_keys
+        for asset in job.tags.get(MAKES_TAG, "").split():
+            yield Node(asset)
+            yield from (Node(asset, month) for month in monthly.get_partition_keys())
     one = run.tags.get(PARTITION_TAG)
     first, last = run.tags.get(FIRST_TAG, one), run.tags.get(LAST_TAG, one)
     for key in keys:

@@ -1,6 +1,6 @@
 """Starts runs again that failed by their surroundings, and tells of those that it gives up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +8,6 @@ import dagster as dg
 
 from soccer_assets.automation.alerts import failure_text
 from soccer_assets.automation.catching_up import ASKED_BY_TAG
-from soccer_assets.automation.jobs import JOBS
 from soccer_assets.automation.reasons import TRIGGER_TAG
 from soccer_assets.automation.retry_policy import (
     FIRST_FAILED_TAG,
@@ -26,7 +25,6 @@ from soccer_assets.automation.retry_policy import (
 from soccer_assets.dagster_internals import get_current_timestamp
 from soccer_assets.resources import SlackAlertResource
 
-_NAMED = {job.name for job in JOBS}
 #: Tags that say what a run is to make and who wanted it.
 _KEPT = (
     TRIGGER_TAG,
@@ -43,7 +41,19 @@ _DESCRIPTION = (
 )
 
 
-def _sensor(name: str, *, of_named_jobs: bool, **target: Any) -> dg.SensorDefinition:
+def retry_sensors(jobs: Sequence[Any]) -> list[dg.SensorDefinition]:
+    """For runs of these jobs, and for all others: a sensor asks either for jobs or for assets."""
+    named = {job.name for job in jobs}
+    every = dg.AssetSelection.all()
+    return [
+        _sensor("retry_jobs", named, of_named_jobs=True, jobs=jobs),
+        _sensor("retry_assets", named, of_named_jobs=False, asset_selection=every),
+    ]
+
+
+def _sensor(
+    name: str, named: Set[str], *, of_named_jobs: bool, **target: Any
+) -> dg.SensorDefinition:
     @dg.sensor(
         name=name,
         minimum_interval_seconds=30,
@@ -57,20 +67,23 @@ def _sensor(name: str, *, of_named_jobs: bool, **target: Any) -> dg.SensorDefini
             limit=100,
             ascending=True,
         )
-        ours = [r for r in waiting if (r.dagster_run.job_name in _NAMED) == of_named_jobs]
-        requests = [request for record in ours for request in _look_at(record, context, slack)]
+        ours = [r for r in waiting if (r.dagster_run.job_name in named) == of_named_jobs]
+        requests = [
+            request
+            for record in ours
+            for request in _look_at(record, context, slack, by_name=of_named_jobs)
+        ]
         return requests or dg.SkipReason(f"of {len(ours)} failed runs that wait, none is due")
 
     return retries
 
 
-# A sensor asks either for jobs or for assets.
-retry_jobs = _sensor("retry_jobs", of_named_jobs=True, jobs=JOBS)
-retry_assets = _sensor("retry_assets", of_named_jobs=False, asset_selection=dg.AssetSelection.all())
-
-
 def _look_at(
-    record: dg.RunRecord, context: dg.SensorEvaluationContext, slack: SlackAlertResource
+    record: dg.RunRecord,
+    context: dg.SensorEvaluationContext,
+    slack: SlackAlertResource,
+    *,
+    by_name: bool,
 ) -> Iterator[dg.RunRequest]:
     """Start the run again if it is time, or end its wait."""
     instance, run = context.instance, record.dagster_run
@@ -79,7 +92,7 @@ def _look_at(
     left = _left_to_make(record, context)
     if instance.get_run_records(further, limit=1):
         _close(instance, run, "tried again")
-    elif not left:
+    elif left == []:
         _close(instance, run, "made since")
     elif is_asked_for_again(run):
         # Either way: a clock that was ahead may have stamped it.
@@ -88,14 +101,18 @@ def _look_at(
     elif (at := next_try(record)) is None:
         _give_up(instance, run, slack)
     elif now >= at or failed_at(record) > now:  # by a clock that was ahead
-        yield _further_try(record, left)
+        yield _further_try(record, left, by_name=by_name)
 
 
-def _left_to_make(record: dg.RunRecord, context: dg.SensorEvaluationContext) -> list[dg.AssetKey]:
+def _left_to_make(
+    record: dg.RunRecord, context: dg.SensorEvaluationContext
+) -> list[dg.AssetKey] | None:
     """The assets of a run that neither it nor any other made since it began; all of those of a run
-    over a range."""
+    over a range. None: its job has no assets, and is run as a whole."""
     run = record.dagster_run
     keys = _assets_of(run, context)
+    if not keys:
+        return None
     if any(tag.startswith("dagster/asset_partition_range") for tag in run.tags):
         return keys
     partition = run.tags.get("dagster/partition")
@@ -122,11 +139,13 @@ def _assets_of(run: dg.DagsterRun, context: dg.SensorEvaluationContext) -> list[
     return sorted(graph.materializable_asset_keys)
 
 
-def _further_try(record: dg.RunRecord, left: list[dg.AssetKey]) -> dg.RunRequest:
+def _further_try(
+    record: dg.RunRecord, left: list[dg.AssetKey] | None, *, by_name: bool
+) -> dg.RunRequest:
     run = record.dagster_run
     return dg.RunRequest(
         run_key=run.run_id,  # it is done once
-        job_name=run.job_name if run.job_name in _NAMED else None,
+        job_name=run.job_name if by_name else None,
         asset_selection=left,
         run_config=run.run_config,
         tags={

@@ -46,8 +46,15 @@ def payloads_loaded(engine: sa.Engine, days: Sequence[date]) -> dict[date, str]:
         return {row.day: row.payload_key for row in connection.execute(query, {"days": list(days)})}
 
 
-def versions_by_day(engine: sa.Engine, table: sa.Table, days: Sequence[date]) -> dict[date, str]:
-    """Day -> version of its rows in one of the two tables of matches.
+#: Version of a day without rows.
+EMPTY = "empty"
+
+
+def versions_by_day(
+    engine: sa.Engine, table: sa.Table, days: Sequence[date] | None = None
+) -> dict[date, str]:
+    """Day -> version of its rows in one of the two tables of matches; unless days are given, of all
+    days that have rows.
 
     It changes with their content, and when a match comes or goes. What changed back has a new one,
     for it says when each row changed: the lake holds that as well.
@@ -57,14 +64,13 @@ def versions_by_day(engine: sa.Engine, table: sa.Table, days: Sequence[date]) ->
         SELECT feed_day, count(*) || ':' || bit_xor(
             hashint8extended(content_hash, (extract(epoch FROM changed_at) * 1000000)::bigint)
         ) AS version
-        FROM {SCHEMA}.{table.name} WHERE feed_day = ANY(:days) GROUP BY 1
+        FROM {SCHEMA}.{table.name} {"" if days is None else "WHERE feed_day = ANY(:days)"} GROUP BY 1
         """
     )
     with engine.connect() as connection:
-        found = {
-            row.feed_day: row.version for row in connection.execute(query, {"days": list(days)})
-        }
-    return {day: found.get(day, "empty") for day in days}
+        rows = connection.execute(query, {} if days is None else {"days": list(days)})
+        found = {row.feed_day: row.version for row in rows}
+    return found if days is None else {day: found.get(day, EMPTY) for day in days}
 
 
 def fetches_loaded(engine: sa.Engine, days: Sequence[date]) -> dict[date, datetime]:

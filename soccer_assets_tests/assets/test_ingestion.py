@@ -436,16 +436,9 @@ def test_everything_is_rebuilt_from_the_archive_as_it_was(
     assert len(before["match_change"]) > 50
     with midseason.engine.begin() as connection:
         connection.execute(sa.text("UPDATE soccer.match SET home_score = 77"))
-    midseason.run_job("rebuild", partition=str(BAD))
+    midseason.run_job("rebuild")
     assert {table: content(midseason.engine, table) for table in everything} == before
     assert feed.requests == requests
-
-
-def test_a_rebuild_refuses_to_ask_the_feed(midseason: Platform, feed: FeedServer) -> None:
-    rebuild = {"ingest_days": {"config": {"rebuild": True}}}
-    failed = midseason.run(*INGESTION, partition=str(BAD), config=rebuild, raise_on_error=False)
-    assert "select those two" in faults_of(failed)[0]
-    assert feed.requests == 0
 
 
 def test_a_day_that_is_not_in_the_archive_cannot_be_made_from_it(

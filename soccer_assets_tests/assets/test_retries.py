@@ -11,8 +11,10 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.test_utils import freeze_time
 
+from soccer_assets.assets.rebuild import rebuild_job
 from soccer_assets.automation.alerts import run_failure_alert
-from soccer_assets.automation.retries import retry_assets, retry_jobs
+from soccer_assets.automation.jobs import JOBS
+from soccer_assets.automation.retries import retry_sensors
 from soccer_assets.automation.retry_policy import PAUSES, RETRY_TAG, TRIED_FOR, with_causes_noted
 from soccer_assets.resources import SlackAlertResource
 from soccer_assets.settings import Settings
@@ -77,7 +79,7 @@ class Daemon:
     def tick(self, after: timedelta = MINUTE) -> list[dg.RunRequest]:
         self.now += after
         requests: list[dg.RunRequest] = []
-        for sensor in (retry_jobs, retry_assets):
+        for sensor in retry_sensors([*JOBS, rebuild_job]):
             with (
                 freeze_time(self.now),
                 dg.build_sensor_context(
@@ -222,6 +224,20 @@ def test_an_object_store_that_is_away_for_a_while(
             assert daemon.alerts == []
 
 
+def test_a_rebuild_is_started_again_as_a_whole(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*args: Any, **extra: Any) -> None:
+        raise ConnectionRefusedError("not there")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("soccer_assets.ingestion.rebuild.rebuild_warehouse", away)
+        daemon.run("rebuild")
+    daemon.pass_by(AFTERWARDS)
+    assert daemon.runs == [(0 * MINUTE, False), (AT_SECOND_TRY, True)]
+    assert daemon.alerts == []
+
+
 def test_of_many_days_those_that_were_refused_decide(daemon: Daemon, feed: FeedServer) -> None:
     feed.inject(DAY, Fault.http_500())
     feed.inject(DAY + timedelta(days=1), Fault.unknown_status())
@@ -340,6 +356,7 @@ def test_a_tick_that_is_repeated_asks_for_the_same_run(small: Daemon, service: S
     """Dagster starts one run a key, whatever became of the tick before."""
     small.run("__ASSET_JOB")
     small.now += MINUTE
+    _, of_assets = retry_sensors(JOBS)
     keys = []
     for _ in range(2):
         with (
@@ -350,6 +367,6 @@ def test_a_tick_that_is_repeated_asks_for_the_same_run(small: Daemon, service: S
                 resources={"slack": SLACK},
             ) as context,
         ):
-            [request] = retry_assets.evaluate_tick(context).run_requests or []
+            [request] = of_assets.evaluate_tick(context).run_requests or []
             keys.append(request.run_key)
     assert keys[0] == keys[1]

@@ -102,6 +102,18 @@ def test_a_gate_that_shut_and_made_nothing_is_not_asked_again(loop: Loop) -> Non
         assert "registered_model" in loop.behind()
 
 
+def test_no_month_is_exported_while_the_warehouse_is_rebuilt(loop: Loop) -> None:
+    job = defs.resolve_job_def("rebuild")
+    rebuild = loop.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    loop.made("match_raw", "match", partition="1999-05-08")
+    assert loop.behind() == {}
+    assert (
+        "match_parquet 1999-05-01 is behind: what it is made from is being made" in loop.waiting()
+    )
+    loop.ends(rebuild)
+    assert loop.behind() == {key: {"1999-05-01"} for key in LAKE}
+
+
 # What has not changed
 
 

@@ -4,24 +4,31 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import dagster as dg
+import orjson
 import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from soccer_assets.assets.warehouse import NO_DAY_OVERDUE, USUAL_VOLUME
 from soccer_assets.ingestion.ingest import days_between
+from soccer_assets.ingestion.rebuild import rebuild_warehouse
 from soccer_assets.simulator.server import Fault, FeedServer
+from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.warehouse.history import matches_as_of
+from soccer_assets.warehouse.ingested_days import EMPTY, versions_by_day
+from soccer_assets.warehouse.schema import metadata
 from soccer_assets_tests.durability.scenario import Contents, contents
-from soccer_assets_tests.platform import Platform, platform
+from soccer_assets_tests.platform import Platform, checks_of, platform
 
-INGESTION = ("livescores", "match_raw", "match")
+TABLES = ("match_raw", "match")
+INGESTION = ("livescores", *TABLES)
 #: A month in which the simulation postpones matches and corrects scores, asked for weekly.
 DAYS = list(days_between(date(2025, 2, 1), date(2025, 3, 16)))
 RANGE = (str(DAYS[0]), str(DAYS[-1]))
 MOMENTS = [datetime(2025, 2, day, 12, tzinfo=UTC) for day in (1, 8, 9, 15, 16, 22)]
 #: What the table says of a match but when it was last touched.
 SAID = "SELECT * FROM soccer.match ORDER BY match_id"
-REBUILD = {"ingest_days": {"config": {"rebuild": True}}}
 
 
 @pytest.fixture
@@ -84,40 +91,49 @@ def test_a_rebuild_restores_every_table_to_the_last_bit_without_asking_the_sourc
         if change["field"].endswith("_score") and change["old"] is not None
     ]
     assert corrected
-
-    def by_hand() -> None:
-        season.run("match_raw", "match", partition=str(DAYS[3]), config=REBUILD)
-
-    def by_the_job() -> None:
-        job = season.definitions.resolve_job_def("rebuild")
-        job.execute_in_process(instance=season.instance, partition_key=str(DAYS[3]))
-
-    for rebuild in (by_hand, by_the_job):
-        spoil(season.engine)
-        rebuild()
-        assert differences(before, contents(season.engine)) == set(), rebuild.__name__
+    spoil(season.engine)
+    season.run_job("rebuild")
+    assert differences(before, contents(season.engine)) == set()
     assert feed.requests == requests
 
     for moment, known in stands:
         pd.testing.assert_frame_equal(matches_as_of(season.engine, moment), known)
 
 
-def test_the_rebuild_job_rebuilds_over_a_range_of_partitions_too(
-    season: Platform, feed: FeedServer
+def test_days_that_come_out_as_they_were_are_not_called_made(
+    season: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     season.run(*INGESTION, partitions=RANGE)
-    before = contents(season.engine)
     spoil(season.engine)
-    season.run_job("rebuild", partitions=(str(DAYS[3]), str(DAYS[4])))
-    assert differences(before, contents(season.engine)) == set()
+    rebuilt = season.run_job("rebuild")
+    assert season.recorded(rebuilt) == {}
+    assert checks_of(rebuilt).keys() == {USUAL_VOLUME, NO_DAY_OVERDUE}
+    assert season.latest_check("match", NO_DAY_OVERDUE) is True
+    monkeypatch.setenv("SOCCER_AS_OF", "2025-04-01T00:00:00Z")  # and nobody has asked since
+    assert season.recorded(season.run_job("rebuild")) == {}
+    assert season.latest_check("match", NO_DAY_OVERDUE) is False
 
 
-def test_a_rebuild_that_selects_the_source_too_is_refused_and_changes_nothing(
-    season: Platform, feed: FeedServer
+@pytest.mark.parametrize("killed", [False, True], ids=["", "after a rebuild that was killed"])
+def test_days_that_come_out_differently_are_called_made_by_their_versions(
+    season: Platform, feed: FeedServer, *, killed: bool
 ) -> None:
-    season.run(*INGESTION, partition=RANGE[0])
-    before, requests = contents(season.engine), feed.requests
-    result = season.run(*INGESTION, partition=RANGE[0], config=REBUILD, raise_on_error=False)
-    assert not result.success
-    assert contents(season.engine) == before
-    assert feed.requests == requests
+    """A payload that was archived by an ingestion that died, and a day that is in no table."""
+    season.run(*INGESTION, partitions=RANGE)
+    finished = orjson.dumps(feed.backend.payload(DAYS[0], MOMENTS[-1]))
+    archive = PayloadArchive(season.store)
+    archive.put(DAYS[0], finished, datetime.now(UTC))
+    known = {"dagster/data_version": "3:7", "dagster/data_version_is_user_provided": "true"}
+    for table in TABLES:
+        gone = dg.AssetMaterialization(table, partition="2025-05-01", tags=known)
+        season.instance.report_runless_asset_event(gone)
+    if killed:  # between its transaction and what it had to tell
+        rebuild_warehouse(season.engine, archive)
+    rebuilt = season.run_job("rebuild")
+    assert season.recorded(rebuilt) == {key: {str(DAYS[0]), "2025-05-01"} for key in TABLES}
+    for table in TABLES:
+        versions = season.versions(rebuilt, table)
+        assert versions["2025-05-01"] == EMPTY
+        now = versions_by_day(season.engine, metadata.tables[f"soccer.{table}"], [DAYS[0]])
+        assert versions[str(DAYS[0])] == now[DAYS[0]]
+    assert season.recorded(season.run_job("rebuild")) == {}
