@@ -204,7 +204,7 @@ def test_a_step_that_cannot_share_what_it_uses_has_a_pool() -> None:
     }
     assert pools["ingest_days"] == "livescores"
     assert pools["export_months"] == "lake"
-    assert pools["dvc"] == "dvc_workspace"
+    assert pools["dvc_outs"] == "dvc_workspace"
     assert pools["trained_model"] == "training"
     assert {pools[f"{name}_model"] for name in ("registered", "candidate", "champion")} == {
         "registry"

@@ -22,7 +22,7 @@ NEWEST_RESULT, FEATURE_RANGES = "newest_result", "feature_ranges"
 
 
 @dvc_assets(
-    name="dvc",
+    name="dvc_outs",
     pool="dvc_workspace",
     translator=DvcTranslator(
         group_name="features",

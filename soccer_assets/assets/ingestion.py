@@ -21,7 +21,8 @@ from soccer_assets.assets.warehouse import (
     warehouse_checks,
 )
 from soccer_assets.feed.faults import FeedFault
-from soccer_assets.ingestion.ingest import IngestReport, LoadedDay, ingest_days
+from soccer_assets.ingestion import ingest
+from soccer_assets.ingestion.ingest import IngestReport, LoadedDay
 from soccer_assets.ingestion.provenance import OtherSource
 from soccer_assets.resources import (
     LakeResource,
@@ -53,7 +54,6 @@ class IngestConfig(dg.Config):
 
 
 @dg.multi_asset(
-    name="ingest_days",
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
     pool="livescores",
@@ -94,7 +94,7 @@ class IngestConfig(dg.Config):
         *TABLE_CHECKS,
     ],
 )
-def ingest(
+def ingest_days(
     context: dg.AssetExecutionContext,
     config: IngestConfig,
     livescores: LivescoresResource,
@@ -122,7 +122,7 @@ def ingest(
         livescores.source(lake.archive, lake.store) if LIVESCORES in selected else nullcontext()
     )
     with source as client:
-        report = ingest_days(
+        report = ingest.ingest_days(
             days,
             client.fetch if client else None,
             lake.archive,

@@ -15,7 +15,8 @@ from soccer_assets.assets.common import (
 )
 from soccer_assets.assets.warehouse import TABLES
 from soccer_assets.automation.partitions import month_of, monthly
-from soccer_assets.lake.export import ExportResult, export_months
+from soccer_assets.lake import export
+from soccer_assets.lake.export import ExportResult
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.lake.parity import compare_with_database
 from soccer_assets.lake.tables import read_table
@@ -30,7 +31,6 @@ _SOURCES = dict(zip((MATCH_RAW_PARQUET, MATCH_PARQUET), TABLES.items(), strict=T
 
 
 @dg.multi_asset(
-    name="export_months",
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
     pool="lake",
@@ -65,7 +65,7 @@ _SOURCES = dict(zip((MATCH_RAW_PARQUET, MATCH_PARQUET), TABLES.items(), strict=T
         ),
     ],
 )
-def export(
+def export_months(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, lake: LakeResource
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult | dg.DagsterEvent]:
     if not context.selected_asset_keys:
@@ -73,7 +73,7 @@ def export(
         yield from evaluate(context, MATCH_PARQUET, _contracts(warehouse, lake, loads))
         return
     months = [key[:7] for key in context.partition_keys]
-    result = export_months(warehouse.engine, lake.store, months, context.log.info)
+    result = export.export_months(warehouse.engine, lake.store, months, context.log.info)
     contracts = {MATCH_PARQUET: _contracts(warehouse, lake, result.loads)}
     for key, (_, table) in _SOURCES.items():
         if key not in context.selected_asset_keys:
