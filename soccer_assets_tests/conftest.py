@@ -20,8 +20,8 @@ from soccer_assets.settings import project_folder
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets.storage.store import LocalStore, ObjectStore, S3Store
-from soccer_assets.warehouse.embedded import leave_embedded_postgres, start_embedded_postgres
 from soccer_assets.warehouse.migrate import migrate
+from soccer_assets_tests.databases import copy_of, empty_database, server
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -34,33 +34,75 @@ signal.signal(signal.SIGTERM, signal.SIG_DFL)
 #: Where real matches are looked for.
 REAL_DATA = Path(os.environ.get("SOCCER_REAL_DATA") or project_folder() / "../shared/data")
 
+#: Modules and packages whose tests take longest. They come first: at the end, one of them would
+#: keep a single process busy while the others have nothing left to do.
+LONGEST = (
+    "durability/test_kills.py",
+    "assets/test_whole_graph.py",
+    "end_to_end",
+    "sources/football_data/test_real.py",
+    "test_runs.py",
+    "durability",
+    "assets",
+    "dvc",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        ranks = (rank for rank, path in enumerate(LONGEST) if item.path.is_relative_to(here / path))
+        return next(ranks, len(LONGEST))
+
+    items.sort(key=place)
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """URL of a PostgreSQL server that lives as long as the test session."""
-    with tempfile.TemporaryDirectory(prefix="soccer-", ignore_cleanup_errors=True) as folder:
-        data_dir = Path(folder) / "postgres"
-        yield start_embedded_postgres(data_dir)
-        leave_embedded_postgres(data_dir)
+    with (
+        tempfile.TemporaryDirectory(prefix="soccer-", ignore_cleanup_errors=True) as folder,
+        server(Path(folder) / "postgres") as url,
+    ):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def tables(postgres_server: str) -> Iterator[str]:
+    """URL of a database with the project's tables, empty, to make copies of."""
+    with empty_database(postgres_server) as url:
+        migrate(sa.create_engine(url, poolclass=sa.NullPool))
+        yield url
+
+
+@pytest.fixture(scope="session")
+def tables_of_dagster_too(tables: str) -> Iterator[str]:
+    from soccer_assets.instance import SoccerPostgresStorage
+
+    with copy_of(tables) as url:
+        SoccerPostgresStorage(url)
+        yield url
 
 
 @pytest.fixture
-def database_url(postgres_server: str) -> Iterator[str]:
-    """URL of a database of this test's own."""
-    name = f"test_{uuid4().hex}"
-    server = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with server.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
-    yield sa.make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
-    with server.connect() as connection:
-        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+def database_url(tables: str) -> Iterator[str]:
+    """URL of a database of this test's own, with the project's tables, empty."""
+    with copy_of(tables) as url:
+        yield url
+
+
+@pytest.fixture
+def household_url(tables_of_dagster_too: str) -> Iterator[str]:
+    """The same with Dagster's tables, for processes with an instance of Dagster."""
+    with copy_of(tables_of_dagster_too) as url:
+        yield url
 
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[sa.Engine]:
     """An engine on a database of this test's own, with the project's tables, empty."""
     engine = sa.create_engine(database_url, connect_args={"options": "-c timezone=UTC"})
-    migrate(engine)
     yield engine
     engine.dispose()
 

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -136,18 +135,6 @@ def _range_tags(partitions: tuple[str, str] | None) -> dict[str, str]:
         "dagster/asset_partition_range_start": first,
         "dagster/asset_partition_range_end": last,
     }
-
-
-@contextmanager
-def temporary_database(postgres_server: str) -> Iterator[str]:
-    """URL of a database that lives as long as the block."""
-    name = f"test_{uuid4().hex}"
-    server = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with server.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
-    yield sa.make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
-    with server.connect() as connection:
-        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """A lake of two simulated months, made as the platform makes it: parsed, loaded, exported."""
 
 from datetime import UTC, date, datetime, timedelta
-from uuid import uuid4
 
 import orjson
 import sqlalchemy as sa
@@ -12,8 +11,8 @@ from soccer_assets.lake.manifest import Manifest
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.storage.store import ObjectStore
 from soccer_assets.warehouse.load import load_days
-from soccer_assets.warehouse.migrate import migrate
 from soccer_assets.warehouse.rows import ParsedDay
+from soccer_assets_tests.databases import copy_of
 
 FIRST_DAY, DAYS = date(2023, 9, 1), 60
 #: As of then, the last two weeks are still to come.
@@ -29,18 +28,11 @@ def simulated_days(now: datetime = NOW) -> list[ParsedDay]:
     ]
 
 
-def make_lake(postgres_server: str, store: ObjectStore, now: datetime = NOW) -> Manifest:
-    """Load the days into a database of its own and export it to ``store``."""
-    name = f"lake_{uuid4().hex}"
-    server = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with server.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
-    url = sa.make_url(postgres_server).set(database=name)
-    engine = sa.create_engine(url, connect_args={"options": "-c timezone=UTC"})
-    migrate(engine)
-    load_days(engine, simulated_days(now))
-    manifest = export_months(engine, store).manifest
-    engine.dispose()
-    with server.connect() as connection:
-        connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+def make_lake(tables: str, store: ObjectStore, now: datetime = NOW) -> Manifest:
+    """Load the days into a copy of the empty ``tables`` and export it to ``store``."""
+    with copy_of(tables) as url:
+        engine = sa.create_engine(url, connect_args={"options": "-c timezone=UTC"})
+        load_days(engine, simulated_days(now))
+        manifest = export_months(engine, store).manifest
+        engine.dispose()
     return manifest

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from dagster_postgres import DagsterPostgresStorage
 
 from soccer_assets.instance import SoccerPostgresStorage
+from soccer_assets_tests.databases import empty_database
 from soccer_assets_tests.doomed_runs import Household, make_tables
-from soccer_assets_tests.platform import temporary_database
 
 Shape = tuple[dict[str, set[str]], set[str], list[str]]
 
@@ -29,7 +29,7 @@ def shape(url: str) -> Shape:
 @pytest.fixture(scope="module")
 def undisturbed(postgres_server: str) -> Iterator[Shape]:
     """What Dagster makes by itself."""
-    with temporary_database(postgres_server) as url:
+    with empty_database(postgres_server) as url:
         DagsterPostgresStorage(url)
         yield shape(url)
 
@@ -43,7 +43,7 @@ def start(home: Path, url: str, storage: Any, kill_at: int | None = None) -> int
 def test_tables_that_a_killed_start_of_dagster_left_half_made_are_completed(
     postgres_server: str, undisturbed: Shape, tmp_path: Path, number: int
 ) -> None:
-    with temporary_database(postgres_server) as url:
+    with empty_database(postgres_server) as url:
         assert start(tmp_path, url, DagsterPostgresStorage, number) == -SIGKILL
         SoccerPostgresStorage(url)
         assert shape(url) == undisturbed
@@ -53,7 +53,7 @@ def test_tables_that_a_killed_start_of_dagster_left_half_made_are_completed(
 def test_a_killed_start_leaves_nothing(
     postgres_server: str, undisturbed: Shape, tmp_path: Path, number: int
 ) -> None:
-    with temporary_database(postgres_server) as url:
+    with empty_database(postgres_server) as url:
         assert start(tmp_path, url, SoccerPostgresStorage, number) == -SIGKILL
         with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
             assert sa.inspect(connection).get_table_names() == []
@@ -64,7 +64,7 @@ def test_a_killed_start_leaves_nothing(
 def test_several_processes_start_at_once_on_an_empty_database(
     postgres_server: str, undisturbed: Shape, tmp_path: Path
 ) -> None:
-    with temporary_database(postgres_server) as url, ExitStack() as stack:
+    with empty_database(postgres_server) as url, ExitStack() as stack:
         household = Household(tmp_path, url)
         children = [
             stack.enter_context(household.start(make_tables, url, SoccerPostgresStorage, None))
@@ -77,7 +77,7 @@ def test_several_processes_start_at_once_on_an_empty_database(
 def test_migrations_of_data_that_a_kill_left_undone_are_done(
     postgres_server: str, undisturbed: Shape
 ) -> None:
-    with temporary_database(postgres_server) as url:
+    with empty_database(postgres_server) as url:
         SoccerPostgresStorage(url)
         with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
             connection.execute(sa.text("DELETE FROM secondary_indexes WHERE name LIKE '%run%'"))
@@ -86,7 +86,7 @@ def test_migrations_of_data_that_a_kill_left_undone_are_done(
 
 
 def test_the_tables_of_another_version_are_left_to_its_migration(postgres_server: str) -> None:
-    with temporary_database(postgres_server) as url:
+    with empty_database(postgres_server) as url:
         SoccerPostgresStorage(url)
         with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
             connection.execute(sa.text("UPDATE alembic_version SET version_num = '567bc23fd1ac'"))

@@ -39,14 +39,14 @@ def printed(instance: dg.DagsterInstance, run_id: str) -> str:
 
 @pytest.fixture
 def bucket(
-    tmp_path: Path, database_url: str, s3_service: S3Service, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, household_url: str, s3_service: S3Service, monkeypatch: pytest.MonkeyPatch
 ) -> str:
     """A machine whose lake is a bucket."""
     name = f"logs-{uuid4().hex[:12]}"
     s3_service.client.create_bucket(Bucket=name)
     for variable, value in {
         "SOCCER_HOME": str(tmp_path / "home"),
-        "POSTGRES_URL": database_url,
+        "POSTGRES_URL": household_url,
         "LAKE_URI": f"s3://{name}/soccer/lake",
         "S3_ENDPOINT_URL": s3_service.url,
         "AWS_ACCESS_KEY_ID": "key-of-this-test",

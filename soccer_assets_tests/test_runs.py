@@ -37,8 +37,8 @@ LIMIT = ends_within(hours=1 / 3600)
 
 
 @pytest.fixture
-def household(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Household:
-    household = Household(tmp_path, database_url)
+def household(household_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Household:
+    household = Household(tmp_path, household_url)
     for name, value in household.environment.items():
         monkeypatch.setenv(name, value)
     return household
@@ -186,8 +186,7 @@ def test_who_waits_for_a_killed_run_gets_its_slot_with_no_daemon_and_says_whom_i
         holder.hear("in step")
         held = only_run(instance)
         with household.start(execute, "is_quick") as waiter:
-            while len(slots(instance)) < 2:
-                time.sleep(0.1)
+            waiter.works_until(lambda: len(slots(instance)) == 2)
             holder.kill()
             waiter.hear("SUCCESS")
     done = instance.get_runs(dg.RunsFilter(statuses=[SUCCESS]))
@@ -287,15 +286,12 @@ def test_a_command_that_is_asked_to_end_cancels_its_run(
 def test_a_command_that_waits_for_a_slot_ends_when_asked(
     household: Household, instance: dg.DagsterInstance
 ) -> None:
-    with (
-        household.start(execute, "waits") as holder,
-        household.start(execute, "is_quick") as waiter,
-    ):
+    with household.start(execute, "waits") as holder:
         holder.hear("in step")
-        while len(slots(instance)) < 2:
-            time.sleep(0.1)
-        waiter.signal(signal.SIGTERM)
-        waiter.ends()
+        with household.start(execute, "is_quick") as waiter:
+            waiter.works_until(lambda: len(slots(instance)) == 2)
+            waiter.signal(signal.SIGTERM)
+            waiter.ends()
         assert [run.status for run in instance.get_runs()].count(CANCELED) == 1
         assert len(slots(instance)) == 1
 

@@ -24,9 +24,9 @@ from soccer_assets.serving.server import ServiceProcess
 from soccer_assets.settings import get_settings
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.simulator.server import FeedServer
-from soccer_assets.warehouse.migrate import migrate
 from soccer_assets_tests.conftest import MIDSEASON
-from soccer_assets_tests.platform import Platform, platform, temporary_database
+from soccer_assets_tests.databases import copy_of
+from soccer_assets_tests.platform import Platform, platform
 
 SINCE = "2024-08-01"
 TOKEN = "reload-token-of-this-test"
@@ -140,19 +140,16 @@ def mlflow_runs() -> list[Any]:
 
 
 @contextmanager
-def begin_season(postgres_server: str, home: Path, world: LeagueSimulator) -> Iterator[Season]:
+def begin_season(tables: str, home: Path, world: LeagueSimulator) -> Iterator[Season]:
     """Everything up to the lake, as of ``MIDSEASON``, and a worker that has nothing to serve."""
     params = home / "params.yaml"
     write_params(params, STRICT)
     with (
-        temporary_database(postgres_server) as url,
+        copy_of(tables) as url,
         FeedServer(world, clock=utc_now) as feed,
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("SOCCER_AS_OF", MIDSEASON.isoformat())
-        engine = sa.create_engine(url)
-        migrate(engine)
-        engine.dispose()
         with (
             ServiceProcess(
                 url, TOKEN, params=ServingParams(max_age_hours=720)

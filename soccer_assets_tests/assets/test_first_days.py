@@ -8,7 +8,8 @@ import pytest
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets_tests.conftest import MIDSEASON
-from soccer_assets_tests.platform import Platform, faults_of, platform, temporary_database
+from soccer_assets_tests.databases import copy_of
+from soccer_assets_tests.platform import Platform, faults_of, platform
 
 FEATURES = {"finished", "fixtures", "features", "features_meta", "dataset"}
 #: Asset -> what it says where there is nothing at all.
@@ -28,13 +29,13 @@ NOTHING = {
 
 @pytest.fixture(scope="module")
 def here(
-    postgres_server: str, world: LeagueSimulator, tmp_path_factory: pytest.TempPathFactory
+    tables: str, world: LeagueSimulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
     """A platform on which nothing has happened."""
     environment = {"SOCCER_AS_OF": MIDSEASON.isoformat()}
     home = tmp_path_factory.mktemp("empty")
     with (
-        temporary_database(postgres_server) as url,
+        copy_of(tables) as url,
         FeedServer(world) as feed,
         platform(home, feed, url, environment) as made,
     ):

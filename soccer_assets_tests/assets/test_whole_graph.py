@@ -56,9 +56,9 @@ A_WEEK_LATER = MIDSEASON + timedelta(days=7)
 
 @pytest.fixture(scope="module")
 def season(
-    postgres_server: str, world: LeagueSimulator, tmp_path_factory: pytest.TempPathFactory
+    tables: str, world: LeagueSimulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Season]:
-    with begin_season(postgres_server, tmp_path_factory.mktemp("season"), world) as begun:
+    with begin_season(tables, tmp_path_factory.mktemp("season"), world) as begun:
         yield begun
 
 

@@ -29,8 +29,8 @@ from soccer_assets_tests.doomed_runs import (
 
 
 @pytest.fixture
-def household(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Household:
-    household = Household(tmp_path, database_url)
+def household(household_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Household:
+    household = Household(tmp_path, household_url)
     for name, value in household.environment.items():
         monkeypatch.setenv(name, value)
     return household

@@ -1,13 +1,10 @@
 """A feed that changes its mind, an archive with a clock of its own, and what is compared."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import sqlalchemy as sa
 
@@ -170,18 +167,3 @@ def published(lake: Path) -> dict[str, bytes]:
     keys = [entry.key for months in manifest.tables.values() for entry in months.values()]
     assert not [key for key in keys if key.endswith(".tmp")]
     return {"manifest": manifest.to_bytes(), **{key: store.get(key) for key in keys}}
-
-
-@contextmanager
-def database(server: str, template: str | None = None) -> Iterator[str]:
-    """URL of a database that lives as long as the block, a copy of ``template`` if given."""
-    name = f"test_{uuid4().hex}"
-    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    copied = f' TEMPLATE "{sa.make_url(template).database}"' if template else ""
-    with admin.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"{copied}'))
-    try:
-        yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
-    finally:
-        with admin.connect() as connection:
-            connection.execute(sa.text(f'DROP DATABASE "{name}" WITH (FORCE)'))

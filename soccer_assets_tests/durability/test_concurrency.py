@@ -19,8 +19,8 @@ from soccer_assets.simulator.server import FeedServer
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.load import LoadResult, load_days, load_in_transaction
-from soccer_assets.warehouse.migrate import migrate
 from soccer_assets.warehouse.schema import LOCK_KEY
+from soccer_assets_tests.databases import copy_of
 from soccer_assets_tests.durability.processes import (
     FORKS,
     export_until,
@@ -32,7 +32,6 @@ from soccer_assets_tests.durability.scenario import (
     ClockedArchive,
     archive_of,
     contents,
-    database,
     empty,
     fetch_of,
     late_view,
@@ -60,16 +59,14 @@ def changing_feed(world: LeagueSimulator, monkeypatch: pytest.MonkeyPatch) -> Fe
 
 
 def test_ingests_and_exports_at_once_leave_what_they_would_have_left_one_by_one(
-    changing_feed: FeedServer, postgres_server: str, tmp_path: Path
+    changing_feed: FeedServer, tables: str, tmp_path: Path
 ) -> None:
     alone, together, done = tmp_path / "alone", tmp_path / "together", tmp_path / "done"
     with (
         changing_feed as feed,
-        database(postgres_server) as first,
-        database(postgres_server) as second,
+        copy_of(tables) as first,
+        copy_of(tables) as second,
     ):
-        for url in (first, second):
-            migrate(open_engine(url))
         assert ingest_often(first, alone, feed.url, LATE, BACKFILL, 31, 1) == 0
 
         with ProcessPoolExecutor(8, mp_context=FORKS) as pool:

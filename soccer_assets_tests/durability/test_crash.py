@@ -20,7 +20,7 @@ from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
-from soccer_assets.warehouse.migrate import migrate
+from soccer_assets_tests.databases import copy_of
 from soccer_assets_tests.durability.processes import start_doomed
 from soccer_assets_tests.durability.scenario import (
     EARLY,
@@ -28,7 +28,6 @@ from soccer_assets_tests.durability.scenario import (
     ClockedArchive,
     archive_of,
     contents,
-    database,
     early_view,
     ingest_and_export,
     late_view,
@@ -54,7 +53,6 @@ class State:
 class Stage:
     """A season half known, whose second half a process is to ingest."""
 
-    server: str
     feed_url: str
     database: str
     lake: Path
@@ -70,16 +68,15 @@ def state_of(url: str, lake: Path) -> State:
 
 @pytest.fixture(scope="module")
 def stage(
-    postgres_server: str, world: LeagueSimulator, tmp_path_factory: pytest.TempPathFactory
+    tables: str, world: LeagueSimulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stage]:
     lake = tmp_path_factory.mktemp("stage") / "lake"
     with (
         pytest.MonkeyPatch.context() as patch,
         FeedServer(world) as feed,
-        database(postgres_server) as url,
+        copy_of(tables) as url,
     ):
         patch.setenv("SOCCER_AS_OF", EARLY.isoformat())
-        migrate(open_engine(url))
         for day, payload in early_view(world).items():
             feed.override(day, payload)
         assert ingest_and_export(open_engine(url), lake, feed.url, EARLY).faults == []
@@ -88,12 +85,12 @@ def stage(
             feed.override(day, payload)
         undisturbed = lake.with_name("undisturbed")
         shutil.copytree(lake, undisturbed)
-        with database(postgres_server, template=url) as copied:
+        with copy_of(url) as copied:
             process, listen = start_doomed(copied, undisturbed, feed.url, LATE)
             events = listen.recv()
             process.join()
             after = state_of(copied, undisturbed)
-        yield Stage(postgres_server, feed.url, url, lake, before, after, events)
+        yield Stage(feed.url, url, lake, before, after, events)
 
 
 def die_and_run_again(
@@ -106,7 +103,7 @@ def die_and_run_again(
 ) -> bool:
     """Whether the process died of it. ``after`` seconds, if it did not die before."""
     shutil.copytree(stage.lake, lake)
-    with database(stage.server, template=stage.database) as url:
+    with copy_of(stage.database) as url:
         process, listen = start_doomed(url, lake, stage.feed_url, LATE, kill_at)
         process.join(after)
         process.kill()

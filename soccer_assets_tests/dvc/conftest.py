@@ -26,10 +26,10 @@ class Reproduced:
 
 
 @pytest.fixture(scope="session")
-def reproduced(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Reproduced:
+def reproduced(tables: str, tmp_path_factory: pytest.TempPathFactory) -> Reproduced:
     root = tmp_path_factory.mktemp("reproduced")
     lake, remote = root / "lake", root / "remote"
-    manifest = make_lake(postgres_server, LocalStore(lake))
+    manifest = make_lake(tables, LocalStore(lake))
     workspace = DvcWorkspace(root / "workspace", str(remote), DEFAULT_PARAMS)
     with pytest.MonkeyPatch.context() as patch:
         use_lake(patch, lake, root)

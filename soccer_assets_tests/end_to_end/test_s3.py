@@ -22,7 +22,8 @@ from soccer_assets.settings import project_folder
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets_tests.conftest import MIDSEASON, S3Service
-from soccer_assets_tests.platform import Platform, platform, temporary_database
+from soccer_assets_tests.databases import copy_of
+from soccer_assets_tests.platform import Platform, platform
 
 FIRST_DAY, LAST_DAY = date(2024, 8, 1), date(2025, 3, 16)
 LAST_MONTH = "2025-03-01"
@@ -72,7 +73,7 @@ def outs(workspace: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def season(
-    tmp_path_factory: pytest.TempPathFactory, postgres_server: str, s3_service: S3Service
+    tmp_path_factory: pytest.TempPathFactory, tables: str, s3_service: S3Service
 ) -> Iterator[SeasonInS3]:
     home = tmp_path_factory.mktemp("s3")
     params = yaml.safe_load((project_folder() / "soccer_assets/dvc/params.yaml").read_text())
@@ -91,7 +92,7 @@ def season(
         "DAGSTER_EVENT_BATCH_SIZE": "500",
     }
     with (
-        temporary_database(postgres_server) as url,
+        copy_of(tables) as url,
         FeedServer(world, clock=utc_now) as feed,
         platform(home, feed, url, environment) as here,
     ):

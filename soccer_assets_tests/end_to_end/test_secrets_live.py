@@ -143,11 +143,11 @@ def refusing() -> Iterator[str]:
 
 
 @pytest.fixture(params=["down", "refusing"])
-def shell(request: pytest.FixtureRequest, database_url: str) -> Iterator[Shell]:
+def shell(request: pytest.FixtureRequest, household_url: str) -> Iterator[Shell]:
     """Every setting holds a secret, and every service but the database is down, or refuses."""
     with refusing() as there:
         host = there if request.param == "refusing" else NOWHERE
-        url = sa.make_url(database_url).set(password=f"{MARK}-postgres")
+        url = sa.make_url(household_url).set(password=f"{MARK}-postgres")
         variables = {
             **{name: value.replace(NOWHERE, host) for name, value in SECRETS.items()},
             **HASTE,

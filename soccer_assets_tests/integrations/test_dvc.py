@@ -54,9 +54,9 @@ def assets_of(
 
 
 @pytest.fixture(scope="module")
-def lake(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lake(tables: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lake")
-    make_lake(postgres_server, LocalStore(folder))
+    make_lake(tables, LocalStore(folder))
     return folder
 
 

@@ -14,6 +14,7 @@ from alembic.migration import MigrationContext
 from soccer_assets.warehouse.migrate import migrate
 from soccer_assets.warehouse.schema import LOCK_KEY, MIGRATION_LOCK_KEY, SCHEMA, metadata
 from soccer_assets.warehouse.session import UnusableDatabase, open_engine
+from soccer_assets_tests.databases import empty_database
 
 
 def test_the_newest_revision_is_what_the_code_describes(engine: sa.Engine) -> None:
@@ -52,11 +53,12 @@ def test_a_database_of_a_newer_code_is_refused(engine: sa.Engine) -> None:
 
 
 @pytest.fixture
-def empty(database_url: str) -> Iterator[sa.Engine]:
+def empty(postgres_server: str) -> Iterator[sa.Engine]:
     """A database of this test's own without tables."""
-    engine = open_engine(database_url, poolclass=sa.NullPool)
-    yield engine
-    engine.dispose()
+    with empty_database(postgres_server) as url:
+        engine = open_engine(url, poolclass=sa.NullPool)
+        yield engine
+        engine.dispose()
 
 
 def test_a_start_waits_for_no_load_and_for_no_other_migration(engine: sa.Engine) -> None:
