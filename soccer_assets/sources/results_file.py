@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from soccer_assets.feed.fields import MAX_BIGINT, MAX_SCORE
+from soccer_assets.text import one_line
 
 REQUIRED_COLUMNS = (
     "match_id",
@@ -228,7 +229,11 @@ def _repeated(ids: Values) -> Values:
 
 
 def _shown(value: Any) -> str:
-    return "an empty value" if value is None or value == "" else f"{value!s:.60}"
+    """For a line of text: what would not stay in it as it is, in quotes."""
+    if value is None or value == "":
+        return "an empty value"
+    text = f"{value!s:.60}"
+    return text if text == one_line(text) else repr(text)
 
 
 def _integer(value: Any) -> int:
@@ -262,7 +267,7 @@ def _truth(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip() or "\x00" in value:
-        raise ValueError(f"{_shown(value)!r} is not a name" if value else "an empty value")
+        raise ValueError(f"{_shown(value)} is not a name" if value else "an empty value")
     return value
 
 

@@ -9,7 +9,7 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from soccer_assets.feed.fields import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
@@ -255,7 +255,7 @@ def test_a_value_that_cannot_be_used_is_named_with_its_row_and_column(
             [datetime(2024, 3, 9), datetime(2024, 3, 10, 15)],
             "row 2, column date: 2024-03-10 15:00:00 is not a date: its time belongs",
         ),
-        ("home_team", [1860, 1899], "row 1, column home_team: '1860' is not a name"),
+        ("home_team", [1860, 1899], "row 1, column home_team: 1860 is not a name"),
         ("home_score", [1.0, 2.5], "row 2, column home_score: 2.5 is not a score"),
         ("match_id", [True, False], "row 1, column match_id: True is not a whole number"),
         ("match_id", [1.0, float("nan")], "row 2, column match_id"),
@@ -350,6 +350,7 @@ odd_cells = st.one_of(
     cells=st.lists(odd_cells, min_size=2, max_size=2),
     suffix=st.sampled_from(["csv", "parquet"]),
 )
+@example(column="match_id", cells=["\n", None], suffix="csv")
 def test_whatever_a_file_holds_is_replayed_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, column: str, cells: list[Any], suffix: str
 ) -> None:
