@@ -62,6 +62,19 @@ def daily_spec(key: dg.AssetKey, **attributes: Any) -> dg.AssetSpec:
     )
 
 
+def recorded(context: dg.AssetExecutionContext, key: dg.AssetKey, name: str) -> Any:
+    """What the newest materialization of an asset says of it under this name.
+
+    Raises:
+        NotYet: there is none, or it does not say.
+    """
+    event = context.instance.get_latest_materialization_event(key)
+    made = event.asset_materialization if event else None
+    if made is None or name not in made.metadata:
+        raise NotYet(f"there is no {key.to_user_string()} yet: materialize it first")
+    return made.metadata[name].value
+
+
 def table(frame: pd.DataFrame, *, index: bool = False) -> dg.MarkdownMetadataValue:
     """Rows as the UI shows them, whatever their texts hold."""
     return dg.MetadataValue.md(markdown_table(frame, index=index))

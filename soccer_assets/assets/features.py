@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 
 import dagster as dg
-import pandas as pd
 
-from soccer_assets.assets.common import OWNERS, Checks, evaluate
+from soccer_assets.assets.common import OWNERS, Checks, evaluate, recorded
 from soccer_assets.assets.lake import MATCH_PARQUET
 from soccer_assets.clock import utc_now
-from soccer_assets.dvc.workspace import DvcWorkspace
+from soccer_assets.dvc import outs
+from soccer_assets.dvc.reading import RevisionReader
 from soccer_assets.features.contract import range_violations
 from soccer_assets.ingestion.expectations import recency
-from soccer_assets.integrations.dvc import DvcTranslator, dvc_assets, reproduce
+from soccer_assets.integrations.dvc import REVISION, DvcTranslator, dvc_assets, reproduce
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.resources import DvcResource, LakeResource
 
@@ -48,34 +48,39 @@ NEWEST_RESULT, FEATURE_RANGES = "newest_result", "feature_ranges"
 def dvc_outs(
     context: dg.AssetExecutionContext, dvc: DvcResource, lake: LakeResource
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    workspace = dvc.workspace
-    contracts: dict[dg.AssetKey, Checks] = {
-        FINISHED: {NEWEST_RESULT: lambda: _newest_result(workspace)},
-        FEATURES: {FEATURE_RANGES: lambda: _feature_ranges(workspace)},
-    }
     if context.selected_asset_keys:
         yield from reproduce(
             context,
-            workspace,
+            dvc.workspace,
             read_manifest(lake.store).to_bytes(),
-            check=lambda key: evaluate(context, key, contracts.get(key, {})),
+            dvc.revisions,
+            check=lambda key, revision: evaluate(context, key, _contracts(key, dvc, revision)),
         )
     else:
-        for key, checks in contracts.items():
-            yield from evaluate(context, key, checks)
+        for key in {check.asset_key for check in context.selected_asset_check_keys}:
+            revision = recorded(context, key, REVISION)
+            yield from evaluate(context, key, _contracts(key, dvc, revision))
 
 
-def _newest_result(workspace: DvcWorkspace) -> dg.AssetCheckResult:
-    days = pd.read_parquet(workspace.path("data/finished.parquet"), columns=["kickoff"])
-    judged = recency(days["kickoff"].dt.date.unique(), utc_now().date())
+def _contracts(key: dg.AssetKey, dvc: DvcResource, revision: str) -> Checks:
+    contracts: dict[dg.AssetKey, Checks] = {
+        FINISHED: {NEWEST_RESULT: lambda: _newest_result(dvc.at(revision))},
+        FEATURES: {FEATURE_RANGES: lambda: _feature_ranges(dvc.at(revision))},
+    }
+    return contracts.get(key, {})
+
+
+def _newest_result(made: RevisionReader) -> dg.AssetCheckResult:
+    days = made.frame(outs.FINISHED, ["kickoff"])["kickoff"]
+    judged = recency(days.dt.date.unique(), utc_now().date())
     return dg.AssetCheckResult(
         passed=judged is not None and judged.holds,
         metadata=vars(judged) if judged else {"results": 0},
     )
 
 
-def _feature_ranges(workspace: DvcWorkspace) -> dg.AssetCheckResult:
-    features = pd.read_parquet(workspace.path("data/features.parquet"))
+def _feature_ranges(made: RevisionReader) -> dg.AssetCheckResult:
+    features = made.frame(outs.FEATURES)
     violations = range_violations(features)
     return dg.AssetCheckResult(
         passed=not violations,

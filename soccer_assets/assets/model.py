@@ -1,18 +1,19 @@
 """Model: the training, as one MLflow run."""
 
-import json
-
 import dagster as dg
-import pandas as pd
 
-from soccer_assets.assets.common import OWNERS, asset_once_possible, table
+from soccer_assets.assets.common import OWNERS, asset_once_possible, recorded, table
 from soccer_assets.assets.features import DATASET, FEATURES
 from soccer_assets.automation.conditions import RETRAIN
 from soccer_assets.automation.reasons import TRIGGER_TAG, training_reasons
+from soccer_assets.dvc import outs
+from soccer_assets.integrations.dvc import REVISION
 from soccer_assets.resources import DvcResource, ParamsResource
 from soccer_assets.resources.mlflow import MlflowTrackingResource
 
 TRAINED_MODEL = dg.AssetKey("trained_model")
+#: Metadata: the MLflow run of the training.
+MLFLOW_RUN = "mlflow_run_id"
 
 
 @asset_once_possible(
@@ -35,12 +36,11 @@ def trained_model(
     from soccer_assets.modelling.tracking import log_training, reliability_plot
     from soccer_assets.modelling.train import split_for, train
 
-    workspace = dvc.workspace
-    dataset = pd.read_parquet(workspace.path("data/dataset.parquet"))
-    meta = json.loads(workspace.path("data/features_meta.json").read_text())
+    revision = recorded(context, DATASET, REVISION)
+    made = dvc.at(revision)
+    dataset, meta = made.frame(outs.DATASET), made.document(outs.FEATURES_META)
     training = params.read().training
     split_for(dataset["kickoff"], training)  # before MLflow has a run that comes to nothing
-    revision = workspace.revision
     reasons = training_reasons(context.instance, context.run)
     context.instance.add_run_tags(context.run.run_id, {TRIGGER_TAG: reasons})
     with mlflow_tracking.run(context):
@@ -55,7 +55,7 @@ def trained_model(
     report = result.report_table()
     return dg.MaterializeResult(
         metadata={
-            "mlflow_run_id": run_id,
+            MLFLOW_RUN: run_id,
             "trigger": reasons,
             "chosen": result.chosen,
             "dagster/row_count": len(dataset),

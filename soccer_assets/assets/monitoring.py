@@ -1,19 +1,23 @@
 """Monitoring: reports whose checks, at WARN, are what the training loop listens to."""
 
 import dagster as dg
-import pandas as pd
 
-from soccer_assets.assets.common import OWNERS, asset_once_possible, table
+from soccer_assets.assets.common import OWNERS, asset_once_possible, recorded, table
+from soccer_assets.assets.features import FINISHED
 from soccer_assets.assets.registry import CHAMPION
-from soccer_assets.assets.serving import PREDICTIONS, SERVING_FEATURES
+from soccer_assets.assets.serving import FRAME, PREDICTIONS, SERVING_FEATURES
+from soccer_assets.dvc import outs
+from soccer_assets.integrations.dvc import REVISION
 from soccer_assets.resources import (
     DvcResource,
+    LakeResource,
     ModelRegistryResource,
     ParamsResource,
     WarehouseResource,
 )
 from soccer_assets.resources.mlflow import champion_training
-from soccer_assets.warehouse.serving_tables import read_serving_features, read_settled
+from soccer_assets.storage.frames import get_frame
+from soccer_assets.warehouse.serving_tables import read_settled
 
 
 def _report_asset(name: str, deps: list, check: str, description: str):  # type: ignore[no-untyped-def]
@@ -44,7 +48,7 @@ def _trigger(passed: bool, **metadata: object) -> dg.AssetCheckResult:
 )
 def feature_drift(
     context: dg.AssetExecutionContext,
-    warehouse: WarehouseResource,
+    lake: LakeResource,
     registry: ModelRegistryResource,
     params: ParamsResource,
 ) -> dg.MaterializeResult:
@@ -54,14 +58,8 @@ def feature_drift(
     thresholds = params.read().monitoring
     with registry.opened(context) as models:
         reference = champion_training(models)[1].reference()
-    live = read_serving_features(warehouse.engine)
-    if live.empty:  # in a pause of the seasons, say
-        live = live.reindex(columns=list(reference.features))
-    report = drift_report(
-        reference,
-        live,
-        thresholds.drift,
-    )
+    live = get_frame(lake.store, recorded(context, SERVING_FEATURES, FRAME))
+    report = drift_report(reference, live, thresholds.drift)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": report.live_rows,
@@ -80,7 +78,7 @@ def feature_drift(
 
 @_report_asset(
     "prediction_scorecard",
-    [PREDICTIONS, "finished"],
+    [PREDICTIONS, FINISHED],
     "quality",
     "Settled predictions score as the holdout promised.",
 )
@@ -124,7 +122,7 @@ def prediction_scorecard(
 
 @_report_asset(
     "data_volume",
-    ["finished", CHAMPION],
+    [FINISHED, CHAMPION],
     "volume",
     "Few finished matches have come in since the champion was trained.",
 )
@@ -140,8 +138,7 @@ def data_volume(
     thresholds = params.read().monitoring
     with registry.opened(context) as models:
         _, training = champion_training(models)
-    path = dvc.workspace.path("data/finished.parquet")
-    now = len(pd.read_parquet(path, columns=["match_id"]))
+    now = len(dvc.at(recorded(context, FINISHED, REVISION)).frame(outs.FINISHED, ["match_id"]))
     gain = volume_gain(
         now, training.finished_matches, thresholds.volume_min_share, thresholds.volume_min_rows
     )

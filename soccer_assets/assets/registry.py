@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pandas as pd
 
-from soccer_assets.assets.common import OWNERS, asset_once_possible, table
-from soccer_assets.assets.model import TRAINED_MODEL
+from soccer_assets.assets.common import OWNERS, asset_once_possible, recorded, table
+from soccer_assets.assets.model import MLFLOW_RUN, TRAINED_MODEL
+from soccer_assets.dvc import outs
 from soccer_assets.not_yet import NotYet
 from soccer_assets.resources import DvcResource, ModelRegistryResource, ParamsResource
 
 if TYPE_CHECKING:
+    from soccer_assets.modelling.comparison import Comparison
     from soccer_assets.modelling.gates import Verdict
     from soccer_assets.modelling.registry import ModelRegistry, Version
 
@@ -43,16 +45,14 @@ def registered_model(
     dvc: DvcResource,
     params: ParamsResource,
 ) -> Iterator[dg.MaterializeResult]:
-    """The newest training as a registry version, alias `smoke` if it works at all."""
+    """The training as a registry version, alias `smoke` if it works at all."""
     from soccer_assets.modelling.gates import smoke_gate
     from soccer_assets.modelling.registry import SMOKE
 
     with registry.opened(context) as models:
-        run = models.latest_training()
-        if run is None:
-            raise NotYet("there is no finished training in MLflow: materialize trained_model")
+        run = models.training_run(recorded(context, TRAINED_MODEL, MLFLOW_RUN))
         version = models.register(run)
-        features = pd.read_parquet(dvc.workspace.path("data/features.parquet")).tail(2000)
+        features = dvc.at(run.data_revision).frame(outs.FEATURES).tail(2000)
         verdict = smoke_gate(models.load(version), features, params.read().gates)
         models.record(version, verdict)
         if verdict.passed:
@@ -68,7 +68,8 @@ def registered_model(
         dg.AssetCheckSpec(
             CHAMPION_LOADS,
             asset=CANDIDATE,
-            description="The champion can be used: its files are there and it is one of ours.",
+            description="The champion could be compared with: its files are there and it is one of "
+            "ours.",
         )
     ],
 )
@@ -88,7 +89,7 @@ def candidate_model(
         version = models.by_alias(SMOKE)
         if version is None:
             raise NotYet("no version has passed the smoke gate")
-        comparison = _against_champion(models, version, dvc)
+        comparison = _comparison(models, version, dvc)
         verdict = candidate_gate(
             comparison.losses,
             comparison.champion_losses,
@@ -137,7 +138,7 @@ def champion_model(
                 data_version=_data_version(champion),
             )
             return
-        comparison = _against_champion(models, version, dvc)
+        comparison = _comparison(models, version, dvc)
         verdict = champion_gate(
             comparison.probabilities,
             comparison.outcomes,
@@ -155,11 +156,12 @@ def champion_model(
     yield from _conclude(context, version, verdict, holder)
 
 
-def _against_champion(models: "ModelRegistry", version: "Version", dvc: DvcResource) -> Any:
+def _comparison(models: "ModelRegistry", version: "Version", dvc: DvcResource) -> "Comparison":
+    """With the champion, on the data that the version was made of."""
     from soccer_assets.modelling.comparison import compare_with_champion
 
     return compare_with_champion(
-        models, version, pd.read_parquet(dvc.workspace.path("data/dataset.parquet"))
+        models, version, lambda revision: dvc.at(revision).frame(outs.DATASET)
     )
 
 
@@ -174,7 +176,7 @@ def _conclude(
     reasons = pd.DataFrame([criterion.as_dict() for criterion in verdict.reasons])
     metadata: dict[str, Any] = {
         "version": version.number,
-        "mlflow_run_id": version.run_id,
+        MLFLOW_RUN: version.run_id,
         "promoted": verdict.passed,
         "verdict": verdict.summary(),
         "criteria": table(reasons),

@@ -1,17 +1,23 @@
 """Serving: features and predictions of coming and recent matches, and workers that serve them."""
 
-import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import dagster as dg
-import numpy as np
 import pandas as pd
 
-from soccer_assets.assets.common import OWNERS, asset_once_possible, column_schema, table
+from soccer_assets.assets.common import (
+    OWNERS,
+    asset_once_possible,
+    column_schema,
+    recorded,
+    table,
+)
 from soccer_assets.assets.features import FEATURES
 from soccer_assets.assets.registry import CHAMPION
 from soccer_assets.clock import utc_now
+from soccer_assets.dvc import outs
+from soccer_assets.integrations.dvc import REVISION
 from soccer_assets.not_yet import NotYet
 from soccer_assets.resources import (
     DvcResource,
@@ -23,14 +29,12 @@ from soccer_assets.resources import (
 )
 from soccer_assets.resources.mlflow import champion_training
 from soccer_assets.serving.client import reload_workers
-from soccer_assets.storage.frames import frame_version, put_frame
-from soccer_assets.warehouse.schema import prediction, serving_feature
+from soccer_assets.storage.frames import get_frame, keep_frames, put_frame
+from soccer_assets.warehouse.schema import prediction
 from soccer_assets.warehouse.served_model import ServedModel
 from soccer_assets.warehouse.serving_tables import (
     publish_predictions,
     published_version,
-    read_serving_features,
-    replace_serving_features,
     served_model,
     simplex_violations,
     upcoming_table,
@@ -39,6 +43,8 @@ from soccer_assets.warehouse.serving_tables import (
 SERVING_FEATURES, PREDICTIONS, SERVING_WORKERS = (
     dg.AssetKey(name) for name in ("serving_features", "predictions", "serving_workers")
 )
+#: Metadata: where in the lake a frame is, and the folder of all versions.
+FRAME, FRAMES = "frame", "serving/features/"
 
 
 @asset_once_possible(
@@ -46,35 +52,45 @@ SERVING_FEATURES, PREDICTIONS, SERVING_WORKERS = (
     deps=[FEATURES, "features_meta"],
     group_name="serving",
     owners=OWNERS,
-    kinds={"postgres", "parquet"},
-    metadata=column_schema(serving_feature),
+    kinds={"parquet"},
+    pool="serving_features",  # or one would remove what another has just written
 )
 def serving_features(
-    dvc: DvcResource, warehouse: WarehouseResource, lake: LakeResource, params: ParamsResource
+    context: dg.AssetExecutionContext, dvc: DvcResource, lake: LakeResource, params: ParamsResource
 ) -> dg.MaterializeResult:
     """Features of every coming and recent match: rows of `features`, so training and serving
     cannot disagree."""
-    workspace = dvc.workspace
-    meta = json.loads(workspace.path("data/features_meta.json").read_text())
-    since = pd.Timestamp(utc_now()) - timedelta(days=params.read().serving.recent_days)
-    features = pd.read_parquet(workspace.path("data/features.parquet"))
-    rows = features[~features["is_finished"] | (features["kickoff"] >= since)]
+    revision = recorded(context, FEATURES, REVISION)
+    made = dvc.at(revision)
+    meta = made.document(outs.FEATURES_META)
     if meta["features_as_of"] is None:
         raise NotYet("there is no finished match to make features from")
-    as_of = datetime.fromisoformat(meta["features_as_of"])
-    count = replace_serving_features(
-        warehouse.engine, rows, meta["features"], workspace.revision, as_of
+    features = made.frame(outs.FEATURES)
+    since = pd.Timestamp(utc_now()) - timedelta(days=params.read().serving.recent_days)
+    recent = features["kickoff"] >= since
+    rows = features[~features["is_finished"] | recent].assign(
+        features_as_of=pd.Timestamp(meta["features_as_of"])
     )
-    put_frame(lake.store, "serving/features.parquet", rows)
+    read_meanwhile = _recorded_frames(context)
+    key = put_frame(lake.store, FRAMES, rows)
+    keep_frames(lake.store, FRAMES, {*read_meanwhile, key})
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": count,
+            FRAME: key,
+            "dagster/row_count": len(rows),
             "coming": int((~rows["is_finished"]).sum()),
-            "features_as_of": as_of.isoformat(),
-            "data_revision": workspace.revision,
+            "features_as_of": meta["features_as_of"],
+            "data_revision": revision,
         },
-        data_version=dg.DataVersion(frame_version(rows, as_of)),
+        data_version=dg.DataVersion(key),
     )
+
+
+def _recorded_frames(context: dg.AssetExecutionContext) -> list[str]:
+    try:
+        return [recorded(context, SERVING_FEATURES, FRAME)]
+    except NotYet:
+        return []
 
 
 @asset_once_possible(
@@ -82,7 +98,7 @@ def serving_features(
     deps=[SERVING_FEATURES, CHAMPION],
     group_name="serving",
     owners=OWNERS,
-    kinds={"postgres", "parquet", "mlflow"},
+    kinds={"postgres", "mlflow"},
     metadata=column_schema(prediction),
     check_specs=[
         dg.AssetCheckSpec(
@@ -106,13 +122,10 @@ def predictions(
 
     with registry.opened(context) as models:
         champion, run = champion_training(models)
-        rows = read_serving_features(warehouse.engine)
-        if len(rows):
-            rows[PROBABILITY_COLUMNS] = models.predict(champion, rows)
-        elif served_model(warehouse.engine):  # a pause of the seasons: nothing is coming
-            rows[PROBABILITY_COLUMNS] = np.empty((0, 3))
-        else:
-            raise NotYet("serving_features is empty: there is nothing to predict")
+        rows = get_frame(lake.store, recorded(context, SERVING_FEATURES, FRAME))
+        if rows.empty and served_model(warehouse.engine) is None:
+            raise NotYet("no match is coming: there is nothing to predict")
+        rows[PROBABILITY_COLUMNS] = models.predict(champion, rows)
     served = ServedModel(
         name=MODEL_NAME,
         version=champion.number,
@@ -123,7 +136,6 @@ def predictions(
     )
     kept = rows[["match_id", "kickoff", *PROBABILITY_COLUMNS, "features_as_of"]]
     changed = publish_predictions(warehouse.engine, kept, served, utc_now())
-    put_frame(lake.store, "serving/predictions.parquet", kept)
     coming = upcoming_table(warehouse.engine, utc_now(), limit=10)
     violations = simplex_violations(warehouse.engine)
     # Before the asset: nothing is called made whose checks are unknown.

@@ -23,10 +23,6 @@ class Occupied(DvcError):
     """Somebody else is at work in the workspace; says who."""
 
 
-class Unsaved(DvcError):
-    """The outs have no revision: whoever makes them is not done yet, or was killed before."""
-
-
 def stream(
     command: Sequence[str],
     *,

@@ -1,5 +1,6 @@
 """``dvc.yaml`` as this project reads it: its stages, and the files that each of them makes."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,17 @@ STAGE_MODULES = "soccer_assets.dvc.stages"
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of ``dvc.yaml``; ``outs`` maps the path of each out to its description."""
+    """One stage of ``dvc.yaml``.
+
+    Attributes:
+        params: names in ``params.yaml``, such as ``features`` or ``ingestion.limits``.
+        outs: the path of each out -> its description.
+    """
 
     name: str
     command: str
     deps: tuple[str, ...]
+    params: tuple[str, ...]
     outs: dict[str, str]
 
     @property
@@ -30,9 +37,26 @@ def read_stages(pipeline_file: Path = PIPELINE_FILE) -> list[Stage]:
     """The stages in the order of the file."""
     stages = yaml.safe_load(pipeline_file.read_text())["stages"]
     return [
-        Stage(name, spec["cmd"], tuple(spec["deps"]), _described_outs(spec))
+        Stage(name, spec["cmd"], tuple(spec["deps"]), _own_params(spec), _described_outs(spec))
         for name, spec in stages.items()
     ]
+
+
+def picked(document: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """What of a document of parameters has one of the dotted names."""
+    found: dict[str, Any] = {}
+    for name in names:
+        *above, last = name.split(".")
+        source, target = document, found
+        for section in above:
+            source, target = source[section], target.setdefault(section, {})
+        target[last] = source[last]
+    return found
+
+
+def _own_params(spec: dict[str, Any]) -> tuple[str, ...]:
+    """Those of ``params.yaml``: of another file they are listed under its name."""
+    return tuple(name for name in spec.get("params", ()) if isinstance(name, str))
 
 
 def _described_outs(spec: dict[str, Any]) -> dict[str, str]:

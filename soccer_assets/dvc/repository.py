@@ -84,22 +84,12 @@ class Repository:
         else:
             yield self._set_aside()
 
-    def save(self, files: Sequence[str], message: str) -> str:
-        """Commit those of the files that are there; returns the revision (40 hex digits)."""
+    def save(self, files: Sequence[str], message: str) -> None:
+        """Commit those of the files that are there."""
         there = [file for file in files if (self._root / file).exists()]
         self._git("add", "--force", "--", *there)
         if self._git("diff", "--cached", "--name-only"):
             self._git("commit", "--quiet", "--no-verify", "--message", message)
-        return self.revision
-
-    @property
-    def revision(self) -> str:
-        """Of the newest commit. Raises DvcError before the first."""
-        return self._git("rev-parse", "--verify", "--quiet", f"{BRANCH}^{{commit}}")
-
-    def holds(self, file: str) -> bool:
-        """Whether the file is as the newest commit has it."""
-        return self._works("diff", "--quiet", BRANCH, "--", file)
 
     def restore(self, file: str) -> bool:
         """Bring a file back from the newest commit; False if it is in none."""

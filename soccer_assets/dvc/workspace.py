@@ -1,8 +1,8 @@
 """The DVC workspace: a git repository of its own, beside the data, that runs ``dvc.yaml``.
 
-It holds copies of ``dvc.yaml`` and ``params.yaml``, a version of each stage's code, and the lake
-manifest that the stages read. Every reproduction is pushed to the remote and saved as a git commit
-of ``dvc.lock``: its revision names the exact bytes of every out.
+It holds copies of ``dvc.yaml`` and of the parameters that the stages read, a version of each stage's
+code, and the lake manifest. Every reproduction is pushed to the remote; its revision names the exact
+bytes of every out, and git keeps the history of those that were reproduced here.
 
 What the machine and its user configure for git and DVC stays outside; what killed processes left
 behind is cleared away by the next one that is alone in it.
@@ -11,30 +11,26 @@ behind is cleared away by the next one that is alone in it.
 import json
 import logging
 import os
-import re
 import shutil
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from soccer_assets.dvc.cache import Out, discard_torn, keep_only
-from soccer_assets.dvc.command import REMOTE_VARIABLE, WORKSPACE_VARIABLE, DvcError, Unsaved, stream
+from soccer_assets.dvc.command import REMOTE_VARIABLE, WORKSPACE_VARIABLE, DvcError, stream
+from soccer_assets.dvc.lock import LOCK_FILE, read_lock
 from soccer_assets.dvc.occupancy import alone_in
-from soccer_assets.dvc.pipeline import PIPELINE_FILE, read_stages
+from soccer_assets.dvc.pipeline import PIPELINE_FILE, picked, read_stages
 from soccer_assets.dvc.repository import Repository
+from soccer_assets.dvc.revisions import FILES, Revision
 from soccer_assets.files import write_atomically
-from soccer_assets.not_yet import NotYet
 from soccer_assets.params import read_params
 
-#: What a save point holds: all but the data.
-SAVED_FILES = (
-    *("dvc.lock", "dvc.yaml", "params.yaml", "code.json", "lake.json"),
-    *(".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore"),
-)
+#: What git keeps: all but the data.
+_COMMITTED = (*FILES, ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore")
 #: Files of AWS's libraries, which may be named relative to the folder of this process.
 _AWS_FILES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE")
 
@@ -96,9 +92,11 @@ class DvcWorkspace:
         for folder in (self.root, self.root / ".dvc", self.root / "data"):
             folder.mkdir(parents=True, exist_ok=True)
         self._repository.make()
+        stages = read_stages()
         # With the defaults of what a partial file leaves out: DVC misses sections that are absent.
         params = read_params(self._params_file).model_dump(mode="json")
-        versions = {stage.name: stage.code_version for stage in read_stages()}
+        params = picked(params, sorted({name for stage in stages for name in stage.params}))
+        versions = {stage.name: stage.code_version for stage in stages}
         files = {
             ".dvc/config": self._configuration(),
             ".dvc/.gitignore": "/config.local\n/tmp\n/cache\n",
@@ -114,16 +112,25 @@ class DvcWorkspace:
         if lake_manifest is not None:
             write_atomically(self.root / "lake.json", lake_manifest)
 
-    def reproduce(self, stages: Sequence[str]) -> Generator[str, None, None]:
+    def go_on_from(self, revision: Revision) -> None:
+        """Have what a workspace has that made this revision, but for the outs, which can be pulled.
+        For one that has made nothing yet."""
+        revision.restore(self.root)
+
+    def reproduce(self, stages: Sequence[str], *, pull: bool = False) -> Generator[str, None, None]:
         """Run ``dvc repro`` on the stages and what they need; yields its output line by line.
 
         It ends when the iterator is closed.
+
+        Args:
+            pull: whether outs that are not here are pulled where their stage has nothing new to
+                read. Otherwise they are made again.
 
         Raises:
             DvcError: a stage failed.
         """
         # What earlier runs made from equal inputs is not looked for: stages make it again.
-        yield from self._dvc("repro", "--no-run-cache", *stages)
+        yield from self._dvc("repro", "--no-run-cache", *(["--pull"] if pull else []), *stages)
 
     def push(self) -> None:
         """Send the outs to the remote."""
@@ -132,20 +139,14 @@ class DvcWorkspace:
         for line in list(self._dvc("push", "--quiet")):
             log.info(line)
 
-    def save_point(self, message: str) -> str:
-        """Commit ``dvc.lock`` and what determines it; returns the revision (40 hex digits)."""
-        return self._repository.save(SAVED_FILES, message)
+    def save_point(self, message: str) -> None:
+        """Commit ``dvc.lock`` and what determines it."""
+        self._repository.save(_COMMITTED, message)
 
     @property
-    def revision(self) -> str:
-        """Names the bytes of every out as they are now.
-
-        Raises:
-            Unsaved: they were never saved.
-        """
-        if not self._repository.holds("dvc.lock"):
-            raise Unsaved("the run that made the features has not saved them: see how it ended")
-        return self._repository.revision
+    def revision(self) -> Revision:
+        """Names the bytes of every out that was reproduced last."""
+        return Revision.of(self.root)
 
     def outs(self) -> dict[str, Out]:
         """Path -> out, for all stages that have run.
@@ -153,15 +154,19 @@ class DvcWorkspace:
         Raises:
             DvcError: ``dvc.lock`` is not what DVC writes.
         """
-        lock = self.root / "dvc.lock"
-        return _read_lock(lock) if lock.exists() else {}
+        lock = self.root / LOCK_FILE
+        if not lock.exists():
+            return {}
+        return read_lock(lock.read_text("utf-8", errors="replace"), str(lock))
 
-    def path(self, out: str) -> Path:
-        """The file of an out. Raises NotYet before its stage has run."""
-        path = self.root / out
-        if not path.exists():
-            raise NotYet(f"{path} is not there: run the DVC stages first")
-        return path
+    @property
+    def cache(self) -> Path:
+        """Where DVC keeps outs by their hashes."""
+        return self.root / ".dvc" / "cache"
+
+    def path(self, out: Path | str) -> Path:
+        """The file of an out."""
+        return self.root / out
 
     def _clear(self) -> Iterator[str]:
         """Leave nothing that could stop DVC or git, or that they would wrongly trust; yields what
@@ -171,10 +176,10 @@ class DvcWorkspace:
             yield ".dvc/tmp/rwlock was left over"
         # Its locks, and what it remembers of files: their hashes, and what the remote holds.
         shutil.rmtree(self._memory, ignore_errors=True)
-        lock = self.root / "dvc.lock"
+        lock = self.root / LOCK_FILE
         if not self._is_readable():
             lock.unlink()
-            self._repository.restore("dvc.lock")
+            self._repository.restore(LOCK_FILE)
             if not self._is_readable():
                 lock.unlink()
             now = "back from the save point" if lock.exists() else "removed"
@@ -182,7 +187,7 @@ class DvcWorkspace:
         for folder in (self.root, self.root / ".dvc", self.root / "data"):
             for unfinished in folder.glob(".*.tmp"):
                 unfinished.unlink()
-        yield from keep_only(self.root / ".dvc" / "cache", self.outs().values())
+        yield from keep_only(self.cache, self.outs().values())
 
     def _is_readable(self) -> bool:
         try:
@@ -260,21 +265,3 @@ def _names_holders(rwlock: Path) -> bool:
         return False
     except (OSError, ValueError, AttributeError):
         return True
-
-
-def _read_lock(lock: Path) -> dict[str, Out]:
-    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
-    from voluptuous import Invalid
-
-    try:
-        stages: Mapping[str, Any] = COMPILED_LOCKFILE_SCHEMA(yaml.safe_load(lock.read_text()))
-        outs = [
-            Out(out["path"], out["md5"], out["size"])
-            for stage in stages["stages"].values()
-            for out in stage["outs"]
-        ]
-    except (Invalid, yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise DvcError(f"{lock} is unreadable: {' '.join(str(error).split())}") from None
-    if not all(re.fullmatch("[0-9a-f]{32}", out.md5) for out in outs):
-        raise DvcError(f"{lock} is unreadable: not every hash is one")
-    return {out.path: out for out in outs}

@@ -1,7 +1,8 @@
 """DVC outs as Dagster assets, in the manner of ``@dbt_assets``.
 
 ``@dvc_assets`` turns every out of ``dvc.yaml`` into an asset: its dependencies are the stage's, its
-code version covers the stage's command and code, its data version is DVC's hash of the bytes.
+code version covers the stage's command and code, its data version is DVC's hash of the bytes. What is
+recorded of an out names the revision that it was made in, from which whoever follows reads it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,8 +14,14 @@ import dagster as dg
 import pyarrow.parquet as pq
 
 from soccer_assets.dvc.cache import Out
+from soccer_assets.dvc.lock import LOCK_FILE
 from soccer_assets.dvc.pipeline import Stage, read_stages
+from soccer_assets.dvc.revisions import UnknownRevision, get_revision, put_revision
 from soccer_assets.dvc.workspace import DvcWorkspace
+from soccer_assets.storage.store import ObjectStore
+
+#: Metadata of an out: the revision that it was made in.
+REVISION = "dvc/revision"
 
 
 class DvcTranslator:
@@ -83,12 +90,17 @@ def reproduce(
     context: dg.AssetExecutionContext,
     workspace: DvcWorkspace,
     lake_manifest: bytes,
-    check: Callable[[dg.AssetKey], Iterable[dg.AssetCheckResult]] = lambda _: (),
+    revisions: ObjectStore,
+    check: Callable[[dg.AssetKey, str], Iterable[dg.AssetCheckResult]] = lambda *_: (),
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """Reproduce the selected outs, push them, save a commit and report what they are.
+    """Reproduce the selected outs, push them, save their revision and report what they are.
+
+    A workspace that is new here goes on from the revision that was recorded last.
 
     Args:
-        check: evaluates the checks of an out, which are told before it is called made.
+        revisions: where they are stored.
+        check: evaluates the checks of an out, given its key and the revision to read it from; they
+            are told before the out is called made.
 
     Raises:
         DvcError: a stage failed.
@@ -98,17 +110,24 @@ def reproduce(
     ]
     stages = list(dict.fromkeys(spec.metadata["dvc/stage"] for spec in selected))
     with workspace.alone():
+        is_new = not workspace.path(LOCK_FILE).exists()
+        if is_new:
+            _go_on(context, workspace, revisions)
         workspace.prepare(lake_manifest)
         before = workspace.outs()
-        with closing(workspace.reproduce(stages)) as lines:  # a run that is ended ends DVC
+        with closing(
+            workspace.reproduce(stages, pull=is_new)
+        ) as lines:  # a run that is ended ends DVC
             for line in lines:
                 context.log.info(line)
         workspace.push()
-        revision = workspace.save_point(f"Dagster run {context.run.run_id}: {', '.join(stages)}")
+        revision = workspace.revision
+        put_revision(revisions, revision)
+        workspace.save_point(f"{', '.join(stages)}: revision {revision.name}")
         after = workspace.outs()
         paths = [spec.metadata["dvc/out"] for spec in selected]
         described = {path: _describe(workspace, after[path]) for path in paths}
-        checked = {spec.key: list(check(spec.key)) for spec in selected}
+    checked = {spec.key: list(check(spec.key, revision.name)) for spec in selected}
     for spec, path in zip(selected, paths, strict=True):
         yield from checked[spec.key]
         yield dg.MaterializeResult(
@@ -117,10 +136,31 @@ def reproduce(
             metadata={
                 **described[path],
                 "dvc/md5": after[path].md5,
-                "dvc/revision": revision,
+                REVISION: revision.name,
                 "dvc/changed": before.get(path) != after[path],
             },
         )
+
+
+def _go_on(
+    context: dg.AssetExecutionContext, workspace: DvcWorkspace, revisions: ObjectStore
+) -> None:
+    """Start where the newest of these assets was made, on whatever machine that was."""
+    events = [
+        context.instance.get_latest_materialization_event(spec.key)
+        for spec in context.assets_def.specs
+    ]
+    newest = max((event for event in events if event), key=lambda e: e.timestamp, default=None)
+    made = newest.asset_materialization if newest else None
+    if made is None or REVISION not in made.metadata:
+        return
+    try:
+        revision = get_revision(revisions, str(made.metadata[REVISION].value))
+    except UnknownRevision as error:
+        context.log.warning(f"the stages run from the beginning: {error}")
+        return
+    context.log.info(f"this workspace is new: it goes on from revision {revision.name}")
+    workspace.go_on_from(revision)
 
 
 def _describe(workspace: DvcWorkspace, out: Out) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """A version against the champion, match by match, on the version's held-out matches."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,13 +9,18 @@ import pandas as pd
 
 from soccer_assets.arrays import FloatArray, IntArray
 from soccer_assets.modelling.gates import CLASS_PRIOR, ELO_LOGIT
-from soccer_assets.modelling.holdout import losses_of, outcomes_of, probabilities_of, system_rows
+from soccer_assets.modelling.holdout import (
+    PROBABILITY_COLUMNS,
+    losses_of,
+    outcomes_of,
+    probabilities_of,
+    system_rows,
+)
 from soccer_assets.modelling.metrics import per_match_log_loss
+from soccer_assets.modelling.mlflow_service import Unusable
 from soccer_assets.modelling.registry import ModelRegistry, Version
-from soccer_assets.modelling.tracking import Unusable
+from soccer_assets.modelling.tracking import TrainingRun
 from soccer_assets.modelling.train import MODEL
-
-Floats = FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,11 +29,11 @@ class Comparison:
 
     matches: pd.DataFrame
     """The version's holdout rows, context columns included."""
-    probabilities: Floats
+    probabilities: FloatArray
     outcomes: IntArray
-    losses: Floats
-    baseline_losses: dict[str, Floats]
-    champion_losses: Floats | None
+    losses: FloatArray
+    baseline_losses: dict[str, FloatArray]
+    champion_losses: FloatArray | None
     """None when nothing is served, when the version is the champion itself, or when the champion
     cannot be used."""
     champion_fault: str | None
@@ -36,23 +43,26 @@ class Comparison:
 
 
 def compare_with_champion(
-    registry: ModelRegistry, version: Version, dataset: pd.DataFrame
+    registry: ModelRegistry, version: Version, dataset: Callable[[str], pd.DataFrame]
 ) -> Comparison:
-    """Score the champion on the version's holdout, with the features of ``dataset``.
+    """Score the champion on the version's holdout, with the features of its training.
 
-    A match that has left the dataset since the training, annulled or awarded, is left out. A
-    champion whose files are gone, say, must not bar its own replacement: it is passed over.
+    What a champion gives is worked out once, and kept with the training for whoever asks again. One
+    whose files are gone, say, must not bar its own replacement: it is passed over.
+
+    Args:
+        dataset: gives the dataset of a data revision.
     """
-    table = registry.training(version).holdout()
-    table = table[table["match_id"].isin(dataset["match_id"])]
+    training = registry.training(version)
+    table = training.holdout()
     matches = system_rows(table, MODEL)
     outcomes = outcomes_of(table, MODEL)
     champion = registry.champion()
     champion_losses = champion_fault = None
     if champion is not None and champion.number != version.number:
-        rows = dataset.set_index("match_id").loc[matches["match_id"]].reset_index()
         try:
-            champion_losses = per_match_log_loss(registry.predict(champion, rows), outcomes)
+            given = _champions_probabilities(registry, champion, training, matches, dataset)
+            champion_losses = per_match_log_loss(given, outcomes)
         except Unusable as fault:
             champion_fault = str(fault)
     kickoffs = pd.to_datetime(matches["kickoff"], utc=True)
@@ -66,3 +76,23 @@ def compare_with_champion(
         champion_fault=champion_fault,
         weeks=kickoffs.to_numpy("datetime64[W]").astype(np.int64),
     )
+
+
+def _champions_probabilities(
+    registry: ModelRegistry,
+    champion: Version,
+    training: TrainingRun,
+    matches: pd.DataFrame,
+    dataset: Callable[[str], pd.DataFrame],
+) -> FloatArray:
+    """(matches, 3), read back if it was worked out before."""
+    name = f"comparison/champion-{champion.number}-{champion.run_id}.parquet"
+    with suppress(Unusable):  # it was not yet, or what was kept of it is lost
+        known = training.table(name)
+        if known["match_id"].equals(matches["match_id"]):
+            return known[PROBABILITY_COLUMNS].to_numpy(np.float64)
+    rows = dataset(training.data_revision).set_index("match_id").loc[matches["match_id"]]
+    probabilities = registry.predict(champion, rows.reset_index())
+    columns = dict(zip(PROBABILITY_COLUMNS, probabilities.T, strict=True))
+    training.log_table(name, matches[["match_id"]].assign(**columns))
+    return probabilities

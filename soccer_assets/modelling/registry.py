@@ -16,14 +16,7 @@ from soccer_assets.modelling.gates import Verdict
 from soccer_assets.modelling.mlflow_service import Unusable, connect, explained, is_gone
 from soccer_assets.modelling.mlflow_sqlite import artifact_root
 from soccer_assets.modelling.model import MissingFeatures, OutcomeModel
-from soccer_assets.modelling.tracking import (
-    DAGSTER_RUN_TAG,
-    KIND_TAG,
-    KIND_TRAINING,
-    MODEL_URI_TAG,
-    NUMBER_TAG,
-    TrainingRun,
-)
+from soccer_assets.modelling.tracking import DAGSTER_RUN_TAG, TrainingRun
 
 MODEL_NAME = "soccer_1x2"
 SMOKE, CANDIDATE, CHAMPION, PREVIOUS = "smoke", "candidate", "champion", "previous_champion"
@@ -98,15 +91,9 @@ class ModelRegistry:
     @_asked
     def begin_training(self, dagster_run_id: str, name: str) -> str:
         """A new MLflow run that knows its Dagster run from its first moment; returns its id."""
-        tags = {DAGSTER_RUN_TAG: dagster_run_id, NUMBER_TAG: self._next_number()}
+        tags = {DAGSTER_RUN_TAG: dagster_run_id}
         run = self._client.create_run(self._made_experiment(), tags=tags, run_name=name)
         return run.info.run_id
-
-    def _next_number(self) -> str:
-        """As text, which sorts."""
-        runs = self._runs(f"tags.`{NUMBER_TAG}` LIKE '%'", limit=1)
-        number = 1 + int(runs[0].data.tags[NUMBER_TAG]) if runs else 1
-        return f"{number:08}"
 
     def _made_experiment(self) -> str:
         from mlflow.exceptions import MlflowException
@@ -122,27 +109,10 @@ class ModelRegistry:
         return found.experiment_id
 
     @_asked
-    def latest_training(self) -> TrainingRun | None:
-        """The newest finished training."""
-        runs = self._runs(
-            "attributes.status = 'FINISHED'"
-            f" and tags.`{KIND_TAG}` = '{KIND_TRAINING}'"
-            # The model is the last that a training logs.
-            f" and tags.`{MODEL_URI_TAG}` LIKE 'models:/%'",
-            limit=1,
-        )
-        return TrainingRun.from_mlflow(runs[0]) if runs else None
-
-    def _runs(self, condition: str, limit: int = 1000) -> list[Any]:
-        """Of the experiment, the newest first: by their numbers, for clocks may have been wrong."""
-        experiment = self._client.get_experiment_by_name(self._experiment)
-        if experiment is None:
-            return []
-        return self._client.search_runs(
-            [experiment.experiment_id],
-            condition,
-            order_by=[f"tags.`{NUMBER_TAG}` DESC", "attributes.end_time DESC"],
-            max_results=limit,
+    def training_run(self, run_id: str) -> TrainingRun:
+        """The training that is this MLflow run."""
+        return self._training(
+            run_id, known_as=f"training {run_id}", gone=f"training {run_id} is gone"
         )
 
     @_asked
@@ -150,13 +120,20 @@ class ModelRegistry:
         """The training that made a version."""
         if not version.run_id:
             raise Unusable(f"{version} was not made by a training here: it has no run")
+        return self._training(
+            version.run_id,
+            known_as=f"{version}, trained by run {version.run_id},",
+            gone=f"{version}: its training run {version.run_id} is gone",
+        )
+
+    def _training(self, run_id: str, *, known_as: str, gone: str) -> TrainingRun:
         try:
-            found = self._client.get_run(version.run_id)
+            found = self._client.get_run(run_id)
         except Exception as error:
             if is_gone(error):
-                raise Unusable(f"{version}: its training run {version.run_id} is gone") from None
+                raise Unusable(gone) from None
             raise
-        return TrainingRun.from_mlflow(found, str(version))
+        return TrainingRun.from_mlflow(found, known_as)
 
     @_asked
     def register(self, run: TrainingRun) -> Version:
@@ -284,9 +261,7 @@ class ModelRegistry:
                 another Dagster instance.
         """
         killed = [
-            run.info
-            for run in self._runs("attributes.status = 'RUNNING'")
-            if is_over(run.data.tags.get(DAGSTER_RUN_TAG, ""))
+            run.info for run in self._running() if is_over(run.data.tags.get(DAGSTER_RUN_TAG, ""))
         ]
         for run in killed:
             for model in self._client.search_logged_models(
@@ -296,6 +271,12 @@ class ModelRegistry:
                     self._client.finalize_logged_model(model.model_id, "FAILED")
             self._client.set_terminated(run.run_id, "KILLED")
         return [run.run_id for run in killed]
+
+    def _running(self) -> list[Any]:
+        experiment = self._client.get_experiment_by_name(self._experiment)
+        if experiment is None:
+            return []
+        return self._client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'")
 
     def _tag(self, version: Version, key: str, value: str) -> None:
         self._client.set_model_version_tag(MODEL_NAME, str(version.number), key, value)

@@ -24,8 +24,6 @@ MODEL_URI_TAG = "soccer.model_uri"
 DAGSTER_RUN_TAG = "dagster_run_id"  # dagster-mlflow's name for it
 #: How long a training that is done waits for MLflow to take it.
 PATIENCE_SECONDS = 300
-#: Trainings are numbered as they begin; those of before this was so have none, and are older.
-NUMBER_TAG = "soccer.number"
 T = TypeVar("T")
 _HOLDOUT, _REFERENCE, _REPORT = "holdout.parquet", "reference_profile.json", "scorecard.json"
 
@@ -175,9 +173,8 @@ class TrainingRun:
     metrics: dict[str, float]
 
     @classmethod
-    def from_mlflow(cls, run: Any, version: str | None = None) -> "TrainingRun":
-        tags, run_id = run.data.tags, run.info.run_id
-        known_as = f"{version}, trained by run {run_id}," if version else f"training {run_id}"
+    def from_mlflow(cls, run: Any, known_as: str) -> "TrainingRun":
+        tags = run.data.tags
         required = (DATA_REVISION_TAG, TRAINED_UNTIL_TAG, ROWS_TAG, MODEL_URI_TAG)
         if absent := [tag for tag in required if not tags.get(tag)]:
             raise Unusable(f"{known_as} lacks the tags {', '.join(absent)}")
@@ -186,7 +183,7 @@ class TrainingRun:
         except ValueError as error:
             raise Unusable(f"{known_as} has a tag that is not legible: {error}") from None
         return cls(
-            run_id=run_id,
+            run_id=run.info.run_id,
             known_as=known_as,
             data_revision=tags[DATA_REVISION_TAG],
             trained_until=trained_until,
@@ -203,7 +200,21 @@ class TrainingRun:
 
     def holdout(self) -> pd.DataFrame:
         """Every system's predictions on the held-out matches."""
-        return self._read(_HOLDOUT, lambda body: pd.read_parquet(BytesIO(body)))
+        return self.table(_HOLDOUT)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A file of the training that is parquet."""
+        return self._read(name, lambda body: pd.read_parquet(BytesIO(body)))
+
+    def log_table(self, name: str, table: pd.DataFrame) -> None:
+        """Add a parquet file to the training, though it has ended."""
+        import mlflow
+
+        with explained(mlflow.get_tracking_uri()), tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, name).with_suffix(".parquet")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            table.to_parquet(file, index=False)
+            mlflow.MlflowClient().log_artifacts(self.run_id, folder)
 
     def reference(self) -> ReferenceProfile:
         """What the features looked like in training."""

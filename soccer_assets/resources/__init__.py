@@ -32,6 +32,9 @@ __all__ = [
 
 def make_resources(settings: Settings) -> dict[str, Any]:
     """Every resource of the code location, by the name that assets ask for it."""
+    lake = LakeResource(
+        uri=settings.lake, endpoint_url=settings.s3_endpoint_url, region=settings.aws_region
+    )
     return {
         "livescores": LivescoresResource(
             settings=settings,
@@ -40,15 +43,8 @@ def make_resources(settings: Settings) -> dict[str, Any]:
             attempts=settings.livescores_attempts,
         ),
         "warehouse": WarehouseResource(settings=settings),
-        "lake": LakeResource(
-            uri=settings.lake, endpoint_url=settings.s3_endpoint_url, region=settings.aws_region
-        ),
-        "dvc": DvcResource(
-            settings=settings,
-            remote=settings.dvc_remote,
-            endpoint_url=settings.s3_endpoint_url,
-            region=settings.aws_region,
-        ),
+        "lake": lake,
+        "dvc": DvcResource(settings=settings, lake=lake, remote=settings.dvc_remote),
         "mlflow_tracking": MlflowTrackingResource(settings=settings),
         "registry": ModelRegistryResource(settings=settings),
         "workers": WorkersResource(settings=settings, urls=settings.workers),

@@ -1,5 +1,6 @@
-"""Small tables in the lake."""
+"""Small tables in the lake, each version under a key of its own."""
 
+from collections.abc import Collection
 from hashlib import sha256
 from io import BytesIO
 
@@ -8,20 +9,24 @@ import pandas as pd
 from soccer_assets.storage.store import ObjectStore
 
 
-def put_frame(store: ObjectStore, key: str, frame: pd.DataFrame) -> None:
-    """Write a frame as one parquet object."""
+def put_frame(store: ObjectStore, folder: str, frame: pd.DataFrame) -> str:
+    """Write a frame as one parquet object; returns its key, which is made of its bytes: equal frames
+    have equal keys."""
     buffer = BytesIO()
     frame.to_parquet(buffer, index=False)
-    store.put(key, buffer.getvalue())
-
-
-def frame_version(frame: pd.DataFrame, *more: object) -> str:
-    """Changes with any column, row or bit of the frame, with the order of its rows, and with what
-    else is given."""
-    rows = pd.util.hash_pandas_object(frame, index=False).to_numpy()
-    return sha256(repr((*frame.columns, *more)).encode() + rows.tobytes()).hexdigest()
+    body = buffer.getvalue()
+    key = f"{folder}{sha256(body).hexdigest()}.parquet"
+    store.put(key, body)
+    return key
 
 
 def get_frame(store: ObjectStore, key: str) -> pd.DataFrame:
     """Read it back. Raises ObjectNotFound."""
     return pd.read_parquet(BytesIO(store.get(key)))
+
+
+def keep_frames(store: ObjectStore, folder: str, keys: Collection[str]) -> None:
+    """Remove the other versions."""
+    for key in store.list(folder):
+        if key not in keys:
+            store.delete(key)

@@ -221,25 +221,6 @@ ingested_day = sa.Table(
     comment="Which day feeds are loaded, and how fresh each is.",
 )
 
-serving_feature = sa.Table(
-    "serving_feature",
-    metadata,
-    sa.Column("match_id", BigInteger, primary_key=True, autoincrement=False, comment="as in match"),
-    sa.Column(
-        "kickoff",
-        Timestamp,
-        nullable=False,
-        index=True,
-        comment="as scheduled when it was computed, UTC",
-    ),
-    sa.Column(
-        "features", JSONB, nullable=False, comment="feature name -> value (null: no history)"
-    ),
-    sa.Column("features_as_of", Timestamp, nullable=False, comment="newest result known to them"),
-    sa.Column("data_revision", Text, nullable=False, comment="DVC revision they come from"),
-    comment="Features of coming and recent matches, from the function that training uses.",
-)
-
 prediction = sa.Table(
     "prediction",
     metadata,
@@ -283,7 +264,7 @@ served_model = sa.Table(
     sa.Column("model_name", Text, nullable=False, comment="registered model"),
     sa.Column("version", Integer, nullable=False, comment="registry version"),
     sa.Column("run_id", Text, nullable=False, comment="tracking run that trained it"),
-    sa.Column("data_revision", Text, nullable=False, comment="DVC revision it was trained on"),
+    sa.Column("data_revision", Text, nullable=False, comment="data revision it was trained on"),
     sa.Column("promoted_at", Timestamp, nullable=False, comment="when it became the champion"),
     sa.Column("metrics", JSONB, nullable=False, comment="its scores on the holdout"),
     sa.Column(

@@ -1,52 +1,15 @@
-"""What the prediction service reads: served features, predictions and the champion's record."""
+"""What the prediction service reads: predictions and the champion's record."""
 
 import io
 import json
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
 from soccer_assets.warehouse.schema import SCHEMA
 from soccer_assets.warehouse.served_model import ServedModel
-
-
-def replace_serving_features(
-    engine: sa.Engine, rows: pd.DataFrame, features: list[str], revision: str, as_of: datetime
-) -> int:
-    """Replace ``serving_feature`` by ``rows`` (``match_id``, ``kickoff`` and ``features``)."""
-    values = rows[features].to_numpy(dtype=object)
-    values[pd.isna(values)] = None
-    table = pd.DataFrame(
-        {
-            "match_id": rows["match_id"],
-            "kickoff": rows["kickoff"],
-            "features": [json.dumps(dict(zip(features, row, strict=True))) for row in values],
-            "features_as_of": as_of,
-            "data_revision": revision,
-        }
-    )
-    with engine.begin() as connection:
-        connection.execute(sa.text(f"DELETE FROM {SCHEMA}.serving_feature"))
-        _copy(connection, f"{SCHEMA}.serving_feature", table)
-    return len(table)
-
-
-def read_serving_features(engine: sa.Engine) -> pd.DataFrame:
-    """``match_id, kickoff, features_as_of, data_revision`` and one float column a feature."""
-    query = sa.text(
-        f"SELECT match_id, kickoff, features_as_of, data_revision, features"
-        f" FROM {SCHEMA}.serving_feature ORDER BY kickoff, match_id"
-    )
-    with engine.connect() as connection:
-        rows = pd.DataFrame(connection.execute(query).mappings().all())
-    if rows.empty:
-        return pd.DataFrame(columns=["match_id", "kickoff", "features_as_of", "data_revision"])
-    features = pd.DataFrame(rows.pop("features").tolist(), dtype=np.float64)
-    rows["kickoff"] = pd.to_datetime(rows["kickoff"], utc=True)
-    return pd.concat([rows, features], axis=1)
 
 
 def publish_predictions(

@@ -66,7 +66,7 @@ class Stage:
     matches: pd.DataFrame
     """``status`` and ``kickoff`` by match, as the warehouse has them."""
     revision: str
-    """Of the DVC workspace."""
+    """Of the features."""
     worker: ModelInfo | None
     """What the worker says that it serves; None when it serves nothing."""
     first_page: PredictionPage | None
@@ -109,7 +109,7 @@ class Season:
             served=dict(one) if one else None,
             predictions=predictions.set_index(["match_id", "model_version"]).sort_index(),
             matches=matches.set_index("match_id"),
-            revision=self.workspace.revision,
+            revision=self.workspace.revision.name,
             worker=self.worker.model() if one else None,
             first_page=self.worker.predictions(limit=20) if one else None,
         )

@@ -1,13 +1,18 @@
 """The contract on the features, and what it keeps bad ones from."""
 
 from collections.abc import Callable
+from hashlib import md5
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from soccer_assets.dvc.revisions import Revision, put_revision
 from soccer_assets.features.build import build_features
 from soccer_assets.features.params import FeatureParams
+from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.features.matches import Row, frames
 from soccer_assets_tests.platform import Platform, checks_of
 
@@ -27,9 +32,17 @@ def features() -> pd.DataFrame:
 
 
 def publish(here: Platform, features: pd.DataFrame) -> None:
-    folder = here.home / "dvc" / "data"
-    folder.mkdir(parents=True, exist_ok=True)
-    features.to_parquet(folder / "features.parquet", index=False)
+    """As if they had been made, on some machine."""
+    body = features.to_parquet(index=False)
+    digest = md5(body).hexdigest()
+    out = {"path": "data/features.parquet", "hash": "md5", "md5": digest, "size": len(body)}
+    lock = {"schema": "2.0", "stages": {"features": {"cmd": "make", "outs": [out]}}}
+    revision = Revision({"dvc.lock": yaml.safe_dump(lock)})
+    LocalStore(here.home / "dvc-remote").put(f"files/md5/{digest[:2]}/{digest[2:]}", body)
+    put_revision(here.store, revision)
+    here.instance.report_runless_asset_event(
+        dg.AssetMaterialization("features", metadata={"dvc/revision": revision.name})
+    )
 
 
 def set_column(name: str, value: float) -> Spoil:

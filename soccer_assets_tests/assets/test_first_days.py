@@ -14,11 +14,11 @@ from soccer_assets_tests.platform import Platform, faults_of, platform
 FEATURES = {"finished", "fixtures", "features", "features_meta", "dataset"}
 #: Asset -> what it says where there is nothing at all.
 NOTHING = {
-    "trained_model": "dataset.parquet is not there",
-    "registered_model": "there is no finished training in MLflow",
+    "trained_model": "there is no dataset yet",
+    "registered_model": "there is no trained_model yet",
     "candidate_model": "no version has passed the smoke gate",
     "champion_model": "no version has passed the candidate gate",
-    "serving_features": "features_meta.json is not there",
+    "serving_features": "there is no features yet",
     "predictions": "there is no champion",
     "serving_workers": "no predictions were published",
     "feature_drift": "there is no champion",

@@ -5,6 +5,7 @@ import itertools
 import json
 import logging
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from soccer_assets.assets.serving import SERVING_FEATURES
 from soccer_assets.automation.retry_policy import CONTENT, FAILED_BY_TAG, SURROUNDINGS
 from soccer_assets.cli import app
 from soccer_assets.definitions import make_definitions
@@ -28,9 +30,8 @@ from soccer_assets.runner import JobFailed
 from soccer_assets.serving.server import ServiceProcess
 from soccer_assets.settings import get_settings
 from soccer_assets.simulator.leagues import LeagueSimulator
-from soccer_assets.storage.frames import get_frame
+from soccer_assets.storage.frames import get_frame, put_frame
 from soccer_assets.warehouse.connection import database_url
-from soccer_assets.warehouse.serving_tables import read_serving_features
 from soccer_assets_tests.assets.season import (
     LENIENT,
     STRICT,
@@ -84,7 +85,13 @@ def challenged(season: Season, promoted: Stage) -> Stage:
 
 
 @pytest.fixture(scope="module")
-def refreshed(season: Season, challenged: Stage) -> Stage:
+def older_workspace(season: Season, challenged: Stage) -> Path:
+    """The workspace as it was a week ago."""
+    return Path(shutil.copytree(season.workspace.root, season.platform.home / "older"))
+
+
+@pytest.fixture(scope="module")
+def refreshed(season: Season, challenged: Stage, older_workspace: Path) -> Stage:
     """A week later: new results and fixtures, and no training."""
     season.set_clock(A_WEEK_LATER)
     here = season.platform
@@ -300,28 +307,22 @@ def test_every_coming_match_has_one_prediction_that_sums_to_one(promoted: Stage)
 def test_served_features_are_those_of_the_training_data_to_the_last_bit(
     season: Season, refreshed: Stage
 ) -> None:
-    """As PostgreSQL and the lake hold them, against the file that the training data is cut from."""
-    meta = json.loads(season.workspace.path("data/features_meta.json").read_text())
-    names = meta["features"]
+    """As the lake holds them, against the file that the training data is cut from."""
     features = pd.read_parquet(season.workspace.path("data/features.parquet")).set_index("match_id")
-    served = read_serving_features(season.platform.engine).set_index("match_id")
-    assert len(served) == metadata_of(refreshed.result, "serving_features")["dagster/row_count"]
-    expected = features.loc[served.index, names].astype(np.float64)
-    pd.testing.assert_frame_equal(served[names], expected, check_exact=True)
-    in_lake = get_frame(season.platform.store, "serving/features.parquet").set_index("match_id")
-    pd.testing.assert_frame_equal(in_lake, features.loc[in_lake.index], check_exact=True)
-    assert set(in_lake.index) == set(served.index)
+    told = metadata_of(refreshed.result, "serving_features")
+    served = get_frame(season.platform.store, told["frame"]).set_index("match_id")
+    assert len(served) == told["dagster/row_count"]
+    assert set(served.pop("features_as_of")) == {pd.Timestamp(told["features_as_of"])}
+    pd.testing.assert_frame_equal(served, features.loc[served.index], check_exact=True)
 
 
-def test_predictions_in_the_lake_are_those_in_postgres(season: Season, refreshed: Stage) -> None:
-    in_lake = get_frame(season.platform.store, "serving/predictions.parquet").set_index("match_id")
-    stored = refreshed.predictions.xs(2, level="model_version").loc[in_lake.index]
-    coming = in_lake["kickoff"] > pd.Timestamp(A_WEEK_LATER)
-    pd.testing.assert_frame_equal(
-        in_lake.loc[coming, PROBABILITY_COLUMNS],
-        stored.loc[coming, PROBABILITY_COLUMNS],
-        check_exact=True,
-    )
+def test_only_the_newest_features_for_serving_and_those_before_are_kept(
+    season: Season, challenged: Stage, refreshed: Stage
+) -> None:
+    newest = metadata_of(refreshed.result, "serving_features")["frame"]
+    before = metadata_of(challenged.result, "serving_features")["frame"]
+    assert before != newest
+    assert season.platform.store.list("serving/") == sorted([before, newest])
 
 
 def test_the_worker_that_was_verified_serves_the_champion(season: Season, promoted: Stage) -> None:
@@ -479,6 +480,8 @@ def test_a_champion_whose_files_are_gone_is_named_and_does_not_bar_its_replaceme
     model = Path(here.home / "mlflow" / "artifacts" / "models")
     lost = model / here.registry.training(champion).model_uri.removeprefix("models:/")
     aside = lost.rename(here.home / "aside")
+    for worked_out in (here.home / "mlflow" / "artifacts").rglob("comparison"):
+        shutil.rmtree(worked_out)
     season.set_gates(LENIENT)
     try:
         [told] = faults_of(here.run("predictions", raise_on_error=False))
@@ -494,7 +497,8 @@ def test_a_champion_whose_files_are_gone_is_named_and_does_not_bar_its_replaceme
     assert found.metadata["fault"].value == told
     criteria = metadata_of(result, "candidate_model")["criteria"]
     assert "files of its model are gone" in plain(criteria)
-    assert here.registry.by_alias("candidate").number == 3  # type: ignore[union-attr]
+    smoke = here.registry.by_alias("smoke")
+    assert here.registry.by_alias("candidate") == smoke
 
 
 def test_an_mlflow_that_is_away_is_named_and_the_last_predictions_stay(
@@ -602,6 +606,84 @@ def test_the_served_model_names_the_data_it_was_trained_on(
     assert refreshed.worker.data_revision == promoted.revision
 
 
+def test_a_run_of_somebody_else_is_not_registered(season: Season, refreshed: Stage) -> None:
+    """Newer than the training here, in the same experiment, and a training in every tag."""
+    client, here = mlflow_client(), season.platform
+    ours = metadata_of(here.run("registered_model"), "registered_model")["mlflow_run_id"]
+    run = client.get_run(ours)
+    theirs = client.create_run(run.info.experiment_id, tags=dict(run.data.tags)).info.run_id
+    client.set_terminated(theirs)
+    again = metadata_of(here.run("registered_model"), "registered_model")
+    assert again["mlflow_run_id"] == ours
+    client.delete_run(theirs)
+
+
+# Other machines
+
+
+def test_every_step_reads_what_was_made_and_not_what_lies_in_a_workspace(
+    season: Season, refreshed: Stage
+) -> None:
+    """Each on a machine of its own, whose workspace is empty, and stays so."""
+    here = season.platform
+    names = [
+        *("serving_features", "predictions", "data_volume"),
+        *("trained_model", "registered_model", "candidate_model", "champion_model"),
+    ]
+    with moved_away(season.workspace.root):
+        found = {name: here.run(name) for name in names}
+        checked = here.check("features", "feature_ranges")
+        assert not season.workspace.root.exists()
+    assert checks_of(checked)["feature_ranges"].passed
+    again = metadata_of(found["serving_features"], "serving_features")
+    assert again["frame"] == metadata_of(refreshed.result, "serving_features")["frame"]
+    trained = metadata_of(found["trained_model"], "trained_model")
+    assert trained["data_revision"] == refreshed.revision
+    run = metadata_of(found["registered_model"], "registered_model")["mlflow_run_id"]
+    assert run == trained["mlflow_run_id"]
+
+
+def test_a_machine_whose_workspace_is_behind_serves_the_newest_features(
+    season: Season, older_workspace: Path, refreshed: Stage
+) -> None:
+    with moved_away(season.workspace.root):
+        shutil.copytree(older_workspace, season.workspace.root)
+        assert season.workspace.revision.name != refreshed.revision
+        result = season.platform.run("serving_features")
+    assert metadata_of(result, "serving_features")["data_revision"] == refreshed.revision
+
+
+@pytest.mark.slow
+def test_machines_in_turn_make_the_same_features(
+    season: Season, older_workspace: Path, refreshed: Stage
+) -> None:
+    """One whose workspace is a week behind, and one that is new and goes on from the other."""
+    root = season.workspace.root
+    with moved_away(root):
+        shutil.copytree(older_workspace, root)
+        behind = season.platform.run(*FEATURES)
+        shutil.rmtree(root)
+        new = season.platform.run(*FEATURES)
+    for result in (behind, new):
+        for name in FEATURES:
+            told, before = metadata_of(result, name), metadata_of(refreshed.result, name)
+            assert told["dvc/md5"] == before["dvc/md5"]
+            assert told["dvc/revision"] == before["dvc/revision"]
+            assert told["dvc/changed"] is (result is behind)
+
+
+@contextmanager
+def moved_away(folder: Path) -> Iterator[None]:
+    """A folder that is not there for the length of the block."""
+    aside = folder.with_name("away")
+    folder.rename(aside)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        aside.rename(folder)
+
+
 # Monitoring
 
 
@@ -642,13 +724,9 @@ def test_enough_new_results_ask_for_a_training_and_fail_nothing(refreshed: Stage
 
 
 def test_a_shift_of_every_feature_is_drift(season: Season, refreshed: Stage) -> None:
-    with restored(season, "serving_feature"):
-        execute(
-            season,
-            """UPDATE soccer.serving_feature SET features = (
-                 SELECT jsonb_object_agg(key, (value #>> '{}')::double precision * 3 + 1)
-                 FROM jsonb_each(features))""",
-        )
+    names = json.loads(season.workspace.path("data/features_meta.json").read_text())["features"]
+    rows = features_for_serving(season)
+    with serving(season, rows.assign(**rows[names] * 3 + 1)):
         result = season.platform.run("feature_drift")
     found = checks_of(result)["drift"]
     assert not found.passed
@@ -696,8 +774,7 @@ def test_predictions_that_are_no_probabilities_do_not_reach_the_workers(
 def test_in_a_pause_of_the_seasons_nothing_is_predicted_and_nothing_fails(
     season: Season, refreshed: Stage
 ) -> None:
-    with restored(season, "serving_feature"):
-        execute(season, "DELETE FROM soccer.serving_feature")
+    with serving(season, features_for_serving(season)[:0]):
         result = season.platform.run("predictions", "serving_workers", "feature_drift")
     assert result.success
     assert metadata_of(result, "predictions")["dagster/row_count"] == 0
@@ -710,6 +787,32 @@ def execute(season: Season, *statements: str) -> None:
     with season.platform.engine.begin() as connection:
         for statement in statements:
             connection.execute(sa.text(statement))
+
+
+def features_for_serving(season: Season) -> pd.DataFrame:
+    return get_frame(season.platform.store, _frame(season))
+
+
+@contextmanager
+def serving(season: Season, rows: pd.DataFrame) -> Iterator[None]:
+    """These rows are the newest features for serving for the length of the block."""
+    before = _frame(season)
+    _report_frame(season, put_frame(season.platform.store, "serving/features/", rows))
+    yield
+    _report_frame(season, before)
+
+
+def _frame(season: Season) -> str:
+    made = season.platform.instance.get_latest_materialization_event(SERVING_FEATURES)
+    assert made is not None
+    assert made.asset_materialization is not None
+    return str(made.asset_materialization.metadata["frame"].value)
+
+
+def _report_frame(season: Season, key: str) -> None:
+    season.platform.instance.report_runless_asset_event(
+        dg.AssetMaterialization(SERVING_FEATURES, metadata={"frame": key})
+    )
 
 
 @contextmanager

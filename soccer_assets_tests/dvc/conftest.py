@@ -1,6 +1,7 @@
 """One reproduced workspace, and a copy of it for every test that changes something."""
 
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ class Reproduced:
     lake: Path
     remote: Path
     lines: list[str]
-    revision: str
+    commit: str
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +38,14 @@ def reproduced(tables: str, tmp_path_factory: pytest.TempPathFactory) -> Reprodu
             workspace.prepare(manifest.to_bytes())
             lines = list(workspace.reproduce([]))
             workspace.push()
-            revision = workspace.save_point("first")
-    return Reproduced(workspace, manifest, lake, remote, lines, revision)
+            workspace.save_point("first")
+    return Reproduced(workspace, manifest, lake, remote, lines, head(workspace))
+
+
+def head(workspace: DvcWorkspace) -> str:
+    """The newest commit."""
+    command = ["git", "rev-parse", "main"]
+    return subprocess.check_output(command, cwd=workspace.root, text=True).strip()
 
 
 def use_lake(patch: pytest.MonkeyPatch, lake: Path | str, home: Path) -> None:

@@ -134,7 +134,7 @@ def test_neither_odd_paths_nor_the_users_configuration_reach_the_workspace(
             workspace.prepare(reproduced.manifest.to_bytes())
             lines = list(workspace.reproduce(["fixtures"]))
             workspace.push()
-            revision = workspace.save_point("first")
+            workspace.save_point("first")
         assert ran(lines) == (["fixtures"] if times == 1 else [])
         if times == 1:
             _give_away(workspace.root)
@@ -157,10 +157,10 @@ def test_neither_odd_paths_nor_the_users_configuration_reach_the_workspace(
         tidy.setenv("LC_ALL", "C.UTF-8")
         tidy.setenv("PYTHONUTF8", "1")
         git(tmp_path, "config", "--global", "safe.directory", "*")
-        assert git(workspace.root, "log", "--format=%H %an", "main") == f"{revision} soccer_assets"
+        assert git(workspace.root, "log", "--format=%an", "main") == "soccer_assets"
         kept = git(workspace.root, "show", "main:code.json")
         assert kept + "\n" == (workspace.root / "code.json").read_text()
-        assert pulled(workspace, revision, tmp_path / "clone", path) == {
+        assert pulled(workspace, "main", tmp_path / "clone", path) == {
             path: reproduced.workspace.path(path).read_bytes()
         }
 
@@ -217,10 +217,10 @@ def test_what_is_pushed_lands_there_and_comes_back(
     with workspace.alone():
         workspace.prepare()
         workspace.push()
-        revision = workspace.save_point("there")
+        workspace.save_point("there")
     assert remote_files(remote) == {out.md5 for out in workspace.outs().values()}
     assert [path.name for path in folder.parent.iterdir()] == [name]
-    for path, body in pulled(workspace, revision, folder.parent / "clone").items():
+    for path, body in pulled(workspace, "main", folder.parent / "clone").items():
         assert md5(body).hexdigest() == workspace.outs()[path].md5
 
 
@@ -258,14 +258,14 @@ def test_lake_and_remote_below_an_odd_prefix_on_s3(
         workspace.prepare(reproduced.manifest.to_bytes())
         list(workspace.reproduce(["fixtures"]))
         workspace.push()
-        revision = workspace.save_point("on S3")
+        workspace.save_point("on S3")
     path = "data/fixtures.parquet"
     out = workspace.outs()[path]
     body = reproduced.workspace.path(path).read_bytes()
     assert lake.list("dvc/") == [f"dvc/files/md5/{out.md5[:2]}/{out.md5[2:]}"]
     assert lake.get(lake.list("dvc/")[0]) == body
-    assert pulled(workspace, revision, tmp_path / "clone", path) == {path: body}
-    configuration = git(workspace.root, "show", f"{revision}:.dvc/config")
+    assert pulled(workspace, "main", tmp_path / "clone", path) == {path: body}
+    configuration = git(workspace.root, "show", "main:.dvc/config")
     assert "region = eu-central-1" in configuration
     assert "test" not in configuration
 

@@ -16,8 +16,7 @@ from soccer_assets.dvc.command import DvcError
 from soccer_assets.dvc.pipeline import read_stages
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.lake.manifest import Manifest
-from soccer_assets.not_yet import NotYet
-from soccer_assets_tests.dvc.conftest import Reproduced
+from soccer_assets_tests.dvc.conftest import Reproduced, head
 
 OUTS = [
     "data/finished.parquet",
@@ -54,10 +53,10 @@ def git(folder: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
-def pulled(workspace: DvcWorkspace, revision: str, folder: Path, *outs: str) -> dict[str, bytes]:
-    """The outs at a revision, all or some, in a fresh clone that has nothing but the remote."""
+def pulled(workspace: DvcWorkspace, commit: str, folder: Path, *outs: str) -> dict[str, bytes]:
+    """The outs at a commit, all or some, in a fresh clone that has nothing but the remote."""
     git(folder.parent, "clone", "--quiet", str(workspace.root), str(folder))
-    git(folder, "checkout", "--quiet", revision)
+    git(folder, "checkout", "--quiet", commit)
     subprocess.run([sys.executable, "-m", "dvc", "pull", "--quiet", *outs], cwd=folder, check=True)
     return {out: (folder / out).read_bytes() for out in OUTS if (folder / out).exists()}
 
@@ -81,14 +80,12 @@ def test_outs_are_pushed_to_the_remote(reproduced: Reproduced) -> None:
 
 
 def test_a_save_point_is_a_commit_of_all_but_the_data(reproduced: Reproduced) -> None:
-    root, revision = reproduced.workspace.root, reproduced.revision
-    assert re.fullmatch(r"[0-9a-f]{40}", revision)
-    assert reproduced.workspace.revision == revision
-    assert git(root, "log", "-1", "--format=%s %an", revision) == "first soccer_assets"
-    kept = set(git(root, "ls-tree", "-r", "--name-only", revision).splitlines())
+    root, commit = reproduced.workspace.root, reproduced.commit
+    assert git(root, "log", "-1", "--format=%s %an", commit) == "first soccer_assets"
+    kept = set(git(root, "ls-tree", "-r", "--name-only", commit).splitlines())
     assert {"dvc.lock", "dvc.yaml", "params.yaml", "code.json", "lake.json"} <= kept
     assert not [path for path in kept if path.startswith("data/")]
-    assert git(root, "show", f"{revision}:lake.json").encode() == reproduced.manifest.to_bytes()
+    assert git(root, "show", f"{commit}:lake.json").encode() == reproduced.manifest.to_bytes()
 
 
 def test_the_stages_are_those_of_the_file() -> None:
@@ -102,8 +99,6 @@ def test_the_stages_are_those_of_the_file() -> None:
 def test_before_any_run_there_is_no_out(tmp_path: Path) -> None:
     workspace = DvcWorkspace(tmp_path / "new", str(tmp_path / "remote"), tmp_path / "none.yaml")
     assert workspace.outs() == {}
-    with pytest.raises(NotYet, match="run the DVC stages first"):
-        workspace.path("data/features.parquet")
 
 
 # What runs again
@@ -113,10 +108,13 @@ def test_nothing_runs_twice(workspace: DvcWorkspace, reproduced: Reproduced) -> 
     lock = (workspace.root / "dvc.lock").read_bytes()
     assert ran(list(workspace.reproduce([]))) == []
     assert (workspace.root / "dvc.lock").read_bytes() == lock
-    revision = workspace.save_point("the copy's remote is another")
-    assert revision != reproduced.revision
+    workspace.save_point("the copy's remote is another")
+    commit = head(workspace)
+    assert commit != reproduced.commit
+    assert workspace.revision == reproduced.workspace.revision
     workspace.prepare(reproduced.manifest.to_bytes())
-    assert workspace.save_point("nothing new") == revision
+    workspace.save_point("nothing new")
+    assert head(workspace) == commit
 
 
 def test_a_parameter_reruns_the_stages_that_read_it_and_both_revisions_can_be_had(
@@ -124,19 +122,20 @@ def test_a_parameter_reruns_the_stages_that_read_it_and_both_revisions_can_be_ha
 ) -> None:
     set_param(workspace, "training", "seed", 21)  # of no stage
     assert ran(list(workspace.reproduce([]))) == []
+    assert workspace.revision == reproduced.workspace.revision
     before = {out: workspace.path(out).read_bytes() for out in OUTS}
     set_param(workspace, "features", "form_windows", [3])
     assert ran(list(workspace.reproduce(["features"]))) == ["features"]  # all that is asked for
     assert ran(list(workspace.reproduce([]))) == ["dataset"]
     workspace.push()
-    revision = workspace.save_point("another window")
+    workspace.save_point("another window")
     after = {out: workspace.path(out).read_bytes() for out in OUTS}
     changed = [out for out in OUTS if before[out] != after[out]]
     assert changed == ["data/features.parquet", "data/features_meta.json", "data/dataset.parquet"]
-    assert revision != reproduced.revision
+    assert workspace.revision != reproduced.workspace.revision
 
-    assert pulled(workspace, revision, tmp_path / "new") == after
-    assert pulled(workspace, f"{revision}~1", tmp_path / "old") == before
+    assert pulled(workspace, "main", tmp_path / "new") == after
+    assert pulled(workspace, "main~1", tmp_path / "old") == before
 
 
 def test_new_code_reruns_its_own_stage_and_stops_where_bytes_stay_the_same(

@@ -48,7 +48,8 @@ def assets_of(
 ) -> dg.AssetsDefinition:
     @dvc_assets(name="outs", translator=translator(kind), pool="dvc_workspace")
     def outs(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-        yield from reproduce(context, workspace, read_manifest(LocalStore(lake)).to_bytes())
+        store = LocalStore(lake)
+        yield from reproduce(context, workspace, read_manifest(store).to_bytes(), store)
 
     return outs
 
@@ -157,7 +158,7 @@ def test_data_versions_are_the_hashes_of_the_bytes(
         body = workspace.path(out.path).read_bytes()
         assert data_version(materialization) == md5(body).hexdigest() == out.md5
         assert value(materialization, "dvc/md5") == out.md5
-        assert value(materialization, "dvc/revision") == workspace.revision
+        assert value(materialization, "dvc/revision") == workspace.revision.name
         assert value(materialization, "dvc/changed") is True
         assert value(materialization, "bytes") == len(body)
         assert value(materialization, "dagster/uri") == str(workspace.root / out.path)

@@ -13,7 +13,7 @@ from soccer_assets_tests.modelling.mlflow_store import Store
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a store that nobody uses."""
     store = Store(tmp_path_factory.mktemp("empty"))
-    store.registry().latest_training()
+    store.registry().champion()
     store.close()
     return store.root
 

@@ -119,9 +119,7 @@ def log(registry: ModelRegistry, result: TrainingResult, name: str) -> str:
 
 @pytest.fixture(scope="module")
 def champion(registry: ModelRegistry, result: TrainingResult) -> Version:
-    log(registry, result, "first")
-    run = registry.latest_training()
-    assert run is not None
+    run = registry.training_run(log(registry, result, "first"))
     registry.promote(registry.register(run))
     champion = registry.champion()
     assert champion is not None
@@ -148,7 +146,7 @@ def test_a_server_that_stands_still_is_given_up_and_used_again_when_it_goes_on(
         haste(monkeypatch)
         for ask in (
             registry.champion,
-            registry.latest_training,
+            lambda: registry.training(champion),
             lambda: registry.load(champion),
             run.reference,
             lambda: registry.promote(champion),
@@ -171,9 +169,7 @@ def test_a_training_waits_for_a_server_that_is_away_for_a_while(
         back.start()
         log_training(result, PARAMS, data_revision="abc", finished_matches=6000, tags={})
         back.join()
-    latest = registry.latest_training()
-    assert latest is not None
-    assert latest.run_id == run_id
+    assert registry.training_run(run_id).holdout().equals(result.holdout_predictions)
 
 
 def test_a_training_whose_server_stays_away_fails_by_name(
@@ -196,9 +192,8 @@ def test_a_training_whose_server_stays_away_fails_by_name(
     finally:
         monkeypatch.undo()
         server.signal(signal.SIGCONT)
-    latest = registry.latest_training()
-    assert latest is not None
-    assert latest.run_id != run_id
+    with pytest.raises(Unusable, match=f"training {run_id} lacks the tags"):
+        registry.training_run(run_id)
     registry.end_broken_off(lambda run: run == "doomed")
     assert mlflow.get_run(run_id).info.status in ("FAILED", "KILLED")
 

@@ -50,7 +50,7 @@ def kill_when(code: str, argument: str, reached: Callable[[], bool]) -> None:
 def experiments(store: Store) -> set[str]:
     import mlflow
 
-    store.registry().latest_training()
+    store.registry().champion()
     return {found.name for found in mlflow.MlflowClient(store.uri).search_experiments()}
 
 

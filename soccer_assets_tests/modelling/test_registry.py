@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from soccer_assets.modelling.comparison import compare_with_champion
+from soccer_assets.modelling.comparison import Comparison, compare_with_champion
 from soccer_assets.modelling.gates import smoke_gate
 from soccer_assets.modelling.holdout import losses_of
 from soccer_assets.modelling.metrics import per_match_log_loss
@@ -72,9 +72,7 @@ def versions(store: Store, old: TrainingResult, new: TrainingResult) -> list[Ver
     """Versions 1 and 2: the old model and the new one."""
     found = []
     for result, params in ((old, OLD), (new, NEW)):
-        store.log(result, params)
-        run = store.registry().latest_training()
-        assert run is not None
+        run = store.registry().training_run(store.log(result, params))
         found.append(store.registry().register(run))
     return found
 
@@ -388,11 +386,8 @@ def test_a_home_that_was_moved_serves_and_trains_as_before(
     run.reference()
     run_id = moved.log(new, NEW)
     assert [path for path in (moved.root / "mlflow" / "artifacts").iterdir() if run_id in path.name]
-    made = registry.latest_training()
-    assert made is not None
-    assert made.run_id == run_id
-    candidate = registry.register(made)
-    assert compare_with_champion(registry, candidate, dataset).champion_losses is not None
+    candidate = registry.register(registry.training_run(run_id))
+    assert compare(registry, candidate, dataset).champion_losses is not None
 
 
 def lose(store: Store, pattern: str) -> None:
@@ -418,20 +413,19 @@ def test_a_champion_whose_files_are_gone_does_not_bar_its_replacement(
     assert champion is not None
     with pytest.raises(Unusable, match=told):
         registry.predict(champion, dataset)
-    moved.log(new, NEW)
-    made = registry.latest_training()
-    assert made is not None
-    comparison = compare_with_champion(registry, registry.register(made), dataset)
+    candidate = registry.register(registry.training_run(moved.log(new, NEW)))
+    comparison = compare(registry, candidate, dataset)
     assert comparison.champion_losses is None
     assert comparison.champion_fault is not None
     assert comparison.champion_fault.startswith(told)
 
 
 def test_a_champion_that_needs_features_of_the_past_does_not_bar_its_replacement(
-    registry: ModelRegistry, versions: list[Version], dataset: pd.DataFrame
+    moved: Store, new: TrainingResult, dataset: pd.DataFrame
 ) -> None:
-    registry.promote(versions[0])
-    comparison = compare_with_champion(registry, versions[1], dataset.drop(columns="noise"))
+    registry = moved.registry()
+    candidate = registry.register(registry.training_run(moved.log(new, NEW)))
+    comparison = compare(registry, candidate, dataset.drop(columns="noise"))
     assert comparison.champion_fault is not None
     assert comparison.champion_fault.endswith("not there: noise")
 
@@ -474,10 +468,18 @@ def test_files_that_cannot_be_read_now_are_no_files_that_are_gone(
 # Comparison with the champion
 
 
+def compare(registry: ModelRegistry, version: Version, dataset: pd.DataFrame) -> Comparison:
+    return compare_with_champion(registry, version, {"abc": dataset}.__getitem__)
+
+
+def no_dataset(revision: str) -> pd.DataFrame:
+    raise AssertionError(revision)
+
+
 def test_without_a_champion_there_is_nothing_to_compare_with(
     registry: ModelRegistry, versions: list[Version], new: TrainingResult, dataset: pd.DataFrame
 ) -> None:
-    comparison = compare_with_champion(registry, versions[1], dataset)
+    comparison = compare(registry, versions[1], dataset)
     assert comparison.champion_losses is None
     table = new.holdout_predictions
     np.testing.assert_array_equal(comparison.losses, losses_of(table, "model"))
@@ -490,7 +492,7 @@ def test_the_champion_is_not_compared_with_itself(
     registry: ModelRegistry, versions: list[Version], dataset: pd.DataFrame
 ) -> None:
     registry.promote(versions[1])
-    assert compare_with_champion(registry, versions[1], dataset).champion_losses is None
+    assert compare(registry, versions[1], dataset).champion_losses is None
 
 
 def test_the_champion_is_scored_on_the_same_matches(
@@ -498,7 +500,7 @@ def test_the_champion_is_scored_on_the_same_matches(
 ) -> None:
     registry.promote(versions[0])
     shuffled = dataset.sample(frac=1, random_state=1)
-    comparison = compare_with_champion(registry, versions[1], shuffled)
+    comparison = compare(registry, versions[1], shuffled)
     held_out = dataset.set_index("match_id").loc[comparison.matches["match_id"]]
     expected = per_match_log_loss(old.model.predict_proba(held_out), held_out["outcome"].to_numpy())
     assert comparison.champion_losses is not None
@@ -522,7 +524,7 @@ def test_the_champion_is_scored_on_the_same_matches(
 def test_a_week_is_cut_on_thursday_so_that_a_weekend_is_one(
     registry: ModelRegistry, versions: list[Version], dataset: pd.DataFrame
 ) -> None:
-    comparison = compare_with_champion(registry, versions[1], dataset)
+    comparison = compare(registry, versions[1], dataset)
     kickoffs = comparison.matches["kickoff"]
     weeks = pd.Series(comparison.weeks)
     assert weeks.is_monotonic_increasing
@@ -531,19 +533,20 @@ def test_a_week_is_cut_on_thursday_so_that_a_weekend_is_one(
     assert set(kickoffs[new].dt.day_name()) == {"Thursday"}
 
 
-def test_matches_that_have_left_the_dataset_since_are_not_judged_by(
-    registry: ModelRegistry, versions: list[Version], dataset: pd.DataFrame
+def test_what_the_champion_gives_is_worked_out_once(
+    moved: Store, new: TrainingResult, dataset: pd.DataFrame
 ) -> None:
-    """A result may be annulled between the training and the gate."""
-    registry.promote(versions[0])
-    whole = compare_with_champion(registry, versions[1], dataset)
-    fewer = compare_with_champion(registry, versions[1], dataset.drop(index=[2990, 2999]))
-    kept = ~whole.matches["match_id"].isin([3990, 3999]).to_numpy()
-    assert kept.sum() == len(kept) - 2
-    assert whole.champion_losses is not None
-    assert fewer.champion_losses is not None
-    np.testing.assert_array_equal(fewer.losses, whole.losses[kept])
-    np.testing.assert_array_equal(fewer.champion_losses, whole.champion_losses[kept])
-    np.testing.assert_array_equal(fewer.weeks, whole.weeks[kept])
-    for name, losses in fewer.baseline_losses.items():
-        np.testing.assert_array_equal(losses, whole.baseline_losses[name][kept])
+    """Both gates judge by the same: neither asks the champion or the dataset again."""
+    registry = moved.registry()
+    candidate = registry.register(registry.training_run(moved.log(new, NEW)))
+    first = compare(registry, candidate, dataset)
+    lose(moved, "models/*")
+    again = compare_with_champion(registry, candidate, no_dataset)
+    assert again.champion_fault is None
+    assert first.champion_losses is not None
+    assert again.champion_losses is not None
+    np.testing.assert_array_equal(again.champion_losses, first.champion_losses)
+    registry.promote(candidate)
+    registry.promote(registry.register(registry.training_run(moved.log(new, NEW))))
+    with pytest.raises(AssertionError):  # it knows nothing of another champion
+        compare_with_champion(registry, candidate, no_dataset)

@@ -1,7 +1,6 @@
 """What a training leaves in MLflow can be read back."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from soccer_assets.modelling.holdout import losses_of
 from soccer_assets.modelling.metrics import per_match_log_loss
+from soccer_assets.modelling.mlflow_service import Unusable
 from soccer_assets.modelling.pyfunc import OutcomePyfunc
 from soccer_assets.modelling.tracking import TrainingRun, reliability_plot
 from soccer_assets.modelling.train import TrainingResult, train
@@ -49,15 +49,7 @@ def run(store: Store, logged: TrainingRun) -> TrainingRun:
 
 @pytest.fixture(scope="module")
 def logged(store: Store, result: TrainingResult) -> TrainingRun:
-    run_id = store.log(result, PARAMS, revision="f00d")
-    found = store.registry().latest_training()
-    assert found is not None
-    assert found.run_id == run_id
-    return found
-
-
-def test_no_training_before_the_first(new_store: Callable[[Path], Store], tmp_path: Path) -> None:
-    assert new_store(tmp_path / "home").registry().latest_training() is None
+    return store.registry().training_run(store.log(result, PARAMS, revision="f00d"))
 
 
 def test_a_training_knows_its_data_and_its_scores(run: TrainingRun, result: TrainingResult) -> None:
@@ -135,41 +127,18 @@ def test_the_flavour_adds_nothing_to_the_model(
     assert np.isfinite(per_match_log_loss(answer.to_numpy(), outcomes)).all()
 
 
-def test_the_latest_training_is_the_last_that_finished(store: Store, run: TrainingRun) -> None:
-    """Neither one that failed half-way nor a run that is no training."""
-
-    def break_off() -> None:
-        with store.run():
-            mlflow.set_tag("soccer.kind", "training")
-            raise RuntimeError("half-way")
-
-    with pytest.raises(RuntimeError, match="half-way"):
-        break_off()
-    with store.run():
+def test_what_is_no_training_is_refused_by_name(store: Store, run: TrainingRun) -> None:
+    with store.run() as other:
         mlflow.log_metric("something_else", 1.0)
-    latest = store.registry().latest_training()
-    assert latest is not None
-    assert latest.run_id == run.run_id
+    with pytest.raises(Unusable, match=f"training {other} lacks the tags soccer.data_revision"):
+        store.registry().training_run(other)
+    with pytest.raises(Unusable, match=f"training {'f' * 32} is gone"):
+        store.registry().training_run("f" * 32)
 
 
-def test_a_training_that_ended_while_the_clock_was_ahead_is_not_the_latest_for_ever(
-    new_store: Callable[[Path], Store], tmp_path: Path
-) -> None:
-    store = new_store(tmp_path / "home")
-    registry, client, year = store.registry(), mlflow.MlflowClient(store.uri), 365 * 86_400_000
-    tags = {
-        "soccer.kind": "training",
-        "soccer.model_uri": "models:/one",
-        "soccer.data_revision": "f00d",
-        "soccer.trained_until": "2024-03-09",
-        "soccer.finished_matches": "1",
-    }
-    for wrong_by in (0, year, 0, -year, 0):
-        run_id = registry.begin_training("dagster", "retrain")
-        for name, value in tags.items():
-            client.set_tag(run_id, name, value)
-        client.set_terminated(run_id, "FINISHED", int(time.time() * 1000) + wrong_by)
-        latest = registry.latest_training()
-        assert latest is not None
-        assert latest.run_id == run_id
-    store.close()
+def test_a_table_can_be_added_to_a_training_that_has_ended(run: TrainingRun) -> None:
+    name, table = "comparison/one.parquet", pd.DataFrame({"match_id": [1], "p_home": [0.1 + 0.2]})
+    with pytest.raises(Unusable, match=f"training {run.run_id} lacks the file {name}"):
+        run.table(name)
+    run.log_table(name, table)
+    pd.testing.assert_frame_equal(run.table(name), table, check_exact=True)

@@ -1,4 +1,4 @@
-"""What the service reads: features, predictions, the champion's record."""
+"""What the service reads: predictions, and the champion's record."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,9 +14,7 @@ from soccer_assets.warehouse.served_model import ServedModel
 from soccer_assets.warehouse.serving_tables import (
     publish_predictions,
     published_version,
-    read_serving_features,
     read_settled,
-    replace_serving_features,
     simplex_violations,
     upcoming_table,
 )
@@ -24,19 +22,6 @@ from soccer_assets_tests.feed_days import a_match, finished, parsed
 
 NOW = datetime(2024, 3, 9, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-FEATURES = ["elo_difference", "form", "experience"]
-
-
-def features(**columns: list[Any]) -> pd.DataFrame:
-    kickoffs = [NOW + k * HOUR for k in range(3)]
-    values = {
-        "match_id": [3, 1, 2],
-        "kickoff": pd.to_datetime(kickoffs),
-        "elo_difference": [0.1, np.nan, -250.5],
-        "form": np.array([1 / 3, 2.0, np.nan], dtype=np.float32),
-        "experience": [1, 0, 4],
-    }
-    return pd.DataFrame(values | columns)
 
 
 def champion(version: int = 1, **changes: Any) -> ServedModel:
@@ -74,52 +59,6 @@ def rows(engine: sa.Engine, table: sa.Table) -> list[dict[str, Any]]:
 
 def p_home(engine: sa.Engine) -> dict[tuple[int, int], float]:
     return {(r["match_id"], r["model_version"]): r["p_home"] for r in rows(engine, prediction)}
-
-
-# Features
-
-
-def test_features_are_read_as_they_were_written(engine: sa.Engine) -> None:
-    written = features()
-    assert replace_serving_features(engine, written, FEATURES, "abc", NOW) == 3
-    read = read_serving_features(engine)
-    assert read["match_id"].tolist() == [3, 1, 2]
-    assert read["kickoff"].tolist() == written["kickoff"].tolist()
-    assert set(read["features_as_of"]) == {NOW}
-    assert set(read["data_revision"]) == {"abc"}
-    expected = written[FEATURES].astype(np.float64)
-    pd.testing.assert_frame_equal(read[FEATURES], expected, check_exact=True)
-    assert read[FEATURES].isna().sum().sum() == 2
-
-
-def test_a_feature_without_any_value_is_a_column_of_nan(engine: sa.Engine) -> None:
-    replace_serving_features(engine, features(form=[np.nan] * 3), FEATURES, "abc", NOW)
-    form = read_serving_features(engine)["form"]
-    assert form.dtype == np.float64
-    assert form.isna().all()
-
-
-def test_features_replace_what_was_there(engine: sa.Engine) -> None:
-    replace_serving_features(engine, features(), FEATURES, "abc", NOW)
-    replace_serving_features(engine, features()[:1], ["form"], "def", NOW)
-    read = read_serving_features(engine)
-    assert read["match_id"].tolist() == [3]
-    assert list(read.columns[4:]) == ["form"]
-    assert replace_serving_features(engine, features()[:0], FEATURES, "ghi", NOW) == 0
-    assert read_serving_features(engine).empty
-
-
-def test_a_failing_replacement_keeps_the_old_features(engine: sa.Engine) -> None:
-    replace_serving_features(engine, features(), FEATURES, "abc", NOW)
-    with pytest.raises(Exception, match="duplicate key"):
-        replace_serving_features(engine, features(match_id=[1, 1, 2]), FEATURES, "def", NOW)
-    assert set(read_serving_features(engine)["data_revision"]) == {"abc"}
-
-
-def test_features_come_in_the_order_of_kickoff_then_id(engine: sa.Engine) -> None:
-    at_once = features(kickoff=pd.to_datetime([NOW] * 3))
-    replace_serving_features(engine, at_once, FEATURES, "abc", NOW)
-    assert read_serving_features(engine)["match_id"].tolist() == [1, 2, 3]
 
 
 # Predictions

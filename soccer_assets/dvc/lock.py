@@ -1,0 +1,38 @@
+"""What DVC records of the outs that its stages made."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from soccer_assets.dvc.cache import Out
+from soccer_assets.dvc.command import DvcError
+
+LOCK_FILE = "dvc.lock"
+
+
+def read_lock(text: str, name: str) -> dict[str, Out]:
+    """Path -> out, for all stages that have run.
+
+    Args:
+        name: what the error calls it.
+
+    Raises:
+        DvcError: it is not what DVC writes.
+    """
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from voluptuous import Invalid
+
+    try:
+        stages: Mapping[str, Any] = COMPILED_LOCKFILE_SCHEMA(yaml.safe_load(text))
+        outs = [
+            Out(out["path"], out["md5"], out["size"])
+            for stage in stages["stages"].values()
+            for out in stage["outs"]
+        ]
+    except (Invalid, yaml.YAMLError, KeyError, TypeError) as error:
+        raise DvcError(f"{name} is unreadable: {' '.join(str(error).split())}") from None
+    if not all(re.fullmatch("[0-9a-f]{32}", out.md5) for out in outs):
+        raise DvcError(f"{name} is unreadable: not every hash is one")
+    return {out.path: out for out in outs}
