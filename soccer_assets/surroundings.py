@@ -25,7 +25,7 @@ UNREACHABLE = frozenset(
         "sqlalchemy.exc.TimeoutError",
         # Ours. Of the feed: what was worth another attempt until there was none left.
         "soccer_assets.dvc.command.Occupied",
-        "soccer_assets.sources.http.Retry",
+        "soccer_assets.sources.request_policy.Retry",
         "soccer_assets.sources.bounded_http.TooSlow",
         "soccer_assets.modelling.mlflow_service.MlflowUnavailable",
         "soccer_assets.serving.client.WorkerUnreachable",

@@ -15,6 +15,7 @@ from soccer_assets.ingestion.parsing import parse_day
 from soccer_assets.serving.client import WorkerClient
 from soccer_assets.simulator.server import Fault, FeedServer
 from soccer_assets.sources.livescores import LivescoresClient
+from soccer_assets.sources.request_policy import RequestPolicy
 from soccer_assets.storage.opening import s3_client
 from soccer_assets.storage.store import S3Store
 from soccer_assets.surroundings import is_of_surroundings
@@ -38,7 +39,7 @@ def feed(feed: FeedServer) -> FeedServer:
 
 def fault_of(url: str) -> FeedFault:
     """Of a day, through client and parser."""
-    with LivescoresClient(url, attempts=1, timeout=5) as client:
+    with LivescoresClient(url, policy=RequestPolicy(attempts=1, timeout=5)) as client:
         error = error_of(
             lambda: parse_day(DAY, client.fetch(DAY), payload_key="", fetched_at=FETCHED)
         )

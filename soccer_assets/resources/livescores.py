@@ -3,17 +3,19 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import dagster as dg
 import sqlalchemy as sa
 
-from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.ingestion.provenance import claim
 from soccer_assets.params import read_params
 from soccer_assets.settings import Settings, revealed
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from soccer_assets.sources.request_policy import RequestPolicy
 
 
 class LivescoresSource(Protocol):
@@ -34,8 +36,14 @@ class LivescoresResource(dg.ConfigurableResource):
     attempts: int = 4
 
     @property
-    def _limits(self) -> FeedLimits:
-        return read_params(self.settings.params_file).ingestion.limits
+    def _policy(self) -> "RequestPolicy":
+        from soccer_assets.sources.request_policy import RequestPolicy
+
+        return RequestPolicy(
+            timeout=self.timeout_seconds,
+            attempts=self.attempts,
+            limits=read_params(self.settings.params_file).ingestion.limits,
+        )
 
     def claim(self, engine: sa.Engine, archive: PayloadArchive) -> None:
         """See to it that warehouse and archive hold matches of this source alone. Raises
@@ -64,9 +72,7 @@ class LivescoresResource(dg.ConfigurableResource):
             with LivescoresClient(
                 revealed(settings.livescores_url),
                 token=revealed(settings.livescores_token) or None,
-                timeout=self.timeout_seconds,
-                attempts=self.attempts,
-                limits=self._limits,
+                policy=self._policy,
             ) as client:
                 yield client
             return
@@ -75,7 +81,7 @@ class LivescoresResource(dg.ConfigurableResource):
 
         with (
             FeedServer(LeagueSimulator(seed=settings.simulator_seed)) as server,
-            LivescoresClient(server.url, timeout=self.timeout_seconds) as client,
+            LivescoresClient(server.url, policy=self._policy) as client,
         ):
             yield client
 
@@ -87,9 +93,7 @@ class LivescoresResource(dg.ConfigurableResource):
             revealed(settings.livescores_url),
             revealed(settings.selenium_remote_url),
             token=revealed(settings.livescores_token) or None,
-            timeout=self.timeout_seconds,
-            attempts=self.attempts,
-            limits=self._limits,
+            policy=self._policy,
         ) as client:
             yield client
 
@@ -107,9 +111,7 @@ class LivescoresResource(dg.ConfigurableResource):
             archive=put,
             aliases=settings.football_data_aliases,
             cache=store,
-            timeout=self.timeout_seconds,
-            attempts=self.attempts,
-            limits=self._limits,
+            policy=self._policy,
         ) as source:
             yield source
 

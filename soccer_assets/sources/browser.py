@@ -10,11 +10,8 @@ import threading
 from datetime import date
 from typing import Self
 
-import tenacity
-
 from soccer_assets.feed.faults import FetchFault
 from soccer_assets.feed.fields import FEED_PATH
-from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.sources.browser_session import (
     Answer,
     BrowserLost,
@@ -22,15 +19,13 @@ from soccer_assets.sources.browser_session import (
     SiteUnreachable,
     TooLarge,
 )
-from soccer_assets.sources.http import (
+from soccer_assets.sources.request_policy import (
+    DEFAULT_POLICY,
     LONGEST_PAUSE,
-    PUBLIC_HOST_INTERVAL,
-    RateLimiter,
+    RequestPolicy,
     Retry,
-    Wait,
     retry_after,
 )
-from soccer_assets.urls import is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -47,14 +42,9 @@ class BrowserClient:
             appended. A grid in a container has a loopback of its own.
         remote_url: the Selenium Remote, e.g. ``http://selenoid:4444/wd/hub``.
         token: sent as ``X-Token`` when given, with requests for the feed alone.
-        timeout: seconds for a page to load, for its script to get past the site's check, and for
-            the feed to be read.
-        attempts: tries a day gets on timeouts, 429 and 5xx, and on a lost browser or grid,
-            before it is a fault.
-        min_interval: seconds between requests; default 2 for a public host, 0 for loopback.
-        backoff: seconds that the random exponential wait between tries starts from.
-        limits: of an answer; its seconds are those of ``timeout``, which the browser keeps to from
-            the request to the last byte.
+        policy: its timeout is for a page to load, for its script to get past the site's check, and
+            for the feed to be read from the request to the last byte, whatever seconds its limits
+            allow; a lost browser or grid is worth another try, too.
     """
 
     def __init__(
@@ -63,22 +53,13 @@ class BrowserClient:
         remote_url: str,
         *,
         token: str | None = None,
-        timeout: float = 30.0,
-        attempts: int = 4,
-        min_interval: float | None = None,
-        backoff: float = 1.0,
-        limits: FeedLimits | None = None,
+        policy: RequestPolicy = DEFAULT_POLICY,
     ) -> None:
-        if min_interval is None:
-            min_interval = 0.0 if is_loopback(base_url) else PUBLIC_HOST_INTERVAL
         self._base_url = base_url.rstrip("/")
         self._remote_url = remote_url
         self._token = token
-        self._timeout = timeout
-        self._attempts = attempts
-        self._limiter = RateLimiter(min_interval)
-        self._backoff = backoff
-        self._max_bytes = (limits or FeedLimits()).max_bytes
+        self._policy = policy
+        self._limiter = policy.limiter(base_url)
         self._lock = threading.Lock()
         self._session: BrowserSession | None = None
         self._page_is_open = False
@@ -89,16 +70,10 @@ class BrowserClient:
         Raises:
             FetchFault: no usable answer after all attempts; carries the body when there was one.
         """
-        retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self._attempts),
-            wait=Wait(self._backoff),
-            retry=tenacity.retry_if_exception_type(Retry),
-            reraise=True,
-        )
         try:
-            return retrying(self._fetch_once, day)
+            return self._policy.retrying()(self._fetch_once, day)
         except Retry as error:
-            text = f"{error} ({self._attempts} attempts)"
+            text = f"{error} ({self._policy.attempts} attempts)"
             raise FetchFault(day, text, error.body, passing=True) from error
 
     def _fetch_once(self, day: date) -> bytes:
@@ -133,17 +108,17 @@ class BrowserClient:
             logger.info("the browser session was lost, starting another")
             self._quit()
         if self._session is None:
-            self._session = BrowserSession(self._remote_url, self._timeout)
+            self._session = BrowserSession(self._remote_url, self._policy.timeout)
         fresh = not self._page_is_open
         if fresh:
             self._open(self._session, url)
         self._limiter.wait()
-        answer = self._session.fetch(url, self._token, self._max_bytes)
+        answer = self._session.fetch(url, self._token, self._policy.limits.max_bytes)
         if answer.is_check and not fresh:
             # The cookies ran out: the page's script makes new ones.
             self._open(self._session, url)
             self._limiter.wait()
-            answer = self._session.fetch(url, self._token, self._max_bytes)
+            answer = self._session.fetch(url, self._token, self._policy.limits.max_bytes)
         return answer
 
     def _open(self, session: BrowserSession, url: str) -> None:

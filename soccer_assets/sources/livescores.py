@@ -5,23 +5,8 @@ from typing import Self
 
 from soccer_assets.feed.faults import FetchFault
 from soccer_assets.feed.fields import FEED_PATH
-from soccer_assets.feed.limits import FeedLimits
-from soccer_assets.sources.http import (
-    PUBLIC_HOST_INTERVAL,
-    RETRIED_STATUSES,
-    USER_AGENT,
-    HttpFault,
-    PoliteHttp,
-    RateLimiter,
-)
-
-__all__ = [
-    "PUBLIC_HOST_INTERVAL",
-    "RETRIED_STATUSES",
-    "USER_AGENT",
-    "LivescoresClient",
-    "RateLimiter",
-]
+from soccer_assets.sources.http import HttpFault, PoliteHttp
+from soccer_assets.sources.request_policy import DEFAULT_POLICY, RequestPolicy
 
 
 class LivescoresClient:
@@ -30,11 +15,6 @@ class LivescoresClient:
     Args:
         base_url: the site, e.g. ``https://host``; the feed path is appended.
         token: sent as ``X-Token`` when given, never put in a URL.
-        timeout: seconds for connecting and for each read.
-        attempts: tries a day gets on timeouts, 429 and 5xx before it is a fault.
-        min_interval: seconds between requests; default 2 for a public host, 0 for loopback.
-        backoff: seconds that the random exponential wait between tries starts from.
-        limits: of an answer.
     """
 
     def __init__(
@@ -42,20 +22,12 @@ class LivescoresClient:
         base_url: str,
         *,
         token: str | None = None,
-        timeout: float = 30.0,
-        attempts: int = 4,
-        min_interval: float | None = None,
-        backoff: float = 1.0,
-        limits: FeedLimits | None = None,
+        policy: RequestPolicy = DEFAULT_POLICY,
     ) -> None:
         self._http = PoliteHttp(
             base_url,
             headers={"Accept": "application/json"} | ({"X-Token": token} if token else {}),
-            timeout=timeout,
-            attempts=attempts,
-            min_interval=min_interval,
-            backoff=backoff,
-            limits=limits,
+            policy=policy,
         )
 
     def fetch(self, day: date) -> bytes:

@@ -18,6 +18,7 @@ from soccer_assets.ingestion.ingest import ingest_days
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.sources.livescores import LivescoresClient
+from soccer_assets.sources.request_policy import RequestPolicy
 from soccer_assets.storage.store import LocalStore, ObjectNotFound
 from soccer_assets_tests.durability.scenario import (
     ClockedArchive,
@@ -124,7 +125,7 @@ def ingest_often(
     os.environ["SOCCER_AS_OF"] = moment.isoformat()
     engine = open_engine(url)
     faults = 0
-    with LivescoresClient(feed_url, timeout=60) as client:
+    with LivescoresClient(feed_url, policy=RequestPolicy(timeout=60)) as client:
         for _ in range(times):
             report = ingest_days(
                 days,

@@ -17,6 +17,7 @@ from soccer_assets.lake.manifest import TABLES, read_manifest
 from soccer_assets.lake.tables import read_table
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.sources.livescores import LivescoresClient
+from soccer_assets.sources.request_policy import RequestPolicy
 from soccer_assets.storage.archive import ArchivedPayload, PayloadArchive
 from soccer_assets.storage.store import LocalStore, ObjectStore
 
@@ -113,7 +114,7 @@ def ingest_and_export(
     os.environ["SOCCER_AS_OF"] = moment.isoformat()
     store = LocalStore(lake)
     archive = ClockedArchive(store, moment)
-    with LivescoresClient(feed_url, timeout=30) as client:
+    with LivescoresClient(feed_url, policy=RequestPolicy(timeout=30)) as client:
         report = ingest_days(days, client.fetch, archive, engine, batch_days=batch_days)
     export_months(engine, store)
     return report

@@ -19,6 +19,7 @@ from soccer_assets.ingestion.rebuild import rebuild_warehouse
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.simulator.server import HTML_ERROR, Fault, FeedServer
 from soccer_assets.sources.livescores import LivescoresClient
+from soccer_assets.sources.request_policy import RequestPolicy
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.merge import TableChange
@@ -49,14 +50,16 @@ def feed(world: LeagueSimulator) -> Iterator[FeedServer]:
 
 @pytest.fixture
 def fetch(feed: FeedServer) -> Iterator[Fetch]:
-    with LivescoresClient(feed.url, timeout=10, attempts=2, backoff=0.01) as client:
+    with LivescoresClient(
+        feed.url, policy=RequestPolicy(timeout=10, attempts=2, backoff=0.01)
+    ) as client:
         yield client.fetch
 
 
 @pytest.fixture
 def hasty_fetch(feed: FeedServer) -> Iterator[Fetch]:
     """Fetches that do not wait for a slow answer."""
-    with LivescoresClient(feed.url, timeout=0.3, attempts=1) as client:
+    with LivescoresClient(feed.url, policy=RequestPolicy(timeout=0.3, attempts=1)) as client:
         yield client.fetch
 
 
@@ -325,7 +328,10 @@ def test_a_payload_once_refused_is_readable_again_when_it_turns_out_usable(
 def test_an_odd_header_is_the_fault_of_its_day(
     fetch: Fetch, archive: PayloadArchive, engine: sa.Engine, answer: Answer, text: str
 ) -> None:
-    with host(answer) as (url, _), LivescoresClient(url, attempts=2, backoff=0.01) as client:
+    with (
+        host(answer) as (url, _),
+        LivescoresClient(url, policy=RequestPolicy(attempts=2, backoff=0.01)) as client,
+    ):
         report = ingest_days(
             DAYS, lambda day: client.fetch(day) if day == BAD else fetch(day), archive, engine
         )

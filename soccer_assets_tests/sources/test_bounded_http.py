@@ -3,6 +3,7 @@
 import gzip
 import tracemalloc
 import zlib
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from soccer_assets.feed.faults import FetchFault
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.sources.http import HttpFault, PoliteHttp
 from soccer_assets.sources.livescores import LivescoresClient
+from soccer_assets.sources.request_policy import RequestPolicy
 from soccer_assets_tests.feed_days import DAY
 from soccer_assets_tests.sources.odd_hosts import Answer, drips, head, host, says, without_end
 
@@ -17,9 +19,9 @@ LIMIT = 100_000
 LIMITS = FeedLimits(max_bytes=LIMIT, max_seconds=1)
 
 
-def ask(url: str, **options: object) -> bytes:
-    known = {"timeout": 5, "attempts": 2, "backoff": 0.01, "limits": LIMITS}
-    with PoliteHttp(url, **known | options) as http:  # type: ignore[arg-type]
+def ask(url: str, **options: Any) -> bytes:
+    known: dict[str, Any] = {"timeout": 5, "attempts": 2, "backoff": 0.01, "limits": LIMITS}
+    with PoliteHttp(url, policy=RequestPolicy(**known | options)) as http:
         return http.get("/").content
 
 
@@ -122,7 +124,9 @@ def test_the_token_does_not_follow_a_redirect_to_another_host() -> None:
     with (
         host(says(b"{}")) as (elsewhere, lured),
         host(says(b"", 302, Location=f"{elsewhere}/livescores/data")) as (url, asked),
-        LivescoresClient(url, token="s3cret", attempts=2, backoff=0.01) as client,
+        LivescoresClient(
+            url, token="s3cret", policy=RequestPolicy(attempts=2, backoff=0.01)
+        ) as client,
         pytest.raises(FetchFault, match="HTTP 302"),
     ):
         client.fetch(DAY)
@@ -134,7 +138,9 @@ def test_a_fault_tells_whether_it_may_pass() -> None:
     def fault(answer: Answer) -> FetchFault:
         with (
             host(answer) as (url, _),
-            LivescoresClient(url, attempts=2, backoff=0.01, limits=LIMITS) as client,
+            LivescoresClient(
+                url, policy=RequestPolicy(attempts=2, backoff=0.01, limits=LIMITS)
+            ) as client,
             pytest.raises(FetchFault) as caught,
         ):
             client.fetch(DAY)

@@ -36,6 +36,7 @@ from soccer_assets.simulator.http import GetServer, Reply
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets.sources.browser import BrowserClient
 from soccer_assets.sources.livescores import LivescoresClient
+from soccer_assets.sources.request_policy import RequestPolicy
 from soccer_assets_tests.feed_days import DAY, a_match, a_payload
 
 DAYS = [DAY + timedelta(days=k) for k in range(6)]
@@ -107,8 +108,9 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grid]:
             psutil.wait_procs(browsers, timeout=10)
 
 
-def a_client(grid: Grid, url: str, **options: Any) -> BrowserClient:
-    return BrowserClient(url, grid.url, **{"attempts": 3, "backoff": 0.01} | options)
+def a_client(grid: Grid, url: str, token: str | None = None, **options: Any) -> BrowserClient:
+    policy = RequestPolicy(**{"attempts": 3, "backoff": 0.01} | options)
+    return BrowserClient(url, grid.url, token=token, policy=policy)
 
 
 @dataclass(frozen=True)
@@ -439,7 +441,9 @@ def test_a_byte_now_and_then_ends_with_the_time_of_a_request(grid: Grid) -> None
 def test_a_grid_that_is_down_is_a_fault_of_the_day() -> None:
     nobody = f"http://127.0.0.1:{unused_port()}/wd/hub"
     with (
-        BrowserClient("http://127.0.0.1:9", nobody, attempts=2, backoff=0.01) as client,
+        BrowserClient(
+            "http://127.0.0.1:9", nobody, policy=RequestPolicy(attempts=2, backoff=0.01)
+        ) as client,
         pytest.raises(FetchFault, match=r"2024-03-09: .*grid at 127.*unreachable.*2 attempts"),
     ):
         client.fetch(DAY)
@@ -458,7 +462,7 @@ def test_credentials_of_the_grid_go_into_a_header_alone(caplog: pytest.LogCaptur
     with handled(Refusing) as url:
         remote = url.replace("//", "//user:s3cret%21@") + "/wd/hub"
         with (
-            BrowserClient("http://127.0.0.1:9", remote, attempts=1) as client,
+            BrowserClient("http://127.0.0.1:9", remote, policy=RequestPolicy(attempts=1)) as client,
             pytest.raises(FetchFault, match=r"2024-03-09: the grid at 127.*Required") as caught,
         ):
             client.fetch(DAY)
@@ -472,7 +476,7 @@ def test_credentials_of_the_grid_go_into_a_header_alone(caplog: pytest.LogCaptur
 def test_a_grid_that_is_none_is_a_fault_of_the_day() -> None:
     with (
         canned(Reply(HTTPStatus.OK, b"")) as (url, _),
-        BrowserClient("http://127.0.0.1:9", url, attempts=1) as client,
+        BrowserClient("http://127.0.0.1:9", url, policy=RequestPolicy(attempts=1)) as client,
         pytest.raises(FetchFault, match=r"2024-03-09: the grid at 127.*gives no browser"),
     ):
         client.fetch(DAY)

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soccer_assets import __version__
-from soccer_assets.sources.http import HttpFault, PoliteHttp, RateLimiter, retry_after
+from soccer_assets.sources.http import HttpFault, PoliteHttp
+from soccer_assets.sources.request_policy import RateLimiter, RequestPolicy, retry_after
 
 
 class KeepAliveServer:
@@ -66,7 +67,8 @@ class KeepAliveServer:
 
 
 def polite(url: str, **options: Any) -> PoliteHttp:
-    return PoliteHttp(url, **{"timeout": 5, "attempts": 3, "backoff": 0.01} | options)
+    known: dict[str, Any] = {"timeout": 5, "attempts": 3, "backoff": 0.01}
+    return PoliteHttp(url, policy=RequestPolicy(**known | options))
 
 
 @pytest.fixture

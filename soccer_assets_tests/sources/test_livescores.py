@@ -15,6 +15,7 @@ from soccer_assets import __version__
 from soccer_assets.feed.faults import FetchFault
 from soccer_assets.simulator.server import Fault, FeedServer
 from soccer_assets.sources.livescores import LivescoresClient
+from soccer_assets.sources.request_policy import RequestPolicy
 from soccer_assets_tests.feed_days import DAY, a_match, a_payload
 
 
@@ -29,8 +30,9 @@ def server() -> Iterator[FeedServer]:
         yield running
 
 
-def a_client(url: str, **options: Any) -> LivescoresClient:
-    return LivescoresClient(url, **{"timeout": 5, "attempts": 3, "backoff": 0.01} | options)
+def a_client(url: str, token: str | None = None, **options: Any) -> LivescoresClient:
+    known: dict[str, Any] = {"timeout": 5, "attempts": 3, "backoff": 0.01}
+    return LivescoresClient(url, token=token, policy=RequestPolicy(**known | options))
 
 
 @pytest.fixture

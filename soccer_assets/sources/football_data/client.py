@@ -7,9 +7,9 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import orjson
 
-from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.sources.football_data.faults import FileFault
 from soccer_assets.sources.http import HttpFault, PoliteHttp
+from soccer_assets.sources.request_policy import DEFAULT_POLICY, RequestPolicy
 from soccer_assets.storage.store import ObjectNotFound, ObjectStore
 from soccer_assets.urls import bare
 
@@ -44,11 +44,6 @@ class FootballDataClient:
     Args:
         base_url: the site or a mirror of it.
         cache: where files stay from run to run, to ask the site only for those that changed.
-        timeout: seconds for connecting and for each read.
-        attempts: tries a file gets on timeouts, 429 and 5xx before it is a fault.
-        min_interval: seconds between requests; default 2 for a public host, 0 for loopback.
-        backoff: seconds that the random exponential wait between tries starts from.
-        limits: of an answer.
     """
 
     def __init__(
@@ -56,22 +51,14 @@ class FootballDataClient:
         base_url: str = BASE_URL,
         *,
         cache: ObjectStore | None = None,
-        timeout: float = 30.0,
-        attempts: int = 4,
-        min_interval: float | None = None,
-        backoff: float = 1.0,
-        limits: FeedLimits | None = None,
+        policy: RequestPolicy = DEFAULT_POLICY,
     ) -> None:
         self.base_url = bare(base_url).rstrip("/")
         self._cache = cache
         self._http = PoliteHttp(
             base_url,
             headers={"Accept": "text/csv, */*;q=0.5"},
-            timeout=timeout,
-            attempts=attempts,
-            min_interval=min_interval,
-            backoff=backoff,
-            limits=limits,
+            policy=policy,
         )
 
     def fetch(self, path: str) -> Download | None:

@@ -20,7 +20,6 @@ import orjson
 
 from soccer_assets.clock import utc_now
 from soccer_assets.feed.fields import GAPS_FIELD, FeedStatus, Sex
-from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.feed.payload import Row, day_feed, header_row, match_row, winner
 from soccer_assets.sources.football_data.client import BASE_URL, FootballDataClient
 from soccer_assets.sources.football_data.faults import FileFault, FootballDataFault
@@ -42,6 +41,7 @@ from soccer_assets.sources.football_data.parsing import (
     parse_season,
 )
 from soccer_assets.sources.football_data.teams import TeamDirectory, match_id
+from soccer_assets.sources.request_policy import DEFAULT_POLICY, RequestPolicy
 from soccer_assets.storage.store import ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,6 @@ class FootballDataSource:
         aliases: a file that adds to, and wins over, the package's ``team_aliases.csv``.
         cache: where files stay from run to run, to ask the site only for those that changed.
         clock: the present; files of coming matches are not looked into for days long before it.
-        timeout, attempts, min_interval, backoff, limits: of the client.
 
     Raises:
         ValueError: the aliases cannot be used.
@@ -118,22 +117,10 @@ class FootballDataSource:
         aliases: Path | None = None,
         cache: ObjectStore | None = None,
         clock: Callable[[], datetime] = utc_now,
-        timeout: float = 30.0,
-        attempts: int = 4,
-        min_interval: float | None = None,
-        backoff: float = 1.0,
-        limits: FeedLimits | None = None,
+        policy: RequestPolicy = DEFAULT_POLICY,
     ) -> None:
         self._teams = TeamDirectory(aliases)
-        self._client = FootballDataClient(
-            base_url,
-            cache=cache,
-            timeout=timeout,
-            attempts=attempts,
-            min_interval=min_interval,
-            backoff=backoff,
-            limits=limits,
-        )
+        self._client = FootballDataClient(base_url, cache=cache, policy=policy)
         self._archive = archive
         self._clock = clock
         self._files: dict[str, CsvFile | FileFault | None] = {}

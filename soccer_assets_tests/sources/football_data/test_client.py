@@ -9,6 +9,7 @@ import pytest
 from soccer_assets import __version__
 from soccer_assets.sources.football_data.client import FootballDataClient
 from soccer_assets.sources.football_data.faults import FileFault
+from soccer_assets.sources.request_policy import RequestPolicy
 from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.sources.football_data.site import Answer, Site
 
@@ -24,9 +25,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def a_client(site: Site, cache: LocalStore | None = None, **options: Any) -> FootballDataClient:
-    return FootballDataClient(
-        site.url, cache=cache, **{"timeout": 5, "attempts": 3, "backoff": 0.01} | options
-    )
+    known: dict[str, Any] = {"timeout": 5, "attempts": 3, "backoff": 0.01}
+    return FootballDataClient(site.url, cache=cache, policy=RequestPolicy(**known | options))
 
 
 def test_a_file_is_fetched_verbatim_by_a_client_that_says_who_it_is(site: Site) -> None:

@@ -19,6 +19,7 @@ from soccer_assets.sources.football_data.leagues import (
 )
 from soccer_assets.sources.football_data.parsing import parse_extra, parse_fixtures, parse_season
 from soccer_assets.sources.football_data.source import FootballDataSource
+from soccer_assets.sources.request_policy import RequestPolicy
 from soccer_assets_tests.sources.football_data.site import (
     Site,
     at,
@@ -129,7 +130,9 @@ def the_day(site: Site, path: str | None = None, body: bytes = b"") -> Any:
     """The day by tournament, and the tournaments that are told to lack matches."""
     for name, sound in SOUND.items():
         site.put(name, body if name == path else sound)
-    with FootballDataSource(site.url, clock=NOW, timeout=5, attempts=1) as source:
+    with FootballDataSource(
+        site.url, clock=NOW, policy=RequestPolicy(timeout=5, attempts=1)
+    ) as source:
         day = parsed(source, DAY)
     rows: dict[int, list[dict[str, Any]]] = {}
     for row in day.match.to_pylist():

@@ -15,6 +15,7 @@ from soccer_assets.ingestion.odds import Odds, match_odds
 from soccer_assets.sources.football_data.faults import FootballDataFault
 from soccer_assets.sources.football_data.leagues import LEAGUES
 from soccer_assets.sources.football_data.source import FootballDataSource
+from soccer_assets.sources.request_policy import RequestPolicy
 from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.sources.football_data.site import (
     Answer,
@@ -48,7 +49,10 @@ def source(site: Site) -> Iterator[Callable[..., FootballDataSource]]:
     opened: list[FootballDataSource] = []
 
     def make(**options: Any) -> FootballDataSource:
-        known = {"clock": NOW, "timeout": 5, "attempts": 2, "backoff": 0.01}
+        known: dict[str, Any] = {
+            "clock": NOW,
+            "policy": RequestPolicy(timeout=5, attempts=2, backoff=0.01),
+        }
         opened.append(FootballDataSource(site.url, **known | options))
         return opened[-1]
 
