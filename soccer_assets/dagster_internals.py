@@ -135,17 +135,14 @@ __all__ = [
 
 
 class Origin(NamedTuple):
-    """Where an event comes from.
-
-    Attributes:
-        run: None for what was reported without one.
-        began: the storage id of that run's start.
-        at: in seconds since 1970.
-    """
+    """Where an event comes from."""
 
     run: str | None
+    """None for what was reported without one."""
     began: int | None
+    """The storage id of that run's start."""
     at: float
+    """In seconds since 1970."""
 
 
 def origins_of(instance: DagsterInstance, events: Collection[int]) -> Mapping[int, Origin]:

@@ -39,18 +39,15 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True)
 class Made:
-    """The newest time that something was made, and the run that did.
-
-    Attributes:
-        began: when the run began; what was made from then on it may not have read.
-        run: None for what was reported without one; it then began when it was made.
-        time: of day, in seconds since 1970.
-    """
+    """The newest time that something was made, and the run that did."""
 
     at: int
     began: int
+    """When the run began; what was made from then on it may not have read."""
     run: str | None = None
+    """None for what was reported without one; it then began when it was made."""
     time: float = 0.0
+    """When that was, in seconds since 1970."""
 
     def saw(self, parent: "Made") -> bool:
         """Whether this was surely made from that version of a parent."""
@@ -59,19 +56,16 @@ class Made:
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that was asked for and failed.
-
-    Attributes:
-        nodes: what it was to make.
-        upstream: the newest of what it was asked for.
-        attempt: how many times it had been tried for that, this one included.
-        ended: in seconds since 1970.
-    """
+    """A run that was asked for and failed."""
 
     nodes: Set[Node]
+    """What it was to make."""
     upstream: int
+    """The newest of what it was asked for."""
     attempt: int
+    """How many times it had been tried for that, this one included."""
     ended: float
+    """In seconds since 1970."""
 
     @property
     def retry_at(self) -> float:
@@ -80,29 +74,26 @@ class Failure:
 
 @dataclass(frozen=True)
 class Records:
-    """What is known.
-
-    Attributes:
-        made: what exists.
-        changed: when what exists came to be what it is, where that was before it was made last.
-        judged: what a run dealt with, although it made nothing of it, as a gate that stays shut.
-        busy: what an unfinished run makes.
-        unsound: what fails a blocking check -> the check.
-        failures: newest first.
-        young: what is to be made once a day, whatever happens.
-        outdated: what was made by other code.
-        now: in seconds since 1970.
-    """
+    """What is known."""
 
     made: Mapping[Node, Made]
+    """What exists."""
     changed: Mapping[Node, Made] = field(default_factory=dict)
+    """When what exists came to be what it is, where that was before it was made last."""
     judged: Mapping[Node, Made] = field(default_factory=dict)
+    """What a run dealt with, although it made nothing of it, as a gate that stays shut."""
     busy: Set[Node] = frozenset()
+    """What an unfinished run makes."""
     unsound: Mapping[Node, str] = field(default_factory=dict)
+    """What fails a blocking check -> the check."""
     failures: Collection[Failure] = ()
+    """Newest first."""
     young: Set[Node] = frozenset()
+    """What is to be made once a day, whatever happens."""
     outdated: Set[Node] = frozenset()
+    """What was made by other code."""
     now: float = 0.0
+    """In seconds since 1970."""
 
     def newest(self, node: Node) -> Made | None:
         """When the node was made or judged last."""
@@ -141,19 +132,16 @@ class Records:
 
 @dataclass(frozen=True)
 class Due:
-    """What to make, and why.
-
-    Attributes:
-        newer: the parents that are newer, or that are made in the same run.
-        why: another reason than those.
-        upstream: the newest of what it is asked for; 0 for what only comes along.
-        attempt: 1, or more where runs failed that were asked for the same.
-    """
+    """What to make, and why."""
 
     newer: tuple[Node, ...]
+    """The parents that are newer, or that are made in the same run."""
     upstream: int
+    """The newest of what it is asked for; 0 for what only comes along."""
     why: str | None = None
+    """Another reason than those."""
     attempt: int = 1
+    """1, or more where runs failed that were asked for the same."""
 
 
 @dataclass(frozen=True)

@@ -15,18 +15,15 @@ STAGE_MODULES = "soccer_assets.dvc.stages"
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of ``dvc.yaml``.
-
-    Attributes:
-        params: names in ``params.yaml``, such as ``features`` or ``ingestion.limits``.
-        outs: the path of each out -> its description.
-    """
+    """One stage of ``dvc.yaml``."""
 
     name: str
     command: str
     deps: tuple[str, ...]
     params: tuple[str, ...]
+    """Names in ``params.yaml``, such as ``features`` or ``ingestion.limits``."""
     outs: dict[str, str]
+    """The path of each out -> its description."""
 
     @property
     def code_version(self) -> str:

@@ -1,8 +1,8 @@
 """What state a match is in, read from the feed's status, period, elapsed and scores.
 
 The status code leads; ``elapsed`` and ``period`` refine it, and a contradiction is told as
-``unknown`` rather than guessed at. A code outside :class:`~soccer_assets.feed.fields.FeedStatus`
-never gets here: the parser refuses the payload. ``docs/match-states.md`` shows it as a diagram.
+``unknown`` rather than guessed at. A code outside ``FeedStatus`` never gets here: the parser
+refuses the payload. ``docs/match-states.md`` shows it as a diagram.
 """
 
 import re

@@ -147,18 +147,15 @@ def _pass_over(line: str, report: IngestReport, progress: Callable[[str], None])
 
 @dataclass
 class _ReadDay:
-    """What there is to load of one day.
-
-    Attributes:
-        newest: its newest payload.
-        missed: those that were archived after the one that the tables hold, and never loaded,
-            because a process died before it could.
-        passed_over: what is not used as what it said it was, and why.
-    """
+    """What there is to load of one day."""
 
     newest: ParsedDay | FeedFault
+    """Its newest payload."""
     missed: list[ParsedDay] = field(default_factory=list)
+    """Those that were archived after the one that the tables hold, and never loaded, because a
+    process died before it could."""
     passed_over: list[str] = field(default_factory=list)
+    """What is not used as what it said it was, and why."""
 
 
 def _read_day(

@@ -28,15 +28,12 @@ _STEPS = 60
 
 @dataclass(frozen=True)
 class Odds:
-    """Decimal odds of one bookmaker on the result after 90 minutes.
-
-    Attributes:
-        bookmaker: the site's code, e.g. ``B365``, ``PS``, ``Avg``.
-        when: ``pre`` for odds collected a day or two before, ``closing`` for the last ones.
-    """
+    """Decimal odds of one bookmaker on the result after 90 minutes."""
 
     bookmaker: str
+    """The site's code, e.g. ``B365``, ``PS``, ``Avg``."""
     when: Literal["pre", "closing"]
+    """``pre`` for odds collected a day or two before, ``closing`` for the last ones."""
     odds_home: float
     odds_draw: float
     odds_away: float

@@ -54,14 +54,17 @@ Readers = SimpleQueue[sa.Connection]
 
 @dataclass(frozen=True)
 class ExportResult:
-    """``written``, ``removed``: keys of files. ``loads``: those whose rows the export saw.
-    ``before``: what ``manifest`` replaces."""
+    """What one export did."""
 
     before: Manifest
+    """What ``manifest`` replaces."""
     manifest: Manifest
     written: list[str]
+    """Keys of files."""
     removed: list[str]
+    """Keys of files."""
     loads: str
+    """Those whose rows the export saw."""
 
     def changed(self, table: str) -> set[str]:
         """The table's months (``YYYY-MM``) that are not what they were before."""

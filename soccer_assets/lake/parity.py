@@ -16,13 +16,12 @@ from soccer_assets.warehouse.schema import SCHEMA
 
 @dataclass(frozen=True)
 class Parity:
-    """``differences``: ``table/month`` -> what is in the database and what in the lake.
-
-    ``behind``: ``table/month`` that the database has moved on from since the export.
-    """
+    """Whether the lake holds what the database does."""
 
     differences: dict[str, Any] = field(default_factory=dict)
+    """``table/month`` -> what is in the database and what in the lake."""
     behind: list[str] = field(default_factory=list)
+    """``table/month`` that the database has moved on from since the export."""
 
 
 def compare_with_database(

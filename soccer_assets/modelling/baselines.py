@@ -8,8 +8,8 @@ import pandas as pd
 from soccer_assets.arrays import FloatArray, IntArray
 
 ELO_COLUMN = "elo_difference"
+#: Elo points in one unit of the slope: the scale on which Elo itself is defined.
 ELO_UNIT = 400.0
-"""Elo points in one unit of the slope: the scale on which Elo itself is defined."""
 
 
 class ClassPrior:
@@ -19,7 +19,7 @@ class ClassPrior:
     """
 
     probabilities: FloatArray
-    """float64 (3,): home, draw, away. Set by :meth:`fit`."""
+    """float64 (3,): home, draw, away. Set by ``fit``."""
 
     def fit(self, dataset: pd.DataFrame) -> Self:
         """Count ``dataset['outcome']``; raises ``ValueError`` when there is no row."""

@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 
 from soccer_assets.arrays import FloatArray, IntArray
 
+#: Resampled values held in memory at once.
 CHUNK_ELEMENTS = 1_000_000
-"""Resampled values held in memory at once."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 from soccer_assets.arrays import FloatArray, IntArray
 from soccer_assets.modelling.metrics import validated, validated_probabilities
 
+#: Probabilities are raised to this before their logarithm.
 LOG_FLOOR = 1e-9
-"""Probabilities are raised to this before their logarithm."""
 
 
 class VectorScaling:

@@ -34,7 +34,7 @@ class Estimator(Protocol):
     """What every learner offers."""
 
     sized_by_validation: bool
-    """Whether a validation changes what :meth:`fit` learns."""
+    """Whether a validation changes what ``fit`` learns."""
 
     def fit(
         self, features: Matrix, outcomes: IntArray, validation: Validation | None = None
@@ -196,7 +196,7 @@ class BoostingEstimator:
 def make_estimator(name: str, params: Mapping[str, Any] | None = None, seed: int = 0) -> Estimator:
     """The unfitted estimator called ``name``; ``params`` override its defaults.
 
-    Raises :class:`UnknownEstimator` or :class:`BadEstimatorParams`, both ``ValueError``.
+    Raises ``UnknownEstimator`` or ``BadEstimatorParams``, both ``ValueError``.
     """
     parsed = estimator_params(name, params)
     if isinstance(parsed, BoostingParams):

@@ -173,8 +173,8 @@ def candidate_gate(
     All losses are per-match log-losses (n,) on the same matches; ``champion_losses`` is None when
     nothing is served, and then the gate passes, or when the champion cannot be used, which
     ``champion_fault`` tells, and then the baselines stand in for it. ``blocks`` as in
-    :func:`~soccer_assets.modelling.bootstrap.paired_bootstrap`. Raises ``ValueError`` on unequal
-    shapes or losses that are not finite.
+    ``bootstrap.paired_bootstrap``. Raises ``ValueError`` on unequal shapes or losses that are not
+    finite.
     """
     limits = params or GateParams()
     if champion_losses is None:
@@ -222,8 +222,8 @@ def champion_gate(
     ``baseline_losses`` holds the per-match log-losses (n,) of 'class_prior' and
     'elo_ordered_logit', ``champion_losses`` the current champion's (None when there is none, or
     none that can be used, which ``champion_fault`` tells), all on the same matches. ``slices`` is name -> mask (n,), such as
-    :func:`~soccer_assets.modelling.slices.standard_slices` gives. A champion trained later than the
-    challenger may have seen these matches, which favours it.
+    ``slices.standard_slices`` gives. A champion trained later than the challenger may have seen these
+    matches, which favours it.
 
     The criteria: surely better than the class prior; not worse than Elo alone beyond chance; better
     than the champion with ``min_probability``; calibration error within ``ece_limit`` or what

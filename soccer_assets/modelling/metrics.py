@@ -4,7 +4,7 @@ Everywhere ``probabilities`` is float of shape (n, 3) with columns home, draw, a
 ``outcomes`` is integer of shape (n,) with 0 = home win, 1 = draw, 2 = away win. Every score is
 dimensionless except log-loss, which is in nats. Lower is better but for accuracy and AUC.
 
-Every public function raises ``ValueError`` on a malformed input: see :func:`validated`.
+Every public function raises ``ValueError`` on a malformed input: see ``validated``.
 """
 
 from dataclasses import asdict, dataclass
@@ -18,8 +18,8 @@ from soccer_assets.arrays import FloatArray, IntArray
 CLASSES = ("home", "draw", "away")
 CALIBRATION_BINS = 15
 SUM_TOLERANCE = 1e-6
+#: A probability is raised to this before its logarithm, so that a lone zero stays a finite loss.
 SMALLEST_PROBABILITY = 1e-15
-"""A probability is raised to this before its logarithm, so that a lone zero stays a finite loss."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def ece_noise_ceiling(
     """The ECE that a perfectly calibrated model would exceed by chance in 1 - ``quantile`` of cases.
 
     Outcomes are drawn ``draws`` times from ``probabilities`` themselves and scored with
-    :func:`ece`: a finite sample never shows zero (consistency resampling, Broecker & Smith 2007).
+    ``ece``: a finite sample never shows zero (consistency resampling, Broecker & Smith 2007).
     """
     if not 0.0 < quantile < 1.0:
         raise ValueError(f"quantile must lie in (0, 1), got {quantile}")
@@ -187,7 +187,7 @@ def scorecard(probabilities: ArrayLike, outcomes: ArrayLike) -> Scorecard:
 def reliability_curve(
     probabilities: ArrayLike, outcomes: ArrayLike, bins: int = CALIBRATION_BINS
 ) -> pd.DataFrame:
-    """The bins of :func:`ece`, for plotting predicted against observed.
+    """The bins of ``ece``, for plotting predicted against observed.
 
     Columns: ``outcome`` ('home', 'draw', 'away'), ``bin`` (0-based, rising), ``n``,
     ``mean_probability``, ``observed_share``, and ``low``/``high``, the 95 % Wilson (1927) interval

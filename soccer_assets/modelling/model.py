@@ -10,8 +10,8 @@ from soccer_assets.arrays import FloatArray
 from soccer_assets.modelling.calibration import VectorScaling
 from soccer_assets.modelling.estimators import Estimator, Matrix
 
+#: No outcome is ever given less.
 PROBABILITY_FLOOR = 1e-6
-"""No outcome is ever given less."""
 
 
 class MissingFeatures(ValueError):
@@ -28,7 +28,7 @@ class MissingFeatures(ValueError):
 def feature_matrix(frame: pd.DataFrame, features: Sequence[str]) -> Matrix:
     """The columns ``features`` of ``frame``, in that order, as C-ordered float32 (n, features).
 
-    Infinite values become NaN, which means unknown. Raises :class:`MissingFeatures` naming the
+    Infinite values become NaN, which means unknown. Raises ``MissingFeatures`` naming the
     absent columns.
     """
     absent = [name for name in features if name not in frame.columns]
@@ -61,7 +61,7 @@ class OutcomeModel:
         """float64 (len(frame), 3): home, draw, away.
 
         Rows sum to 1 within 1e-9, no value is below 1e-6. The order of the columns and any column
-        that is not a feature do not matter. Raises :class:`MissingFeatures`.
+        that is not a feature do not matter. Raises ``MissingFeatures``.
         """
         matrix = feature_matrix(frame, self.features)
         if len(matrix) == 0:

@@ -12,8 +12,8 @@ import pandas as pd
 from soccer_assets.arrays import FloatArray, IntArray
 
 DEFAULT_BINS = 10
+#: Levels at which two quantile functions are compared for the Wasserstein distance.
 QUANTILE_LEVELS = (np.arange(100) + 0.5) / 100
-"""Levels at which two quantile functions are compared for the Wasserstein distance."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ReferenceProfile:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The inverse of :meth:`to_json`; raises ``ValueError`` on anything else."""
+        """The inverse of ``to_json``; raises ``ValueError`` on anything else."""
         try:
             document = json.loads(text)
             features = {

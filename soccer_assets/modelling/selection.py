@@ -11,8 +11,8 @@ from soccer_assets.modelling.metrics import per_match_log_loss, rps
 from soccer_assets.modelling.splits import latest, walk_forward
 from soccer_assets.params.training import TrainingParams
 
+#: Of a fold's fitted rows, the latest, by which an estimator decides when to stop.
 EARLY_STOPPING_SHARE = 0.15
-"""Of a fold's fitted rows, the latest, by which an estimator decides when to stop."""
 
 
 def cross_validate(

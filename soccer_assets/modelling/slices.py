@@ -5,12 +5,12 @@ import pandas as pd
 
 from soccer_assets.arrays import BoolArray
 
+#: Absolute Elo difference in points, lower end included: even, tilted and lopsided matches.
 ELO_GAP_BANDS = {
     "elo_gap<75": (0.0, 75.0),
     "elo_gap 75-200": (75.0, 200.0),
     "elo_gap>=200": (200.0, np.inf),
 }
-"""Absolute Elo difference in points, lower end included: even, tilted and lopsided matches."""
 
 
 def standard_slices(matches: pd.DataFrame) -> dict[str, BoolArray]:

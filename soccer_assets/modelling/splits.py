@@ -87,7 +87,7 @@ def time_ordered_split(
     The holdout is the latest ``holdout_share`` of all rows or, when given, every kick-off at or
     after ``holdout_from`` (naive is UTC). Calibration and validation take their shares of the rows
     before the holdout. Rows need not be sorted. Raises ``ValueError`` on a share outside (0, 1) or
-    a missing kick-off, and :class:`TooFewRows` when a part holds fewer than ``min_rows``.
+    a missing kick-off, and ``TooFewRows`` when a part holds fewer than ``min_rows``.
     """
     for name, share in (
         ("holdout_share", holdout_share),
@@ -137,7 +137,7 @@ def walk_forward(
 
     The latest 1 - ``first_train_share`` of the rows is cut into ``folds`` blocks of about equal
     size. Pass only rows from before the holdout. Raises ``ValueError`` on malformed arguments and
-    :class:`TooFewRows` when a fold's train or test part holds fewer than ``min_rows``.
+    ``TooFewRows`` when a fold's train or test part holds fewer than ``min_rows``.
     """
     if folds < 1:
         raise ValueError(f"folds must be at least 1, got {folds}")

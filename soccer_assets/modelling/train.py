@@ -30,8 +30,8 @@ from soccer_assets.params.training import TrainingParams
 __all__ = ["PartBounds", "TrainingParams", "TrainingResult", "split_for", "train"]
 
 
+#: The systems every training reports on.
 MODEL, CLASS_PRIOR, ELO_LOGIT, LOGISTIC = "model", "class_prior", "elo_ordered_logit", "logistic"
-"""The systems every training reports on."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class TrainingResult:
     bounds: dict[str, PartBounds]
     """train, validation, calibration, holdout."""
     cv: pd.DataFrame
-    """Candidate x fold: see :func:`~soccer_assets.modelling.selection.cross_validate`."""
+    """Candidate x fold: see ``selection.cross_validate``."""
     report: dict[str, Scorecard]
     """System -> scores on the holdout: model, class_prior, elo_ordered_logit, logistic."""
     holdout_predictions: pd.DataFrame
-    """Every system match by match: see :mod:`~soccer_assets.modelling.holdout`."""
+    """Every system match by match: see ``holdout``."""
     importances: dict[str, float]
     """Feature -> share of importance in the model, largest first."""
     reference: ReferenceProfile

@@ -29,8 +29,8 @@ from soccer_assets.modelling.profile import (
 from soccer_assets.params import DriftParams
 
 SHARE_FLOOR = 1e-6
+#: How rarely chance alone may call one feature drifted.
 CHANCE_LEVEL = 1e-3
-"""How rarely chance alone may call one feature drifted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class DriftReport:
     live_rows: int
     reference_rows: int
     features: pd.DataFrame
-    """As returned by :func:`feature_drift`."""
+    """As returned by ``feature_drift``."""
     share_drifted: float
     drifted: bool
 
@@ -115,7 +115,7 @@ def drift_report(
     live: pd.DataFrame,
     thresholds: DriftParams | None = None,
 ) -> DriftReport:
-    """:func:`feature_drift` and its verdict: enough of the features drifted, and at least one."""
+    """``feature_drift`` and its verdict: enough of the features drifted, and at least one."""
     limits = thresholds or DriftParams()
     table = feature_drift(profile, live, limits)
     share = float(table["drifted"].mean()) if len(table) else 0.0

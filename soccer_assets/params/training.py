@@ -53,8 +53,8 @@ _ESTIMATORS: dict[str, type[LogisticParams | BoostingParams]] = {
     "logistic": LogisticParams,
     "boosting": BoostingParams,
 }
+#: The names that ``estimator_params`` knows.
 ESTIMATORS = tuple(_ESTIMATORS)
-"""The names that :func:`estimator_params` knows."""
 
 
 def estimator_params(
@@ -62,7 +62,7 @@ def estimator_params(
 ) -> LogisticParams | BoostingParams:
     """The parameters of the estimator called ``name``; ``given`` override its defaults.
 
-    Raises :class:`UnknownEstimator` or :class:`BadEstimatorParams`, both ``ValueError``.
+    Raises ``UnknownEstimator`` or ``BadEstimatorParams``, both ``ValueError``.
     """
     if name not in _ESTIMATORS:
         raise UnknownEstimator(f"unknown estimator {name!r}, there are: {', '.join(ESTIMATORS)}")

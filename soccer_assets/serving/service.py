@@ -64,12 +64,13 @@ def create_app(
 ) -> FastAPI:
     """The service over one database.
 
-    :param token: what POST /reload must present; ``None`` or empty switches reloading off.
-    :param params: how long predictions outlive their match, and the age from which on they make
-        the worker not ready, as do those that a clock dated as far ahead.
-    :param retry_seconds: pause between attempts to load the first snapshot.
-    :param startup_seconds: how long start-up waits for the first attempt before it goes on.
-    :param load_seconds: how long an attempt may take; a database may accept and never answer.
+    Args:
+        token: what POST /reload must present; ``None`` or empty switches reloading off.
+        params: how long predictions outlive their match, and the age from which on they make the
+            worker not ready, as do those that a clock dated as far ahead.
+        retry_seconds: pause between attempts to load the first snapshot.
+        startup_seconds: how long start-up waits for the first attempt before it goes on.
+        load_seconds: how long an attempt may take; a database may accept and never answer.
     """
     engine = serving_engine(engine_or_url) if isinstance(engine_or_url, str) else engine_or_url
     store = SnapshotStore(

@@ -159,7 +159,8 @@ class Snapshot:
 def load_snapshot(engine: sa.Engine, now: datetime, *, recent_days: int) -> Snapshot:
     """Read the champion and its predictions as of one moment of the database.
 
-    :raises NoChampion: when no model is served yet.
+    Raises:
+        NoChampion: no model is served yet.
     """
     with engine.connect() as opened:
         connection = opened.execution_options(

@@ -31,7 +31,8 @@ class SnapshotStore:
     async def reload(self) -> tuple[Snapshot | None, Snapshot]:
         """Return the snapshots before and after.
 
-        :raises LoadFailed: and what was served before still is.
+        Raises:
+            LoadFailed: and what was served before still is.
         """
         async with self._lock:
             before = self.snapshot

@@ -31,10 +31,10 @@ logger = logging.getLogger(__name__)
 
 
 class BrowserClient:
-    """Fetch day payloads through a browser, as :class:`LivescoresClient` does without one.
+    """Fetch day payloads through a browser, as ``LivescoresClient`` does without one.
 
     One client is one browser session, made on first use, made anew when the grid lost it, and
-    given back on :meth:`close`. Threads may share a client, but their fetches take turns; for
+    given back on ``close``. Threads may share a client, but their fetches take turns; for
     fetches side by side make a client a thread.
 
     Args:

@@ -23,20 +23,18 @@ class RequestPolicy:
 
     Timeouts, lost connections, 429 and 5xx are tried again after a random exponential wait, or
     after the time that ``Retry-After`` asks for.
-
-    Attributes:
-        timeout: seconds for connecting and for each read.
-        attempts: tries a request gets before it is a fault.
-        min_interval: seconds between requests; None: 2 for a public host, 0 for loopback.
-        backoff: seconds that the wait between tries starts from.
-        limits: bytes of an answer after decompression, and seconds it may take as a whole.
     """
 
     timeout: float = 30.0
+    """Seconds for connecting and for each read."""
     attempts: int = 4
+    """Tries a request gets before it is a fault."""
     min_interval: float | None = None
+    """Seconds between requests; None: 2 for a public host, 0 for loopback."""
     backoff: float = 1.0
+    """Seconds that the wait between tries starts from."""
     limits: FeedLimits = field(default_factory=FeedLimits)
+    """Bytes of an answer after decompression, and seconds it may take as a whole."""
 
     def limiter(self, base_url: str) -> "RateLimiter":
         """The pace at which this site is asked."""

@@ -68,17 +68,14 @@ class ResultsFileError(ValueError):
 
 @dataclass(frozen=True)
 class Results:
-    """The rows of a file, as plain arrays of one length.
-
-    Attributes:
-        columns: ``INT_COLUMNS``, ``FLAG_COLUMNS``, ``SCORE_COLUMNS`` (``NO_SCORE``: none), ``day``
-            and ``second`` of the kick-off (since 1970 and since midnight), ``flag`` (place in
-            ``FLAGS``), and ``TEXT_COLUMNS`` as codes of ``texts``.
-        texts: the texts of a column, in order.
-    """
+    """The rows of a file, as plain arrays of one length."""
 
     columns: dict[str, Values]
+    """``INT_COLUMNS``, ``FLAG_COLUMNS``, ``SCORE_COLUMNS`` (``NO_SCORE``: none), ``day`` and
+    ``second`` of the kick-off (since 1970 and since midnight), ``flag`` (place in ``FLAGS``), and
+    ``TEXT_COLUMNS`` as codes of ``texts``."""
     texts: dict[str, list[str]]
+    """The texts of a column, in order."""
 
 
 def read_results(path: Path, date_format: str | None = None) -> Results:

@@ -28,13 +28,14 @@ from soccer_assets.warehouse.steps import Shown, held_payloads, shown_matches, s
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What one load did. ``vanished``: matches that no day feed shows any more. ``refused``: days
-    that the database did not take, each with a fault that has its error as cause."""
+    """What one load did."""
 
     match_raw: TableChange = field(default_factory=TableChange)
     match: TableChange = field(default_factory=TableChange)
     vanished: int = 0
+    """Matches that no day feed shows any more."""
     refused: tuple[UnexpectedFault, ...] = ()
+    """Days that the database did not take, each with a fault that has its error as cause."""
     passed_over: tuple[date, ...] = ()
     """Days of which something newer was loaded already."""
 

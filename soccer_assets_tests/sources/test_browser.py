@@ -161,7 +161,7 @@ def canned(*answers: Reply) -> Iterator[tuple[str, list[Reply]]]:
 
 @contextmanager
 def handled(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """A server for what :func:`canned` cannot say."""
+    """A server for what ``canned`` cannot say."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, ThreadPoolExecutor(1) as pool:
         pool.submit(server.serve_forever, 0.02)
         try:

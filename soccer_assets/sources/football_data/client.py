@@ -23,19 +23,16 @@ _VALIDATORS = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}
 
 @dataclass(frozen=True)
 class Download:
-    """A file of the site.
-
-    Attributes:
-        path: on the site.
-        body: verbatim.
-        changed: whether the bytes differ from those remembered of it (true when none were).
-        validators: ``ETag`` and ``Last-Modified``, as far as the site sent them.
-    """
+    """A file of the site."""
 
     path: str
+    """Where it is on the site."""
     body: bytes
+    """Its bytes, verbatim."""
     changed: bool
+    """Whether the bytes differ from those remembered of it (true when none were)."""
     validators: dict[str, str]
+    """``ETag`` and ``Last-Modified``, as far as the site sent them."""
 
 
 class FootballDataClient:

@@ -12,25 +12,22 @@ EXTRA_FIXTURES = "new_league_fixtures.csv"
 
 @dataclass(frozen=True)
 class League:
-    """One league.
-
-    Attributes:
-        code: the site's ``Div``, or the name of an extra league's file.
-        tier: 1 for the top division of the country.
-        first_season: start year of the first season published.
-        region_id: of the country.
-        extra: published as one file of all seasons, with results and closing odds only.
-        calendar_year: seasons run within one year; of a league without any published season yet.
-    """
+    """One league."""
 
     code: str
+    """The site's ``Div``, or the name of an extra league's file."""
     country: str
     tier: int
+    """1 for the top division of the country."""
     name: str
     first_season: int
+    """Start year of the first season published."""
     region_id: int
+    """The country's."""
     extra: bool = False
+    """Published as one file of all seasons, with results and closing odds only."""
     calendar_year: bool = False
+    """Seasons run within one year; of a league without any published season yet."""
 
     @property
     def tournament_id(self) -> int:

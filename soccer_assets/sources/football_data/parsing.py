@@ -43,30 +43,27 @@ _CENTURY = 90
 
 @dataclass(frozen=True, slots=True)
 class CsvRow:
-    """A match of a file.
-
-    Attributes:
-        season: start year; None in a file of coming matches, which does not say.
-        season_name: as the feed has it, e.g. ``2024/2025``.
-        date: British date, as published.
-        kickoff: in UTC.
-        columns: of the file, shared by its rows.
-        text: the cells, verbatim.
-    """
+    """A match of a file."""
 
     file: str
     line: int
     league: League
     season: int | None
+    """Start year; None in a file of coming matches, which does not say."""
     season_name: str | None
+    """As the feed has it, e.g. ``2024/2025``."""
     date: date
+    """British date, as published."""
     kickoff: datetime
+    """In UTC."""
     home: str
     away: str
     home_goals: int | None
     away_goals: int | None
     columns: tuple[str, ...]
+    """Of the file, shared by its rows."""
     text: str
+    """The cells, verbatim."""
 
     @property
     def finished(self) -> bool:
@@ -83,20 +80,19 @@ class CsvRow:
 
 @dataclass(frozen=True, slots=True)
 class LineFault:
-    """A line that cannot be used, with what is known of its match.
-
-    Attributes:
-        league: None when it may be of any league of the file.
-        season, date: None when they are not known.
-        home, away: the teams, empty when they are not known.
-    """
+    """A line that cannot be used, with what is known of its match."""
 
     fault: FileFault
     league: League | None
+    """None when it may be of any league of the file."""
     season: int | None
+    """None when it is not known."""
     date: date | None
+    """None when it is not known."""
     home: str
+    """Empty when it is not known."""
     away: str
+    """Empty when it is not known."""
 
     @property
     def is_note(self) -> bool:
