@@ -10,23 +10,20 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from soccer_assets.arrays import FloatArray, IntArray
+from soccer_assets.arrays import Float32Array, FloatArray, IntArray
 from soccer_assets.params.training import (
     BoostingParams,
     LogisticParams,
     estimator_params,
 )
 
-Matrix = NDArray[np.float32]
-
 
 @dataclass(frozen=True, eq=False)
 class Validation:
     """Rows later than the fitted ones, on which an estimator may decide when to stop."""
 
-    features: Matrix
+    features: Float32Array
     outcomes: IntArray
 
 
@@ -37,12 +34,12 @@ class Estimator(Protocol):
     """Whether a validation changes what ``fit`` learns."""
 
     def fit(
-        self, features: Matrix, outcomes: IntArray, validation: Validation | None = None
+        self, features: Float32Array, outcomes: IntArray, validation: Validation | None = None
     ) -> Self:
         """Learn; ``validation`` may only decide the size of the model."""
         ...
 
-    def predict_proba(self, features: Matrix) -> FloatArray:
+    def predict_proba(self, features: Float32Array) -> FloatArray:
         """float64 (n, 3): home, draw, away."""
         ...
 
@@ -70,7 +67,7 @@ class LogisticEstimator:
         self.seed = seed
 
     def fit(
-        self, features: Matrix, outcomes: IntArray, validation: Validation | None = None
+        self, features: Float32Array, outcomes: IntArray, validation: Validation | None = None
     ) -> Self:
         """Fit by L-BFGS; ``validation`` is not looked at."""
         from sklearn.impute import SimpleImputer
@@ -94,7 +91,7 @@ class LogisticEstimator:
         self._pipeline.fit(features[latest].astype(np.float64), outcomes[latest])
         return self
 
-    def predict_proba(self, features: Matrix) -> FloatArray:
+    def predict_proba(self, features: Float32Array) -> FloatArray:
         """float64 (n, 3); an outcome the fitted rows never showed has probability 0."""
         found = self._pipeline.predict_proba(features.astype(np.float64))
         probabilities = np.zeros((len(features), 3))
@@ -128,7 +125,7 @@ class BoostingEstimator:
         self.seed = seed
 
     def fit(
-        self, features: Matrix, outcomes: IntArray, validation: Validation | None = None
+        self, features: Float32Array, outcomes: IntArray, validation: Validation | None = None
     ) -> Self:
         """Boost; with ``validation``, keep the rounds at which its log-loss was lowest."""
         import lightgbm
@@ -162,7 +159,7 @@ class BoostingEstimator:
         """Boosting rounds kept."""
         return self._rounds
 
-    def predict_proba(self, features: Matrix) -> FloatArray:
+    def predict_proba(self, features: Float32Array) -> FloatArray:
         """float64 (n, 3)."""
         found = self._booster.predict(features, num_threads=self.params.n_jobs)
         return np.asarray(found, dtype=np.float64).reshape(len(features), 3)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from soccer_assets.arrays import FloatArray
+from soccer_assets.arrays import Float32Array, FloatArray
 from soccer_assets.modelling.calibration import VectorScaling
-from soccer_assets.modelling.estimators import Estimator, Matrix
+from soccer_assets.modelling.estimators import Estimator
 
 #: No outcome is ever given less.
 PROBABILITY_FLOOR = 1e-6
@@ -25,7 +25,7 @@ class MissingFeatures(ValueError):
         return MissingFeatures, (self.columns,)
 
 
-def feature_matrix(frame: pd.DataFrame, features: Sequence[str]) -> Matrix:
+def feature_matrix(frame: pd.DataFrame, features: Sequence[str]) -> Float32Array:
     """The columns ``features`` of ``frame``, in that order, as C-ordered float32 (n, features).
 
     Infinite values become NaN, which means unknown. Raises ``MissingFeatures`` naming the

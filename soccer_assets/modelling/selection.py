@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from soccer_assets.arrays import IntArray
-from soccer_assets.modelling.estimators import Estimator, Matrix, Validation, make_estimator
+from soccer_assets.arrays import Float32Array, IntArray
+from soccer_assets.modelling.estimators import Estimator, Validation, make_estimator
 from soccer_assets.modelling.metrics import per_match_log_loss, rps
 from soccer_assets.modelling.splits import latest, walk_forward
 from soccer_assets.params.training import TrainingParams
@@ -16,7 +16,7 @@ EARLY_STOPPING_SHARE = 0.15
 
 
 def cross_validate(
-    matrix: Matrix,
+    matrix: Float32Array,
     outcomes: IntArray,
     kickoff: pd.Series,
     params: TrainingParams,
@@ -73,7 +73,7 @@ def best_candidate(cv: pd.DataFrame) -> str:
 
 def sized_fit(
     estimator: Estimator,
-    matrix: Matrix,
+    matrix: Float32Array,
     outcomes: IntArray,
     train: IntArray,
     validation: IntArray,

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from soccer_assets.arrays import FloatArray, IntArray
+from soccer_assets.arrays import Float32Array, FloatArray, IntArray
 from soccer_assets.modelling.baselines import ELO_COLUMN, ClassPrior, EloOrderedLogit
 from soccer_assets.modelling.calibration import VectorScaling
-from soccer_assets.modelling.estimators import Matrix, make_estimator
+from soccer_assets.modelling.estimators import make_estimator
 from soccer_assets.modelling.holdout import holdout_table, losses_of
 from soccer_assets.modelling.metrics import Scorecard, scorecard
 from soccer_assets.modelling.model import MissingFeatures, OutcomeModel, feature_matrix
@@ -81,7 +81,7 @@ class _Rows:
     """A dataset in order of time, with its features as a matrix."""
 
     frame: pd.DataFrame
-    matrix: Matrix
+    matrix: Float32Array
     outcomes: IntArray
 
 
@@ -213,7 +213,7 @@ def _fit_model(
     )
 
 
-def _medians(matrix: Matrix, features: tuple[str, ...]) -> dict[str, float]:
+def _medians(matrix: Float32Array, features: tuple[str, ...]) -> dict[str, float]:
     medians = {}
     for position, name in enumerate(features):
         column = matrix[:, position]

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from soccer_assets.arrays import AnyArray
 from soccer_assets.feed.fields import MAX_BIGINT, MAX_SCORE
 from soccer_assets.text import one_line
 
@@ -59,8 +59,6 @@ _TRUTH = {
     **dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False),
 }
 
-Values = NDArray[Any]
-
 
 class ResultsFileError(ValueError):
     """A file of results cannot be used; says in one line where and why."""
@@ -70,7 +68,7 @@ class ResultsFileError(ValueError):
 class Results:
     """The rows of a file, as plain arrays of one length."""
 
-    columns: dict[str, Values]
+    columns: dict[str, AnyArray]
     """``INT_COLUMNS``, ``FLAG_COLUMNS``, ``SCORE_COLUMNS`` (``NO_SCORE``: none), ``day`` and
     ``second`` of the kick-off (since 1970 and since midnight), ``flag`` (place in ``FLAGS``), and
     ``TEXT_COLUMNS`` as codes of ``texts``."""
@@ -94,7 +92,7 @@ def read_results(path: Path, date_format: str | None = None) -> Results:
     read_day = _day_reader(date_format)
     table = _read(path)
     file = _File(path, table)
-    columns: dict[str, Values] = {}
+    columns: dict[str, AnyArray] = {}
     texts: dict[str, list[str]] = {}
     for name in INT_COLUMNS:
         columns[name] = file.integers(name)
@@ -158,7 +156,7 @@ class _File:
         self._path = path
         self._table = table
 
-    def read(self, name: str, one: Callable[[Any], Any], dtype: Any) -> Values:
+    def read(self, name: str, one: Callable[[Any], Any], dtype: Any) -> AnyArray:
         """A column whose values ``one`` reads, or refuses with ValueError."""
         codes, values = self._coded(name)
         read = np.zeros(len(values), dtype)
@@ -173,7 +171,7 @@ class _File:
             raise self._fault(row, name, faults[int(codes[row])])
         return read[codes]
 
-    def integers(self, name: str) -> Values:
+    def integers(self, name: str) -> AnyArray:
         """A column of ids."""
         column = self._table[name]
         plain = pa.types.is_integer(column.type) or pa.types.is_string(column.type)
@@ -184,7 +182,7 @@ class _File:
                 pass  # something in it has to be looked at more closely
         return self.read(name, _integer, np.int64)
 
-    def codes(self, name: str) -> tuple[Values, list[str]]:
+    def codes(self, name: str) -> tuple[AnyArray, list[str]]:
         """A column of texts as codes, and the texts, sorted."""
         texts: list[str] = []
 
@@ -198,12 +196,12 @@ class _File:
         rank[order] = np.arange(len(order), dtype=np.int32)
         return rank[places], [texts[k] for k in order]
 
-    def refuse(self, name: str, bad: Values, fault: str) -> None:
+    def refuse(self, name: str, bad: AnyArray, fault: str) -> None:
         """Raise for the first row of a column that is ``bad``."""
         if bad.any():
             raise self._fault(int(bad.argmax()), name, fault)
 
-    def _coded(self, name: str) -> tuple[Values, list[Any]]:
+    def _coded(self, name: str) -> tuple[AnyArray, list[Any]]:
         """Codes, and the values they stand for."""
         column = self._table[name].combine_chunks()
         if isinstance(column, pa.ChunkedArray):
@@ -218,7 +216,7 @@ class _File:
         return ResultsFileError(f"{self._path} row {row + 1}, column {name}: {fault}")
 
 
-def _repeated(ids: Values) -> Values:
+def _repeated(ids: AnyArray) -> AnyArray:
     """Whether an id stands in a row before."""
     again = np.ones(len(ids), np.bool_)
     again[np.unique(ids, return_index=True)[1]] = False
