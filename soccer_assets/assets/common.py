@@ -96,6 +96,13 @@ def column_schema(of: sa.Table) -> dict[str, dg.TableSchema]:
     return {"dagster/column_schema": dg.TableSchema(columns)}
 
 
+def frame_schema(frame: pd.DataFrame) -> dg.TableSchema:
+    """A frame's columns as the metadata the UI shows."""
+    return dg.TableSchema(
+        [dg.TableColumn(str(name), str(dtype)) for name, dtype in frame.dtypes.items()]
+    )
+
+
 def report_partitions(
     context: dg.AssetExecutionContext | dg.OpExecutionContext,
     key: dg.AssetKey,

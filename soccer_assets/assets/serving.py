@@ -10,6 +10,7 @@ from soccer_assets.assets.common import (
     OWNERS,
     asset_once_possible,
     column_schema,
+    frame_schema,
     recorded,
     table,
 )
@@ -77,7 +78,9 @@ def serving_features(
     return dg.MaterializeResult(
         metadata={
             FRAME: key,
+            "dagster/uri": f"{lake.store.uri}/{key}",
             "dagster/row_count": len(rows),
+            "dagster/column_schema": frame_schema(rows),
             "coming": int((~rows["is_finished"]).sum()),
             "features_as_of": meta["features_as_of"],
             "data_revision": revision,
