@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from soccer_assets.automation.freshness import FRESHNESS
 from soccer_assets.automation.updates import FOLLOWS
-from soccer_assets.features.contract import RANGES
+from soccer_assets.features.params import FeatureParams
+from soccer_assets.features.registry import declared
 from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.feed.states import match_state
 from soccer_assets.lake.manifest import MonthFile
@@ -87,9 +88,19 @@ def _column(column: sa.Column) -> list[str]:
 
 
 def feature_table() -> str:
-    """The families of features and the values they can have."""
-    rows = [[f"`{pattern}`", f"{low:g} to {high:g}"] for pattern, low, high in RANGES]
-    return _table(["feature (pattern)", "possible values"], rows)
+    """Every feature of the default parameters."""
+    rows = [
+        [
+            f"`{feature.name}`",
+            feature.group,
+            f"{feature.low:g} to {feature.high:g}",
+            feature.meaning,
+            feature.null,
+            feature.source,
+        ]
+        for feature in declared(FeatureParams())
+    ]
+    return _table(["feature", "group", "possible values", "what it is", "null", "made of"], rows)
 
 
 def manifest_table() -> str:

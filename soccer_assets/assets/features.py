@@ -9,7 +9,8 @@ from soccer_assets.assets.lake import MATCH_PARQUET
 from soccer_assets.clock import utc_now
 from soccer_assets.dvc import outs
 from soccer_assets.dvc.reading import RevisionReader
-from soccer_assets.features.contract import range_violations
+from soccer_assets.features.contract import violations
+from soccer_assets.features.params import FeatureParams
 from soccer_assets.ingestion.expectations import recency
 from soccer_assets.integrations.dvc import REVISION, DvcTranslator, dvc_assets, reproduce
 from soccer_assets.lake.manifest import read_manifest
@@ -40,8 +41,8 @@ NEWEST_RESULT, FEATURE_RANGES = "newest_result", "feature_ranges"
             FEATURE_RANGES,
             asset=FEATURES,
             blocking=True,
-            description="Every feature is finite or missing, and inside the range its definition "
-            "allows.",
+            description="The features are those that are declared, each finite, inside its range, "
+            "and missing only where its declaration allows.",
         ),
     ],
 )
@@ -81,8 +82,9 @@ def _newest_result(made: RevisionReader) -> dg.AssetCheckResult:
 
 def _feature_ranges(made: RevisionReader) -> dg.AssetCheckResult:
     features = made.frame(outs.FEATURES)
-    violations = range_violations(features)
+    params = FeatureParams.model_validate(made.document(outs.FEATURES_META)["params"])
+    found = violations(features, params)
     return dg.AssetCheckResult(
-        passed=not violations,
-        metadata={"rows": len(features), "violations": violations},
+        passed=not found,
+        metadata={"rows": len(features), "violations": found},
     )

@@ -5,6 +5,7 @@ from hashlib import md5
 
 import dagster as dg
 import numpy as np
+import orjson
 import pandas as pd
 import pytest
 import yaml
@@ -33,12 +34,17 @@ def features() -> pd.DataFrame:
 
 def publish(here: Platform, features: pd.DataFrame) -> None:
     """As if they had been made, on some machine."""
-    body = features.to_parquet(index=False)
-    digest = md5(body).hexdigest()
-    out = {"path": "data/features.parquet", "hash": "md5", "md5": digest, "size": len(body)}
-    lock = {"schema": "2.0", "stages": {"features": {"cmd": "make", "outs": [out]}}}
+    meta = orjson.dumps({"params": FeatureParams().model_dump()})
+    outs = []
+    for path, body in {
+        "data/features.parquet": features.to_parquet(index=False),
+        "data/features_meta.json": meta,
+    }.items():
+        digest = md5(body).hexdigest()
+        LocalStore(here.home / "dvc-remote").put(f"files/md5/{digest[:2]}/{digest[2:]}", body)
+        outs.append({"path": path, "hash": "md5", "md5": digest, "size": len(body)})
+    lock = {"schema": "2.0", "stages": {"features": {"cmd": "make", "outs": outs}}}
     revision = Revision({"dvc.lock": yaml.safe_dump(lock)})
-    LocalStore(here.home / "dvc-remote").put(f"files/md5/{digest[:2]}/{digest[2:]}", body)
     put_revision(here.store, revision)
     here.instance.report_runless_asset_event(
         dg.AssetMaterialization("features", metadata={"dvc/revision": revision.name})
@@ -56,7 +62,7 @@ BAD: dict[str, tuple[Spoil, str, str]] = {
     "outside": (set_column("league_draws", 1.5), "league_draws", "1 outside [0, 1], 0 infinite"),
     "below": (set_column("elo_home", -1.0), "elo_home", "1 outside [0, 4000], 0 infinite"),
     "infinite": (set_column("away_rest_days", np.inf), "away_rest_days", "1 infinite"),
-    "undeclared": (set_column("bookmaker", 0.0), "bookmaker", "no range is declared for it"),
+    "undeclared": (set_column("bookmaker", 0.0), "bookmaker", "it is not declared"),
 }
 
 

@@ -15,8 +15,8 @@ from soccer_assets.features.build import (
     build_features,
     feature_names,
 )
-from soccer_assets.features.contract import feature_range
 from soccer_assets.features.params import FeatureParams
+from soccer_assets.features.registry import declared
 from soccer_assets_tests.features.matches import (
     DELAY,
     START,
@@ -277,11 +277,11 @@ def test_features_are_float32_and_missing_only_without_history(rows: list[Row]) 
     windows=st.lists(st.integers(1, 99), min_size=1, max_size=3, unique=True),
     venue=st.integers(1, 50),
 )
-def test_every_feature_has_a_declared_range(windows: list[int], venue: int) -> None:
+def test_what_is_built_is_what_is_declared(windows: list[int], venue: int) -> None:
     params = FeatureParams(form_windows=windows, venue_window=venue)
     names = feature_names(built([Row(1, 0, 1, 0, 1, None)], params).reset_index())
     assert len(names) == len(set(names)) == 6 * len(windows) + 6 + 4 + 9 + 3 + 1
-    assert [name for name in names if feature_range(name) is None] == []
+    assert names == [feature.name for feature in declared(params)]
 
 
 def test_a_match_twice_is_refused_by_its_id() -> None:

@@ -4,10 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from soccer_assets.features.build import build_features, feature_names
-from soccer_assets.features.contract import feature_range, range_violations
+from soccer_assets.features.build import build_features
+from soccer_assets.features.contract import violations
 from soccer_assets.features.params import FeatureParams
+from soccer_assets.features.registry import declared
 from soccer_assets_tests.features.matches import DELAY, Row, frames
+
+PARAMS = FeatureParams()
 
 
 @pytest.fixture
@@ -19,12 +22,12 @@ def features() -> pd.DataFrame:
         home, away = rng.choice(8, 2, replace=False).tolist()
         score = (int(rng.poisson(1.5)), int(rng.poisson(1.2))) if k < 250 else None
         rows.append(Row(k, k * DELAY, k % 2, home, away, score))
-    return build_features(*frames(rows), FeatureParams())
+    return build_features(*frames(rows), PARAMS)
 
 
 def test_a_real_build_passes(features: pd.DataFrame) -> None:
     assert features["home_points_last5"].isna().any()  # missing values are allowed
-    assert range_violations(features) == {}
+    assert violations(features, PARAMS) == {}
 
 
 def test_each_violation_is_named_with_its_feature(features: pd.DataFrame) -> None:
@@ -33,7 +36,7 @@ def test_each_violation_is_named_with_its_feature(features: pd.DataFrame) -> Non
     features.loc[7, "league_draws"] = np.inf
     features.loc[8, "pi_difference"] = -np.inf
     features.loc[9, "women"] = 2.0
-    assert range_violations(features) == {
+    assert violations(features, PARAMS) == {
         "elo_home": "1 outside [0, 4000], 0 infinite",
         "pi_difference": "1 outside [-12, 12], 1 infinite",
         "home_points_last5": "3 outside [0, 3], 0 infinite",
@@ -43,8 +46,8 @@ def test_each_violation_is_named_with_its_feature(features: pd.DataFrame) -> Non
 
 
 def test_every_feature_is_watched_on_both_ends(features: pd.DataFrame) -> None:
-    for name in feature_names(features):
-        low, high = feature_range(name)
+    for feature in declared(PARAMS):
+        name, low, high = feature.name, feature.low, feature.high
         for value, is_fault in (
             (np.nextafter(np.float32(low), np.float32(-np.inf)), True),
             (np.nextafter(np.float32(high), np.float32(np.inf)), True),
@@ -52,17 +55,45 @@ def test_every_feature_is_watched_on_both_ends(features: pd.DataFrame) -> None:
             (high, False),
         ):
             spoiled = features.assign(**{name: np.float32(value)})
-            assert (name in range_violations(spoiled)) == is_fault, (name, value)
+            assert (name in violations(spoiled, PARAMS)) == is_fault, (name, value)
 
 
-def test_a_feature_without_a_declared_range_is_a_violation(features: pd.DataFrame) -> None:
+def test_a_feature_that_is_not_declared_is_a_violation(features: pd.DataFrame) -> None:
     spoiled = features.assign(xelo_home=np.float32(1500), home_wins_last5=np.float32(0))
-    assert range_violations(spoiled) == {
-        "xelo_home": "no range is declared for it",
-        "home_wins_last5": "no range is declared for it",
+    assert violations(spoiled, PARAMS) == {
+        "xelo_home": "it is not declared",
+        "home_wins_last5": "it is not declared",
     }
 
 
+def test_a_feature_that_is_not_there_or_of_another_type_is_a_violation(
+    features: pd.DataFrame,
+) -> None:
+    """As when parameters ask for what was not built."""
+    spoiled = features.drop(columns="women").astype({"elo_home": "float64"})
+    assert violations(spoiled, PARAMS) == {
+        "women": "it is not there",
+        "elo_home": "float64, not float32",
+    }
+    assert set(violations(features, FeatureParams(form_windows=[5, 7, 15]))) == {
+        f"{side}_{what}_last7"
+        for side in ("home", "away")
+        for what in ("points", "scored", "conceded")
+    }
+
+
+def test_what_always_has_a_value_may_not_lack_it(features: pd.DataFrame) -> None:
+    features.loc[3, ["elo_home", "home_points_last5"]] = np.nan
+    assert violations(features, PARAMS) == {
+        "elo_home": "0 outside [0, 4000], 0 infinite, 1 missing"
+    }
+
+
+def test_names_are_declared_once_and_each_says_what_it_means() -> None:
+    features = declared(FeatureParams(form_windows=[5, 15, 40]))
+    assert len({feature.name for feature in features}) == len(features)
+    assert all(feature.meaning and feature.low < feature.high for feature in features)
+
+
 def test_keys_are_not_features(features: pd.DataFrame) -> None:
-    assert range_violations(features.assign(tournament_id=-5, sex=9)) == {}
-    assert range_violations(features[["match_id", "kickoff"]]) == {}
+    assert violations(features.assign(tournament_id=-5, sex=9), PARAMS) == {}
