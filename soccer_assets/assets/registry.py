@@ -17,8 +17,8 @@ from soccer_assets.resources import DvcResource, ModelRegistryResource, ParamsRe
 
 if TYPE_CHECKING:
     from soccer_assets.modelling.comparison import Comparison
-    from soccer_assets.modelling.gates import Verdict
     from soccer_assets.modelling.registry import ModelRegistry, Version
+    from soccer_assets.modelling.verdict import Verdict
 
 REGISTERED, CANDIDATE, CHAMPION = (
     dg.AssetKey(name) for name in ("registered_model", "candidate_model", "champion_model")

@@ -5,8 +5,7 @@ A gate that fails returns a verdict that says why; it raises only on malformed a
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -22,6 +21,7 @@ from soccer_assets.modelling.metrics import (
     per_match_log_loss,
     validated,
 )
+from soccer_assets.modelling.verdict import Criterion, Verdict
 from soccer_assets.params.gates import GateParams
 
 CLASS_PRIOR, ELO_LOGIT = "class_prior", "elo_ordered_logit"
@@ -42,71 +42,6 @@ class Predictor(Protocol):
     def typical_match(self) -> pd.DataFrame:
         """One row of plausible features."""
         ...
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """One question a gate asks."""
-
-    name: str
-    passed: bool
-    observed: float | None
-    """None when there was nothing to measure."""
-    required: str
-    """In words, such as '<= 0.02'."""
-    explanation: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-safe."""
-        known = self.observed is not None and math.isfinite(self.observed)
-        return {
-            "name": self.name,
-            "passed": self.passed,
-            "observed": self.observed if known else None,
-            "required": self.required,
-            "explanation": self.explanation,
-        }
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a gate decided and why."""
-
-    gate: str
-    reasons: tuple[Criterion, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every criterion is met."""
-        return all(criterion.passed for criterion in self.reasons)
-
-    @property
-    def failures(self) -> tuple[Criterion, ...]:
-        """The criteria that are not met."""
-        return tuple(criterion for criterion in self.reasons if not criterion.passed)
-
-    @classmethod
-    def from_dict(cls, recorded: Any) -> "Verdict":
-        """What ``as_dict`` gave. Raises ``LookupError`` or ``TypeError`` on anything else."""
-        return cls(recorded["gate"], tuple(Criterion(**one) for one in recorded["reasons"]))
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-safe."""
-        return {
-            "gate": self.gate,
-            "passed": self.passed,
-            "reasons": [criterion.as_dict() for criterion in self.reasons],
-        }
-
-    def summary(self) -> str:
-        """One line: the gate, whether it passed, and each unmet criterion with its figures."""
-        if self.passed:
-            return f"{self.gate} gate passed ({len(self.reasons)} criteria)"
-        unmet = "; ".join(
-            f"{criterion.name} {_figure(criterion.observed)} (required {criterion.required})"
-            for criterion in self.failures
-        )
-        return f"{self.gate} gate failed: {unmet}"
 
 
 def smoke_gate(model: Predictor, frame: pd.DataFrame, params: GateParams | None = None) -> Verdict:
@@ -408,7 +343,3 @@ def _no_champion(name: str, fault: str | None) -> Criterion:
 
 def _interval(compared: PairedComparison) -> str:
     return f"{compared.mean_difference:+.5f} [{compared.low:+.5f}, {compared.high:+.5f}]"
-
-
-def _figure(value: float | None) -> str:
-    return "unmeasured" if value is None else f"{value:.4g}"

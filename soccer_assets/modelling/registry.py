@@ -12,11 +12,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import pandas as pd
 
 from soccer_assets.arrays import FloatArray
-from soccer_assets.modelling.gates import Verdict
 from soccer_assets.modelling.mlflow_service import Unusable, connect, explained, is_gone
 from soccer_assets.modelling.mlflow_sqlite import artifact_root
 from soccer_assets.modelling.model import MissingFeatures, OutcomeModel
 from soccer_assets.modelling.tracking import DAGSTER_RUN_TAG, TrainingRun
+from soccer_assets.modelling.verdict import Verdict
 
 MODEL_NAME = "soccer_1x2"
 SMOKE, CANDIDATE, CHAMPION, PREVIOUS = "smoke", "candidate", "champion", "previous_champion"

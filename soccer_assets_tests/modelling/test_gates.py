@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from soccer_assets.modelling.gates import Verdict, candidate_gate, champion_gate, smoke_gate
+from soccer_assets.modelling.gates import candidate_gate, champion_gate, smoke_gate
 from soccer_assets.modelling.metrics import per_match_log_loss
+from soccer_assets.modelling.verdict import Verdict
 from soccer_assets.params.gates import GateParams
 
 FAST = GateParams(draws=300, ece_draws=50)
