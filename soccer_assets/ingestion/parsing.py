@@ -4,17 +4,13 @@ Columns are validated whole (one set of types a column), so that a clean payload
 a bad one is named down to the match and the field.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
-from hashlib import blake2b
 from itertools import compress
 from operator import itemgetter
 from typing import Any, NoReturn
 
 import orjson
-import pyarrow as pa
 
 from soccer_assets.feed.faults import FeedFault, PayloadFault, UnexpectedFault
 from soccer_assets.feed.fields import (
@@ -26,17 +22,21 @@ from soccer_assets.feed.fields import (
     FeedStatus,
 )
 from soccer_assets.feed.limits import FeedLimits
-from soccer_assets.feed.states import decision, match_state
-from soccer_assets.ingestion.odds import match_odds as odds_of_row
+from soccer_assets.ingestion.tables import (
+    SCORE_FIELDS,
+    SQL_TYPES,
+    Columns,
+    Fault,
+    match_table,
+    odds_table,
+    raw_table,
+)
 from soccer_assets.warehouse.rows import (
-    MATCH_SCHEMA,
-    ODDS_SCHEMA,
-    RAW_SCHEMA,
     Gap,
     ParsedDay,
     SetAside,
 )
-from soccer_assets.warehouse.schema import BOOKKEEPING, RAW_FIELDS, match, match_raw
+from soccer_assets.warehouse.schema import RAW_FIELDS
 
 REQUIRED_HEADER = ("regionId", "regionName", "tournamentId", "tournamentName", "seasonId", "sex")
 REQUIRED_MATCH = (
@@ -52,16 +52,9 @@ REQUIRED_MATCH = (
     "awayScore",
 )
 NOT_NULL = frozenset(REQUIRED_HEADER + REQUIRED_MATCH) - {"homeScore", "awayScore"}
-#: A NUL in JSON text, which PostgreSQL cannot store; the backslash itself is not escaped.
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
-_SCORE_FIELDS = tuple(
-    f"{side}{kind}Score" for side in ("home", "away") for kind in ("", "Extratime", "Penalty")
-)
 _STATUS_CODES = frozenset(FeedStatus)
 _POSSIBLE_SCORES = frozenset((None, *range(MAX_SCORE + 1)))
-#: Feed field -> SQL type of its column, as text.
-_SQL_TYPES = {field: str(match_raw.c[name].type) for field, name in RAW_FIELDS.items()}
 #: Fields that are read from the header; the others are the match's.
 _HEADER_COLUMNS = tuple(field for field in HEADER_FIELDS if field != "stageId")
 _MATCH_COLUMNS = tuple(field for field in RAW_FIELDS if field not in _HEADER_COLUMNS)
@@ -128,9 +121,9 @@ def _parse_day(
         day,
         payload_key,
         fetched_at,
-        raw=_raw_table(headers, matches, extras, columns, day, payload_key, fetched_at, fault),
-        match=_match_table(columns, kickoffs, day, fetched_at),
-        odds=_odds_table(columns["id"], extras, fetched_at),
+        raw=raw_table(headers, matches, extras, columns, day, payload_key, fetched_at, fault),
+        match=match_table(columns, kickoffs, day, fetched_at),
+        odds=odds_table(columns["id"], extras, fetched_at),
         new_fields=tuple(field for field in new_fields if field != ODDS_FIELD),
         missing_fields=tuple(f for f in RAW_FIELDS if f not in present) if present else (),
         set_aside=tuple(set_aside.values()),
@@ -146,9 +139,6 @@ def _extras(headers: list[dict], matches: list[dict], new_fields: list[str]) -> 
         {field: row[field] for row in rows for field in new_fields if field in row}
         for rows in zip(headers, matches, strict=True)
     ]
-
-
-Fault = Callable[[str], NoReturn]
 
 
 def _decode(body: bytes, fault: Fault) -> Any:
@@ -181,9 +171,6 @@ def _flatten(payload: Any, fault: Fault) -> tuple[list[dict], list[dict]]:
     return headers, matches
 
 
-Columns = Mapping[str, Sequence[Any]]
-
-
 def _columns(headers: list[dict], matches: list[dict], fault: Fault) -> Columns:
     """Known field -> its values, null where a match does not have it."""
     columns: dict[str, Sequence[Any]] = {}
@@ -208,7 +195,7 @@ def _check_required(headers: list[dict], matches: list[dict], fault: Fault) -> N
 
 def _check_values(columns: Columns, fault: Fault) -> None:
     ids = columns["id"]
-    for field, sql_type in _SQL_TYPES.items():
+    for field, sql_type in SQL_TYPES.items():
         values = columns[field]
         found = set(map(type, values))
         if field not in NOT_NULL:
@@ -235,7 +222,7 @@ def _check_values(columns: Columns, fault: Fault) -> None:
         fault(f"unknown status {columns['status'][row]} of match {ids[row]}")
     if set(columns["sex"]) - {0, 1}:
         fault(f"unknown sex {sorted(set(columns['sex']) - {0, 1})}")
-    for field in _SCORE_FIELDS:
+    for field in SCORE_FIELDS:
         values = columns[field]
         if not _POSSIBLE_SCORES.issuperset(values):
             row = next(i for i, v in enumerate(values) if v not in _POSSIBLE_SCORES)
@@ -302,136 +289,3 @@ def _instant(text: str, fault: Fault) -> datetime:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except (ValueError, OverflowError):
         fault(f"startTimeUtc {text!r:.60} is not a time")
-
-
-def content_hash(document: Any) -> int:
-    """A 64-bit hash of a JSON-like value, as PostgreSQL's signed bigint."""
-    text = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)
-
-
-def _table(
-    schema: pa.Schema, columns: Mapping[str, Sequence[Any]], constants: Mapping[str, Any]
-) -> pa.Table:
-    """A table of columns with values of their own and of columns with one value throughout."""
-    count = len(columns["match_id"])
-    arrays = [
-        pa.repeat(pa.scalar(constants[column.name], column.type), count)
-        if column.name in constants
-        else pa.array(columns[column.name], column.type)
-        for column in schema
-    ]
-    return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _raw_table(
-    headers: list[dict],
-    matches: list[dict],
-    extras: list[dict],
-    columns: Columns,
-    day: date,
-    payload_key: str,
-    fetched_at: datetime,
-    fault: Fault,
-) -> pa.Table:
-    data: dict[str, Sequence[Any]] = {}
-    for field, name in RAW_FIELDS.items():
-        values = columns[field]
-        if _SQL_TYPES[field] == "JSONB":
-            values = [None if v is None else _document(v, fault) for v in values]
-        data[name] = values
-    data["extra"] = [_document(e, fault) if e else None for e in extras]
-    data["content_hash"] = [
-        content_hash((header, row, day)) for header, row in zip(headers, matches, strict=True)
-    ]
-    constants = {
-        "feed_day": day,
-        "payload_key": payload_key,
-        "first_seen_at": fetched_at,
-        "changed_at": fetched_at,
-    }
-    return _table(RAW_SCHEMA, data, constants)
-
-
-def _document(value: Any, fault: Fault) -> str:
-    text = orjson.dumps(value).decode()
-    if _NUL.search(text):
-        fault(f"a NUL character in {text:.60}")
-    return text
-
-
-def _match_table(
-    columns: Columns, kickoffs: Sequence[datetime], day: date, fetched_at: datetime
-) -> pa.Table:
-    data: dict[str, Sequence[Any]] = {"kickoff": kickoffs}
-    data["status"], data["decided_in"] = _states(columns)
-    for name in _CONTENT:
-        if name != "feed_day" and name not in data:
-            data[name] = columns[_VERBATIM[name]]
-    hashed = ([day] * len(kickoffs) if name == "feed_day" else data[name] for name in _CONTENT)
-    data["content_hash"] = [content_hash(row) for row in zip(*hashed, strict=True)]
-    constants = {
-        "feed_day": day,
-        "vanished_at": None,
-        "first_seen_at": fetched_at,
-        "changed_at": fetched_at,
-    }
-    return _table(MATCH_SCHEMA, data, constants)
-
-
-_VERBATIM = {name: field for field, name in RAW_FIELDS.items()}
-#: Columns of ``match`` that its hash covers.
-_CONTENT = [c.name for c in match.columns if c.name not in (*BOOKKEEPING, "vanished_at")]
-
-
-def _states(columns: Columns) -> tuple[list[str], list[str | None]]:
-    states: list[str] = []
-    decisions: list[str | None] = []
-    records = zip(
-        columns["status"],
-        columns["period"],
-        columns["elapsed"],
-        *(columns[field] for field in _SCORE_FIELDS),
-        strict=True,
-    )
-    for status, period, elapsed, *scores in records:
-        home, home_extra, home_penalty, away, away_extra, away_penalty = scores
-        extra_time = not (home_extra is None and away_extra is None)
-        penalties = not (home_penalty is None and away_penalty is None)
-        has_score = extra_time or penalties or not (home is None and away is None)
-        state, decided = _state(status, period, elapsed, has_score, extra_time, penalties)
-        states.append(state)
-        decisions.append(decided)
-    return states, decisions
-
-
-# The same few combinations over and over; a running match's minute makes it some more.
-@lru_cache(maxsize=1024)
-def _state(
-    status: int,
-    period: int | None,
-    elapsed: str | None,
-    has_score: bool,
-    extra_time: bool,
-    penalties: bool,
-) -> tuple[str, str | None]:
-    state = match_state(status, period, elapsed, has_score=has_score)
-    return state.value, decision(state, elapsed, extra_time=extra_time, penalties=penalties)
-
-
-def _odds_table(ids: Sequence[int], extras: list[dict], fetched_at: datetime) -> pa.Table:
-    rows = [
-        {
-            "match_id": match_id,
-            "bookmaker": odds.bookmaker,
-            "phase": odds.when,
-            "odds_home": odds.odds_home,
-            "odds_draw": odds.odds_draw,
-            "odds_away": odds.odds_away,
-            "changed_at": fetched_at,
-        }
-        for match_id, extra in zip(ids, extras, strict=True)
-        if isinstance(cells := extra.get(ODDS_FIELD), dict)
-        for odds in odds_of_row({k: v for k, v in cells.items() if isinstance(v, str)})
-    ]
-    return pa.Table.from_pylist(rows, schema=ODDS_SCHEMA)

@@ -12,13 +12,8 @@ from hypothesis import strategies as st
 from soccer_assets.feed.faults import PayloadFault
 from soccer_assets.feed.fields import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
 from soccer_assets.feed.payload import day_feed
-from soccer_assets.ingestion.parsing import (
-    NOT_NULL,
-    REQUIRED_HEADER,
-    REQUIRED_MATCH,
-    content_hash,
-    parse_day,
-)
+from soccer_assets.ingestion.parsing import NOT_NULL, REQUIRED_HEADER, REQUIRED_MATCH, parse_day
+from soccer_assets.ingestion.tables import content_hash
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.warehouse.rows import MATCH_SCHEMA, RAW_SCHEMA, ParsedDay
 from soccer_assets.warehouse.schema import RAW_FIELDS, match, match_raw
