@@ -19,10 +19,11 @@ from typing import Any, Self
 import orjson
 
 from soccer_assets.clock import utc_now
-from soccer_assets.feed.fields import GAPS_FIELD, FeedStatus, Sex
-from soccer_assets.feed.payload import Row, day_feed, header_row, match_row, winner
+from soccer_assets.feed.fields import GAPS_FIELD
+from soccer_assets.feed.payload import Row, day_feed
 from soccer_assets.sources.football_data.client import BASE_URL, FootballDataClient
 from soccer_assets.sources.football_data.faults import FileFault, FootballDataFault
+from soccer_assets.sources.football_data.feed_rows import known_season, league_header, league_match
 from soccer_assets.sources.football_data.leagues import (
     EXTRA_FIXTURES,
     FIXTURES,
@@ -32,7 +33,6 @@ from soccer_assets.sources.football_data.leagues import (
 )
 from soccer_assets.sources.football_data.meetings import number_meetings
 from soccer_assets.sources.football_data.parsing import (
-    LONDON,
     CsvFile,
     CsvRow,
     LineFault,
@@ -40,7 +40,7 @@ from soccer_assets.sources.football_data.parsing import (
     parse_fixtures,
     parse_season,
 )
-from soccer_assets.sources.football_data.teams import TeamDirectory, match_id
+from soccer_assets.sources.football_data.teams import TeamDirectory
 from soccer_assets.sources.request_policy import DEFAULT_POLICY, RequestPolicy
 from soccer_assets.storage.store import ObjectStore
 
@@ -48,18 +48,10 @@ logger = logging.getLogger(__name__)
 
 Archive = Callable[[str, bytes], None]
 
-EXTRA_FIELD = "footballData"
 #: Days before today from which on the files of coming matches are looked into.
 FIXTURES_REACH_BACK = timedelta(days=30)
 #: Matches of a league that are no further apart belong to one season.
 SEASON_GAP = timedelta(days=21)
-
-_CARDS = {
-    "homeYellowCards": "HY",
-    "awayYellowCards": "AY",
-    "homeRedCards": "HR",
-    "awayRedCards": "AR",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +182,7 @@ class FootballDataSource:
             for fault in sorted(index.doubtful.get(day, ())):
                 gaps.add(fault, [league])
         return [
-            (_header(league, matches[0].row), [self._match(match) for match in matches])
+            (league_header(league, matches[0].row), [self._match(match) for match in matches])
             for index in indexes
             if (matches := index.matches.get(day))
         ]
@@ -312,8 +304,8 @@ class FootballDataSource:
         known = [row for season in league.seasons_of(day) for row in self._results(league, season)]
         nearest = min(known, key=lambda row: abs(row.date - day), default=None)
         if nearest is not None and abs(nearest.date - day) <= SEASON_GAP:
-            return _season(nearest)
-        name = _season(nearest)[1] if nearest else ""
+            return known_season(nearest)
+        name = known_season(nearest)[1] if nearest else ""
         if name.isdecimal() if name else league.calendar_year:
             return day.year, str(day.year)
         start = day.year - (day.month < 7)
@@ -324,27 +316,10 @@ class FootballDataSource:
         return self._teams.team(country, row.home).id, self._teams.team(country, row.away).id
 
     def _match(self, match: _Match) -> Row:
-        row, league = match.row, match.row.league
-        season, _ = _season(row)
-        home = self._teams.team(league.country, row.home)
-        away = self._teams.team(league.country, row.away)
-        cells = row.cells()
-        known = {
-            "stageId": league.season_id(season),
-            "id": match_id(league.code, season, home.id, away.id, match.meeting),
-            "status": int(FeedStatus.SCHEDULED),
-            "period": 0,
-            "startTime": f"{row.kickoff.astimezone(LONDON):%Y-%m-%dT%H:%M:%S}",
-            "startTimeUtc": f"{row.kickoff:%Y-%m-%dT%H:%M:%SZ}",
-            "homeTeamId": home.id,
-            "homeTeamName": home.name,
-            "homeTeamCountryName": league.country,
-            "awayTeamId": away.id,
-            "awayTeamName": away.name,
-            "awayTeamCountryName": league.country,
-        }
-        result = _result(row, cells) if row.finished else {}
-        return match_row(known, result) | {EXTRA_FIELD: cells | {"file": row.file}}
+        country = match.row.league.country
+        home = self._teams.team(country, match.row.home)
+        away = self._teams.team(country, match.row.away)
+        return league_match(match.row, match.meeting, home, away)
 
     def close(self) -> None:
         self._client.close()
@@ -379,42 +354,3 @@ def _may_be_of(bad: LineFault, file: CsvFile, day: date) -> bool:
     if bad.season is not None and bad.league is not None:
         return any(bad.season in bad.league.seasons_of(local) for local in days)
     return min((row.date for row in file.rows), default=date.min) <= days[1]
-
-
-def _season(row: CsvRow) -> tuple[int, str]:
-    """Of a row whose season is known."""
-    assert row.season is not None
-    assert row.season_name is not None
-    return row.season, row.season_name
-
-
-def _header(league: League, row: CsvRow) -> Row:
-    season, name = _season(row)
-    season_id = league.season_id(season)
-    return header_row(
-        {
-            "regionId": league.region_id,
-            "regionName": league.country,
-            "tournamentId": league.tournament_id,
-            "tournamentName": league.name,
-            "seasonId": season_id,
-            "seasonName": name,
-            "stageId": season_id,
-            "stageName": league.name,
-            "sex": int(Sex.MEN),
-        }
-    )
-
-
-def _result(row: CsvRow, cells: dict[str, str]) -> Row:
-    assert row.home_goals is not None
-    assert row.away_goals is not None
-    cards = {field: cells.get(column, "").strip() for field, column in _CARDS.items()}
-    return {
-        "status": int(FeedStatus.FINISHED),
-        "period": 7,
-        "elapsed": "FT",
-        "homeScore": row.home_goals,
-        "awayScore": row.away_goals,
-        "winnerField": winner(row.home_goals, row.away_goals),
-    } | {field: int(text) for field, text in cards.items() if text.isascii() and text.isdecimal()}
