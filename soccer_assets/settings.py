@@ -231,8 +231,8 @@ class Settings(BaseSettings):
 
     @property
     def dvc_remote(self) -> str:
-        """The DVC remote lives beside the lake, in a prefix of its own."""
-        if self.lake_uri and self.lake_uri.startswith("s3://"):
+        """Whoever shares a lake shares the DVC remote, which lives in a folder of it."""
+        if self.lake_uri:
             return f"{self.lake_uri.rstrip('/')}/dvc"
         return str(self.soccer_home / "dvc-remote")
 
