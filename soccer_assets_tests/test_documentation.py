@@ -1,5 +1,6 @@
 """What the documentation says of the code is what the code says of itself."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,13 @@ def test_a_readme_without_its_marks_is_refused(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("nothing here")
     with pytest.raises(ValueError, match="assets"):
         pages(tmp_path)
+
+
+def test_the_tests_that_the_promises_name_are_there() -> None:
+    text = (project_folder() / "docs" / "reliability.md").read_text()
+    tests = project_folder() / "soccer_assets_tests"
+    named = re.findall(r"`((?:\w+/)*test_\w+\.py)(?:::(\w+))?", text)
+    assert len(named) > 100
+    for file, test in named:
+        assert (tests / file).is_file(), file
+        assert f"def {test}" in (tests / file).read_text(), f"{file}::{test}"
