@@ -295,8 +295,9 @@ def _run(since: date) -> None:
 def _check_days(first: date, last: date, first_name: str, last_name: str) -> None:
     """Days that the history cannot have are refused."""
     from soccer_assets.automation.partitions import daily
+    from soccer_assets.params import read_params
 
-    days = daily.get_partition_keys()
+    days = daily(read_params(get_settings().params_file).ingestion).get_partition_keys()
     begins, ends = date.fromisoformat(days[0]), date.fromisoformat(days[-1])
     if first > last:
         raise WrongUse(f"{first_name} {first} is after {last_name} {last}")

@@ -309,12 +309,9 @@ def test_definitions_use_the_settings_they_are_given(
     assert not (tmp_path / "other").exists()
 
 
-#: What a process begins with: commands, what Dagster makes by its name in ``dagster.yaml``, the code
-#: location, and the bounds of its partitions.
-ENTRY_POINTS = {
-    *("cli", "dagster_command", "dagster_home", "definitions", "instance", "runs"),
-    "automation.partitions",
-}
+#: What a process begins with: commands, what Dagster makes by its name in ``dagster.yaml``, and the
+#: code location.
+ENTRY_POINTS = {"cli", "dagster_command", "dagster_home", "definitions", "instance", "runs"}
 
 
 def test_settings_are_taken_by_entry_points_alone() -> None:

@@ -8,8 +8,6 @@ import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
-from soccer_assets.automation.conditions import FILL_RECENT_GAPS
-from soccer_assets.automation.partitions import daily
 from soccer_assets.dagster_internals import REPORTED, report_materializations, version_tags
 from soccer_assets.not_yet import NotYet
 from soccer_assets.text import markdown_table
@@ -49,17 +47,6 @@ def _leave_out(context: dg.AssetExecutionContext, early: NotYet) -> Iterator[dg.
     # Dagster insists on the outputs of checks; those without a result were not evaluated.
     for output in context.assets_def.check_specs_by_output_name:
         yield dg.Output(None, output)
-
-
-def daily_spec(key: dg.AssetKey, **attributes: Any) -> dg.AssetSpec:
-    """An asset in a partition a day of the feed."""
-    return dg.AssetSpec(
-        key,
-        owners=OWNERS,
-        partitions_def=daily,
-        automation_condition=FILL_RECENT_GAPS,
-        **attributes,
-    )
 
 
 def recorded(context: dg.AssetExecutionContext, key: dg.AssetKey, name: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from soccer_assets.assets.common import check_evaluation, daily_spec, report_partitions, reported
+from soccer_assets.assets.common import OWNERS, check_evaluation, report_partitions, reported
 from soccer_assets.assets.warehouse import (
     MATCH,
     MATCH_RAW,
@@ -58,8 +58,9 @@ class IngestConfig(dg.Config):
     backfill_policy=dg.BackfillPolicy.single_run(),
     pool="livescores",
     specs=[
-        daily_spec(
+        dg.AssetSpec(
             LIVESCORES,
+            owners=OWNERS,
             group_name="ingestion",
             kinds={"http", "json"},
             description="One day's livescores feed, archived verbatim before anything parses it.",

@@ -14,7 +14,7 @@ from soccer_assets.assets.common import (
     reported,
 )
 from soccer_assets.assets.warehouse import TABLES
-from soccer_assets.automation.partitions import month_of, monthly
+from soccer_assets.automation.partitions import month_of
 from soccer_assets.lake import export
 from soccer_assets.lake.export import ExportResult
 from soccer_assets.lake.manifest import read_manifest
@@ -41,7 +41,6 @@ _SOURCES = dict(zip((MATCH_RAW_PARQUET, MATCH_PARQUET), TABLES.items(), strict=T
             group_name="lake",
             owners=OWNERS,
             kinds={"parquet", "s3"},
-            partitions_def=monthly,
             description=f"`{table.name}` as monthly parquet, published by a manifest that is "
             "replaced last; files are named by their content and never rewritten.",
             metadata=column_schema(table),

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import dagster as dg
 import sqlalchemy as sa
 
-from soccer_assets.assets.common import column_schema, daily_spec
+from soccer_assets.assets.common import OWNERS, column_schema
 from soccer_assets.clock import utc_now
 from soccer_assets.ingestion.expectations import unusual_days
 from soccer_assets.params import IngestionParams
@@ -24,8 +24,9 @@ USUAL_VOLUME, NO_DAY_OVERDUE = "usual_volume", "no_day_overdue"
 OVERDUE_IS_TOLD_AFTER = timedelta(hours=6)
 
 TABLE_SPECS = [
-    daily_spec(
+    dg.AssetSpec(
         MATCH_RAW,
+        owners=OWNERS,
         deps=["livescores"],
         group_name="warehouse",
         kinds={"postgres", "table"},
@@ -33,8 +34,9 @@ TABLE_SPECS = [
         "untouched.",
         metadata=column_schema(match_raw),
     ),
-    daily_spec(
+    dg.AssetSpec(
         MATCH,
+        owners=OWNERS,
         deps=["livescores"],
         group_name="warehouse",
         kinds={"postgres", "table"},

@@ -3,12 +3,13 @@
 What only has to follow what it is made from is in ``updates``.
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
-from soccer_assets.automation.partitions import INGESTION
+from soccer_assets.params import IngestionParams
 
 AC: Any = dg.AutomationCondition  # its overloads do not type-check when conditions are combined
 
@@ -18,12 +19,22 @@ _SOUND = ~AC.any_deps_match(AC.any_checks_match(AC.check_failed(), blocking_only
     "a blocking check upstream fails"
 )
 
-#: A day of the rolling window or of the fixtures ahead that no schedule has brought in.
-FILL_RECENT_GAPS = (
-    AC.in_latest_time_window(timedelta(days=INGESTION.days_back + INGESTION.days_ahead + 1))
-    & AC.missing().newly_true().since_last_handled()
-    & ~AC.in_progress()
-).with_label("a recent day is missing")
+
+def with_gaps_filled(assets: Iterable[Any], ingestion: IngestionParams) -> list[Any]:
+    """Have days of the feed asked for that no schedule has brought in: those of the rolling window
+    and of the fixtures ahead."""
+    window = timedelta(days=ingestion.days_back + ingestion.days_ahead + 1)
+    is_missing = (
+        AC.in_latest_time_window(window)
+        & AC.missing().newly_true().since_last_handled()
+        & ~AC.in_progress()
+    ).with_label("a recent day is missing")
+
+    def with_it(spec: dg.AssetSpec) -> dg.AssetSpec:
+        is_of_days = spec.group_name in ("ingestion", "warehouse")
+        return spec.replace_attributes(automation_condition=is_missing) if is_of_days else spec
+
+    return list(dg.map_asset_specs(with_it, assets))
 
 
 def _failing(report: str, check: str) -> dg.AutomationCondition[Any]:

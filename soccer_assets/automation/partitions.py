@@ -1,21 +1,37 @@
 """Partitions with computed bounds: from the first day of interest to the last published fixture."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import dagster as dg
 
-from soccer_assets.params import read_params
-from soccer_assets.settings import get_settings
+from soccer_assets.params import IngestionParams
 
-#: Read as the code is loaded: the shape of the graph hangs on them.
-INGESTION = read_params(get_settings().params_file).ingestion
 
-#: One a day of the feed, up to the fixtures published ahead.
-daily = dg.DailyPartitionsDefinition(
-    start_date=INGESTION.first_day.isoformat(), end_offset=INGESTION.days_ahead + 1
-)
-#: One a month, up to the month of the last fixture.
-monthly = dg.MonthlyPartitionsDefinition(
-    start_date=INGESTION.first_day.replace(day=1).isoformat(), end_offset=2
-)
+def daily(ingestion: IngestionParams) -> dg.DailyPartitionsDefinition:
+    """One a day of the feed, up to the fixtures published ahead."""
+    return dg.DailyPartitionsDefinition(
+        start_date=ingestion.first_day.isoformat(), end_offset=ingestion.days_ahead + 1
+    )
+
+
+def monthly(ingestion: IngestionParams) -> dg.MonthlyPartitionsDefinition:
+    """One a month, up to the month of the last fixture."""
+    return dg.MonthlyPartitionsDefinition(
+        start_date=ingestion.first_day.replace(day=1).isoformat(), end_offset=2
+    )
+
+
+def with_partitions(assets: Iterable[Any], ingestion: IngestionParams) -> list[Any]:
+    """Give the assets the partitions of their group."""
+    days, months = daily(ingestion), monthly(ingestion)
+    of_group = {"ingestion": days, "warehouse": days, "lake": months}
+
+    def with_those(spec: dg.AssetSpec) -> dg.AssetSpec:
+        partitions = of_group.get(spec.group_name or "")
+        return spec.replace_attributes(partitions_def=partitions) if partitions else spec
+
+    return list(dg.map_asset_specs(with_those, assets))
 
 
 def month_of(key: str) -> str:

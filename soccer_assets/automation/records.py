@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from soccer_assets.automation.behind import Failure, Made, Node, Records
-from soccer_assets.automation.partitions import month_of, monthly, months_between
+from soccer_assets.automation.partitions import month_of, months_between
 from soccer_assets.automation.reasons import TRIGGER_TAG
 from soccer_assets.dagster_internals import (
     AssetCheckExecutionRecordStatus,
@@ -190,7 +190,10 @@ def _nodes_of(run: dg.DagsterRun, repository: dg.RepositoryDefinition) -> Iterat
         keys = job.asset_layer.asset_graph.materializable_asset_keys
         for asset in job.tags.get(MAKES_TAG, "").split():
             yield Node(asset)
-            yield from (Node(asset, month) for month in monthly.get_partition_keys())
+            partitions = repository.asset_graph.get(_key(asset)).partitions_def
+            if partitions:
+                months = {month_of(key) for key in partitions.get_partition_keys()}
+                yield from (Node(asset, month) for month in months)
     one = run.tags.get(PARTITION_TAG)
     first, last = run.tags.get(FIRST_TAG, one), run.tags.get(LAST_TAG, one)
     for key in keys:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import dagster as dg
 
 from soccer_assets.automation.jobs import ends_within, ingest_job
-from soccer_assets.automation.partitions import INGESTION
+from soccer_assets.params import IngestionParams
 
 
 def _days(context: dg.ScheduleEvaluationContext, first: int, last: int) -> Iterator[dg.RunRequest]:
@@ -20,20 +20,21 @@ def _days(context: dg.ScheduleEvaluationContext, first: int, last: int) -> Itera
         )
 
 
-@dg.schedule(
-    job=ingest_job, cron_schedule="5 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING
-)
-def hourly_ingest(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    """The rolling window: today and the days before it, whose results still change."""
-    yield from _days(context, -INGESTION.days_back, 0)
+def feed_schedules(ingestion: IngestionParams) -> list[dg.ScheduleDefinition]:
+    """Of the days that the parameters name."""
 
+    @dg.schedule(
+        job=ingest_job, cron_schedule="5 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+    )
+    def hourly_ingest(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        """The rolling window: today and the days before it, whose results still change."""
+        yield from _days(context, -ingestion.days_back, 0)
 
-@dg.schedule(
-    job=ingest_job, cron_schedule="30 4 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
-)
-def daily_fixtures(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    """The fixtures ahead."""
-    yield from _days(context, 1, INGESTION.days_ahead)
+    @dg.schedule(
+        job=ingest_job, cron_schedule="30 4 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+    )
+    def daily_fixtures(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        """The fixtures ahead."""
+        yield from _days(context, 1, ingestion.days_ahead)
 
-
-SCHEDULES = [hourly_ingest, daily_fixtures]
+    return [hourly_ingest, daily_fixtures]

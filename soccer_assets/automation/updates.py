@@ -9,7 +9,7 @@ import dagster as dg
 
 from soccer_assets.automation.behind import Due, Node, Plan, plan
 from soccer_assets.automation.freshness import YOUNG
-from soccer_assets.automation.partitions import month_of, monthly, months_between
+from soccer_assets.automation.partitions import month_of, months_between
 from soccer_assets.automation.reasons import TRIGGER_TAG
 from soccer_assets.automation.records import (
     ATTEMPT_TAG,
@@ -64,14 +64,14 @@ def follow(repository: dg.RepositoryDefinition) -> tuple[Parents, Parents]:
     months: dict[Node, list[Node]] = {}
     wholes: dict[Node, list[Node]] = {}
     graph = repository.asset_graph
-    followers, keys = FOLLOWERS.resolve(graph), monthly.get_partition_keys()
+    followers = FOLLOWERS.resolve(graph)
     for key in graph.toposorted_asset_keys:
         if key not in followers:
             continue
         asset, node = key.to_user_string(), graph.get(key)
         parents = sorted(parent.to_user_string() for parent in node.parent_keys)
-        if node.is_partitioned:
-            for month in keys:
+        if node.partitions_def:
+            for month in node.partitions_def.get_partition_keys():
                 months[Node(asset, month)] = [Node(parent, month) for parent in parents]
         else:
             wholes[Node(asset)] = [Node(parent) for parent in parents]

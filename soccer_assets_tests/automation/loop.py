@@ -36,6 +36,7 @@ class Loop:
     """Both sensors that ask for runs, and what they see."""
 
     instance: dg.DagsterInstance
+    definitions: dg.Definitions = defs
     now: datetime = NOON
     cursor: Any = None
     results: list[dg.AutomationResult] = field(default_factory=list)
@@ -44,12 +45,12 @@ class Loop:
         """Asset -> the partitions (None: it has none) that the conditions ask for now."""
         self.now += after
         evaluated = dg.evaluate_automation_conditions(
-            defs, self.instance, evaluation_time=self.now, cursor=self.cursor
+            self.definitions, self.instance, evaluation_time=self.now, cursor=self.cursor
         )
         self.cursor, self.results = evaluated.cursor, evaluated.results
         asked = {
             key.to_user_string(): set(evaluated.get_requested_partitions(key))
-            for key in defs.resolve_asset_graph().materializable_asset_keys
+            for key in self.definitions.resolve_asset_graph().materializable_asset_keys
         }
         return {asset: partitions for asset, partitions in asked.items() if partitions}
 
@@ -76,7 +77,7 @@ class Loop:
 
     def _look(self) -> Any:
         return updates.evaluate_tick(
-            dg.build_sensor_context(instance=self.instance, definitions=defs)
+            dg.build_sensor_context(instance=self.instance, definitions=self.definitions)
         )
 
     # What happens
@@ -95,7 +96,9 @@ class Loop:
         """There is a run of some assets, in this status."""
         keys = frozenset(dg.AssetKey(asset) for asset in assets)
         return self.instance.create_run_for_job(
-            defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(keys)),
+            self.definitions.resolve_implicit_global_asset_job_def().get_subset(
+                asset_selection=set(keys)
+            ),
             asset_selection=keys,
             tags=tags,
             status=status,

@@ -1,8 +1,5 @@
 """The bounds of the partitions, which follow the parameters and the clock."""
 
-import os
-import subprocess
-import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -11,12 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soccer_assets.automation.partitions import daily, monthly
+from soccer_assets.automation import partitions
+from soccer_assets.definitions import make_definitions
 from soccer_assets.params import read_params
-from soccer_assets.settings import DEFAULT_PARAMS
+from soccer_assets.settings import DEFAULT_PARAMS, Settings
 
 FIRST_DAY = date(1998, 1, 1)
 DAYS_AHEAD = 15
+INGESTION = read_params(DEFAULT_PARAMS).ingestion
+daily, monthly = partitions.daily(INGESTION), partitions.monthly(INGESTION)
 
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC))
 
@@ -82,21 +82,30 @@ def test_a_month_is_made_of_its_days() -> None:
     assert days == [f"2024-02-{day:02}" for day in range(1, 30)]
 
 
-def test_the_bounds_are_those_of_the_parameters(tmp_path: Path) -> None:
+def test_the_bounds_are_those_of_the_parameters_that_the_settings_name(tmp_path: Path) -> None:
     """The first day and the days ahead are written down once: in the parameters file."""
-    ingestion = read_params(DEFAULT_PARAMS).ingestion
-    assert (ingestion.first_day, ingestion.days_ahead) == (FIRST_DAY, DAYS_AHEAD)
+    assert (INGESTION.first_day, INGESTION.days_ahead) == (FIRST_DAY, DAYS_AHEAD)
     params = tmp_path / "params.yaml"
     params.write_text('ingestion: {first_day: "2010-08-14", days_ahead: 3}')
-    script = (
-        "from soccer_assets.automation.partitions import daily, monthly\n"
-        "print(daily.get_first_partition_key(), daily.end_offset, monthly.start)"
+    definitions = make_definitions(Settings(soccer_params=params))
+    graph = definitions.resolve_asset_graph()
+    now = datetime(2025, 3, 1, 12, tzinfo=UTC)
+    for asset in ("livescores", "match_raw", "match"):
+        days = graph.get(dg.AssetKey(asset)).partitions_def
+        assert isinstance(days, dg.TimeWindowPartitionsDefinition)
+        assert bounds(days, now) == (date(2010, 8, 14), date(2025, 3, 4))
+    for asset in ("match_raw_parquet", "match_parquet"):
+        months = graph.get(dg.AssetKey(asset)).partitions_def
+        assert isinstance(months, dg.TimeWindowPartitionsDefinition)
+        assert bounds(months, now)[0] == date(2010, 8, 1)
+    fixtures = definitions.resolve_schedule_def("daily_fixtures")
+    asked = fixtures.evaluate_tick(
+        dg.build_schedule_context(
+            scheduled_execution_time=now, repository_def=definitions.get_repository_def()
+        )
     )
-    told = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "SOCCER_PARAMS": str(params)},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    assert told.split()[:3] == ["2010-08-14", "4", "2010-08-01"]
+    assert [request.partition_key for request in asked.run_requests or ()] == [
+        "2025-03-02",
+        "2025-03-03",
+        "2025-03-04",
+    ]

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soccer_assets.automation.jobs import ingest_job
-from soccer_assets.automation.schedules import daily_fixtures, hourly_ingest
 from soccer_assets.definitions import defs
 from soccer_assets_tests.assets.conftest import INGESTION
 
@@ -96,6 +95,9 @@ def test_schedules_tick_when_they_say_and_run_by_default() -> None:
         )
         return [f"{next(found):%d %H:%M}" for _ in range(count)]
 
+    hourly_ingest, daily_fixtures = (
+        defs.resolve_schedule_def(name) for name in ("hourly_ingest", "daily_fixtures")
+    )
     assert ticks(hourly_ingest, 3) == ["01 00:05", "01 01:05", "01 02:05"]
     assert ticks(daily_fixtures, 3) == ["01 04:30", "02 04:30", "03 04:30"]
     for schedule in (hourly_ingest, daily_fixtures):

@@ -1,6 +1,8 @@
 """What the real definitions ask for because it is behind, in every order things can happen in."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -8,10 +10,10 @@ import sqlalchemy as sa
 from dagster._core.definitions.data_version import CODE_VERSION_TAG
 from dagster._core.test_utils import freeze_time
 
-from soccer_assets.automation import updates as module
 from soccer_assets.automation.behind import PAUSE
 from soccer_assets.automation.records import FIRST_TAG, LAST_TAG, PARTITION_TAG
-from soccer_assets.definitions import defs
+from soccer_assets.definitions import defs, make_definitions
+from soccer_assets.settings import Settings
 from soccer_assets_tests.automation.loop import (
     BLOCKING,
     FEATURES,
@@ -341,15 +343,13 @@ def test_there_is_no_cursor_to_lose(loop: Loop) -> None:
     assert loop.requests() == loop.requests()
 
 
-def test_other_bounds_of_the_partitions_lose_nothing(
-    loop: Loop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_bounds_of_the_partitions_lose_nothing(loop: Loop, tmp_path: Path) -> None:
     loop.made("match_raw", "match", partition="2025-03-05")
     loop.made("match_raw", "match", partition="1999-05-08")
-    later = dg.MonthlyPartitionsDefinition("2024-07-01", end_offset=2)
-    monkeypatch.setattr(module, "monthly", later)
-    assert loop.behind() == {key: {"2025-03-01"} for key in LAKE}
-    monkeypatch.undo()
+    params = tmp_path / "params.yaml"
+    params.write_text('ingestion: {first_day: "2024-07-01"}')
+    later = replace(loop, definitions=make_definitions(Settings(soccer_params=params)))
+    assert later.behind() == {key: {"2025-03-01"} for key in LAKE}
     assert loop.behind() == {key: {"1999-05-01", "2025-03-01"} for key in LAKE}
 
 
