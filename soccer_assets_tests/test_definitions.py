@@ -311,7 +311,17 @@ def test_definitions_use_the_settings_they_are_given(
 
 #: What a process begins with: commands, what Dagster makes by its name in ``dagster.yaml``, and the
 #: code location.
-ENTRY_POINTS = {"cli", "dagster_command", "dagster_home", "definitions", "instance", "runs"}
+ENTRY_POINTS = {
+    "cli.arguments",
+    "cli.checks",
+    "cli.data",
+    "cli.services",
+    "dagster_command",
+    "dagster_home",
+    "definitions",
+    "instance",
+    "runs",
+}
 
 
 def test_settings_are_taken_by_entry_points_alone() -> None:

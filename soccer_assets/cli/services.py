@@ -1,0 +1,109 @@
+"""Commands that serve until they are ended."""
+
+import errno
+import socket
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from soccer_assets.cli.app import WrongUse, app, console
+from soccer_assets.cli.arguments import DAY, DateFormat, replayed
+from soccer_assets.settings import DEFAULT_PORT, get_settings
+
+Port = typer.Option(help="The port to listen on.", min=1, max=65535)
+
+
+@app.command()
+def feed(
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Replay this results file instead of the simulator.",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+        ),
+    ] = None,
+    as_of: Annotated[
+        datetime | None, typer.Option(help="Freeze the feed at this day (UTC).", formats=DAY)
+    ] = None,
+    host: str = "127.0.0.1",
+    port: Annotated[int, Port] = 8800,
+    date_format: DateFormat = None,
+) -> None:
+    """Serve the livescores feed, simulated or replayed."""
+    from soccer_assets.simulator.leagues import LeagueSimulator
+    from soccer_assets.simulator.server import FeedServer
+
+    _bound(host, port).close()
+    settings = get_settings()
+    backend = replayed(file, date_format) if file else LeagueSimulator(seed=settings.simulator_seed)
+    moment = as_of.replace(tzinfo=UTC) if as_of else None
+    token = settings.livescores_token
+    server = FeedServer(
+        backend,
+        host=host,
+        port=port,
+        clock=lambda: moment or datetime.now(UTC),
+        token=token.get_secret_value() if token else None,
+    )
+    with server:
+        console.print(f"The feed is at {server.url} (Ctrl-C ends it)", highlight=False)
+        threading.Event().wait()
+
+
+@app.command()
+def serve(host: str = "127.0.0.1", port: Annotated[int, Port] = DEFAULT_PORT) -> None:
+    """Run one prediction worker."""
+    from soccer_assets.params import read_params
+    from soccer_assets.serving.server import run
+    from soccer_assets.warehouse.connection import database_url, get_engine
+
+    settings = get_settings()
+    token, params = settings.reload_token, read_params(settings.params_file).serving
+    with _bound(host, port, lambda: _serves_there(host, port, token)) as listener:
+        get_engine(settings)
+        console.print(
+            f"Predictions at http://{host}:{port}/predictions, API at /docs", highlight=False
+        )
+        run(database_url(settings), host, port, token, params=params, listener=listener)
+
+
+def _bound(host: str, port: int, taken_by: Callable[[], str] = lambda: "") -> socket.socket:
+    """A socket that is bound, and does not listen yet; ``taken_by`` says who holds the port."""
+    if not host:
+        raise WrongUse("--host is empty: 127.0.0.1 is this machine alone, 0.0.0.0 every network")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise WrongUse(f"--host {host}: {error.strerror}") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        holder = taken_by() if error.errno == errno.EADDRINUSE else ""
+        raise WrongUse(
+            f"port {port} of {host} cannot be had: {error.strerror}{holder}; --port takes another"
+        ) from None
+    return listener
+
+
+def _serves_there(host: str, port: int, token: str) -> str:
+    """What worker, if it is one, answers on a port."""
+    from soccer_assets.serving.client import WorkerClient, WorkerError, stranger
+
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    with WorkerClient(url, token, timeout=5) as client:
+        try:
+            client.ready()
+        except WorkerError:
+            return ""
+        return " by another home's worker" if stranger(client) else " by this home's worker"
