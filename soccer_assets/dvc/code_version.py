@@ -1,7 +1,7 @@
 """A version of the code that a module runs: the hash of every project module it imports.
 
-What is hashed is the syntax tree, without docstrings: comments, layout and words change nothing. It is
-written out here, and not by ``ast.dump``, whose text differs between versions of Python.
+What is hashed is the syntax tree, without the texts that explain it: comments, layout and words change
+nothing. It is written out here, and not by ``ast.dump``, whose text differs between versions of Python.
 """
 
 import ast
@@ -59,7 +59,7 @@ def _path(name: str) -> Path | None:
 def _content(node: Any) -> Any:
     """A syntax tree as nested tuples: kinds of nodes, and what is in them."""
     if isinstance(node, list):
-        return tuple(map(_content, node))
+        return tuple(_content(one) for one in node if not _explains(one))
     if not isinstance(node, ast.AST):
         return node
     fields = {
@@ -72,13 +72,14 @@ def _content(node: Any) -> Any:
         fields["values"] = [
             part for part in node.values if not (isinstance(part, ast.Constant) and not part.value)
         ]
-    if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-        fields["body"] = fields["body"][1:]
     content = tuple((name, _content(value)) for name, value in sorted(fields.items()))
     return type(node).__name__, content
 
 
-_DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+def _explains(node: Any) -> bool:
+    """Whether this is a text that stands by itself, which does nothing."""
+    text = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(text, ast.Constant) and isinstance(text.value, str)
 
 
 def _source(name: str) -> bytes:

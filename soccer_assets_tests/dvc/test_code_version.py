@@ -100,6 +100,8 @@ def test_comments_layout_and_docstrings_are_no_code(package: str, tmp_path: Path
     same = '"""Said."""\n\n\ndef double(x):  # twice\n    """Said."""\n    return [\n        2*x, "a",\n    ]\n'
     assert version(same) == plain
     assert version("def double(x):\n    return [2 * x, 'b']\n") != plain
+    field = version("class C:\n    x: int = 1\n")
+    assert version('class C:\n    x: int = 1\n    """What it is."""\n') == field
     assert version("def double(y):\n    return [2 * y, 'a']\n") != plain
     assert version("def double(x, /):\n    return [2 * x, 'a']\n") != plain
 
