@@ -7,7 +7,9 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
+from soccer_assets.ingestion.rebuild import REBUILT
 from soccer_assets.warehouse.embedded import leave_embedded_postgres, start_embedded_postgres
+from soccer_assets.warehouse.schema import match_change
 
 #: What a crash of the machine could lose is not waited for: no test is about one.
 _IN_A_HURRY = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
@@ -40,6 +42,15 @@ def copy_of(original: str) -> Iterator[str]:
     is connected to."""
     with _database(original, f' TEMPLATE "{sa.make_url(original).database}"') as url:
         yield url
+
+
+def empty(engine: sa.Engine) -> None:
+    """Empty all that is made from the feed, as if it never had been. Where there is little, to
+    delete it is ten times as fast as to truncate."""
+    with engine.begin() as connection:
+        for table in REBUILT:
+            connection.execute(sa.delete(table))
+        connection.execute(sa.text(f"ALTER TABLE {match_change} ALTER COLUMN change_id RESTART"))
 
 
 @contextmanager

@@ -24,7 +24,9 @@ import yaml
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.lake.manifest import TABLES, read_manifest
 from soccer_assets.lake.tables import read_table
+from soccer_assets.modelling.mlflow_sqlite import prepare_sqlite
 from soccer_assets.modelling.registry import CANDIDATE, CHAMPION, MODEL_NAME, PREVIOUS, SMOKE
+from soccer_assets.resources.mlflow import EXPERIMENT
 from soccer_assets.settings import DEFAULT_PARAMS, project_folder
 from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.durability.scenario import BOOKKEEPING, Contents, contents, said
@@ -229,6 +231,9 @@ def undisturbed(params_folder: Path) -> Iterator[dict[Command, Step]]:
     with ExitStack() as stack:
         shell = stack.enter_context(open_shell(small_loop(params_folder)))
         for command in (FILL, FEATURES, SERVE):
+            if command == SERVE:
+                # To make it takes seconds, each time; who is killed then is looked at elsewhere.
+                prepare_sqlite(shell.home / "mlflow" / "mlflow.db", EXPERIMENT)
             before, home = shell, shell.home.with_name(f"{shell.home.name}x")
             shell = stack.enter_context(copied(before, home))
             shell.run(*command)

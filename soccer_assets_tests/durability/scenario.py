@@ -146,12 +146,6 @@ def said(found: Contents) -> Contents:
     }
 
 
-def empty(engine: sa.Engine) -> None:
-    with engine.begin() as connection:
-        names = ", ".join(str(table) for table in REBUILT)
-        connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY"))
-
-
 def archive_of(lake: Path) -> dict[str, bytes]:
     """Every object of the archive."""
     store = LocalStore(lake)

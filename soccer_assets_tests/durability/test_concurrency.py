@@ -20,7 +20,7 @@ from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.load import LoadResult, load_days, load_in_transaction
 from soccer_assets.warehouse.schema import LOCK_KEY
-from soccer_assets_tests.databases import copy_of
+from soccer_assets_tests.databases import copy_of, empty
 from soccer_assets_tests.durability.processes import (
     FORKS,
     export_until,
@@ -32,7 +32,6 @@ from soccer_assets_tests.durability.scenario import (
     ClockedArchive,
     archive_of,
     contents,
-    empty,
     fetch_of,
     late_view,
     open_engine,

@@ -23,12 +23,12 @@ from soccer_assets.lake.tables import read_table
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.history import matches_as_of
+from soccer_assets_tests.databases import empty
 from soccer_assets_tests.durability.hostile import DAYS, good_days, hostile_days
 from soccer_assets_tests.durability.scenario import (
     ClockedArchive,
     Contents,
     contents,
-    empty,
     fetch_of,
 )
 from soccer_assets_tests.feed_days import DAY, FETCHED, a_match, a_payload, finished

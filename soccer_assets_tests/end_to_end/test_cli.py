@@ -123,6 +123,7 @@ def test_every_asset_is_listed_without_a_flag(shell: Shell) -> None:
     assert set(shell.run("dagster", "asset", "list").split()) >= ASSETS
 
 
+@pytest.mark.slow  # else test_webserver.py would fail
 def test_the_definitions_are_valid(shell: Shell) -> None:
     assert "All code locations passed validation" in shell.run("dagster", "definitions", "validate")
 
@@ -158,6 +159,7 @@ def test_a_selection_by_commas_exports_a_range_of_months(shell: Shell, exported:
     assert len(list((shell.home / "lake").rglob("*.parquet"))) == 16
 
 
+@pytest.mark.slow
 def test_a_selection_takes_what_follows_an_asset_with_it(shell: Shell, exported: str) -> None:
     """Where a partition applies to some of what is selected only."""
     selection = "match_raw_parquet,match_parquet+"
@@ -186,6 +188,7 @@ def test_every_coming_match_is_predicted(shell: Shell, trained: str) -> None:
     assert scalar(shell, predicted, now=MIDSEASON) == count
 
 
+@pytest.mark.slow  # in a process that is warm already: assets/test_whole_graph.py
 def test_a_refresh_predicts_without_training(shell: Shell, refreshed: str) -> None:
     assert "Starting a new mlflow run" not in refreshed
     assert scalar(shell, "SELECT version FROM soccer.served_model") == 1
@@ -236,6 +239,6 @@ def test_a_reload_needs_the_token_of_this_home(shell: Shell, worker: Worker, tra
     assert datetime.fromisoformat(reloaded.json()["loaded_at"]).astimezone(UTC) == MIDSEASON
 
 
-def test_all_that_is_kept_is_in_its_home(shell: Shell, refreshed: str) -> None:
+def test_all_that_is_kept_is_in_its_home(shell: Shell, trained: str) -> None:
     kept = {path.name for path in shell.home.iterdir()}
     assert kept >= {"postgres", "lake", "dvc", "dvc-remote", "mlflow", "dagster"}

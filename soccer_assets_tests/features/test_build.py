@@ -29,7 +29,7 @@ from soccer_assets_tests.features.matches import (
 
 DAY = 86_400
 PARAMS = FeatureParams(form_windows=[2, 4], venue_window=2, league_window=6, league_prior_matches=3)
-unhurried = settings(deadline=None)
+unhurried = settings(deadline=None, max_examples=40)
 
 
 def built(rows: list[Row], params: FeatureParams = PARAMS) -> pd.DataFrame:

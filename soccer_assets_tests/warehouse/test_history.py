@@ -20,6 +20,7 @@ from soccer_assets.warehouse.history import matches_as_of
 from soccer_assets.warehouse.load import LoadResult, load_days
 from soccer_assets.warehouse.merge import TableChange
 from soccer_assets.warehouse.schema import match, match_change, match_odds
+from soccer_assets_tests.databases import empty
 from soccer_assets_tests.feed_days import DAY, FETCHED, a_match, a_payload, finished, parsed
 
 NEXT = DAY + timedelta(days=1)
@@ -219,9 +220,7 @@ def test_any_history_is_told_right_at_every_moment_and_rebuilt_from_the_archive(
     history: list[tuple[date, dict[int, Any]]],
     cuts: set[int],
 ) -> None:
-    with engine.begin() as connection:
-        tables = ", ".join(str(table) for table in REBUILT)
-        connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY"))
+    empty(engine)
     archive = PayloadArchive(LocalStore(tmp_path_factory.mktemp("lake")))
     model, stands, batch = Model(), [], []
     for hour, (day, content) in enumerate(history):

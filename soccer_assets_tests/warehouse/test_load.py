@@ -31,6 +31,7 @@ from soccer_assets.warehouse.schema import (
     match,
     match_raw,
 )
+from soccer_assets_tests.databases import empty
 from soccer_assets_tests.feed_days import (
     DAY,
     FETCHED,
@@ -49,14 +50,6 @@ FEW = settings(
     max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-
-TABLES = [
-    f"soccer.{name}"
-    for name in (
-        "match", "match_raw", "match_shadow", "match_raw_shadow", "match_change", "match_odds",
-        "ingested_day",
-    )
-]  # fmt: skip
 
 Rows = list[dict[str, Any]]
 
@@ -83,11 +76,6 @@ def where(engine: sa.Engine) -> dict[int, tuple[str, date]]:
         match_id: day for match_id, (_, day) in found.items()
     }
     return found
-
-
-def empty(engine: sa.Engine) -> None:
-    with engine.begin() as connection:
-        connection.execute(sa.text(f"TRUNCATE {', '.join(TABLES)}"))
 
 
 def shown(day: date, *statuses: tuple[int, str]) -> ParsedDay:

@@ -146,6 +146,7 @@ def test_implied_probabilities_tell_the_results_better_than_the_frequencies(
     assert losses["power"] <= losses["proportional"] < -(shares * np.log(shares)).sum() - 0.04
 
 
+@pytest.mark.slow
 def test_teams_and_matches_of_all_seasons_stay_apart_under_the_aliases(tmp_path: Path) -> None:
     ours = ["country", "league", "season", "source"]
     frame = real_rows([*ours, "Div", "Date", "Time", "HomeTeam", "AwayTeam", "FTHG", "FTAG"])
