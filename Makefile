@@ -3,8 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # A module's tests share what they set up, so they stay in one process. Many wait for processes of
-# their own: four workers keep two cores busy. The longest come first, as the tests' conftest.py has it.
-IN_PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
+# their own: four workers keep two cores busy.
+IN_PARALLEL := -n 4 --dist loadfile
 
 .PHONY: help demo replay ui serve feed test test-all lint format docs bench lock clean
 .DEFAULT_GOAL := help

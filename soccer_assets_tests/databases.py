@@ -11,7 +11,7 @@ from soccer_assets.ingestion.rebuild import REBUILT
 from soccer_assets.warehouse.embedded import leave_embedded_postgres, start_embedded_postgres
 from soccer_assets.warehouse.schema import match_change
 
-#: What a crash of the machine could lose is not waited for: no test is about one.
+#: What only a crash of the machine could lose is not waited for.
 _IN_A_HURRY = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 
 
