@@ -26,7 +26,7 @@ BIN = Path(sys.executable).parent
 #: All that the commands see of this process's environment.
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 #: For a machine that does ten things at once.
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 500
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
