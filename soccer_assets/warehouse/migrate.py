@@ -5,6 +5,9 @@ import sqlalchemy as sa
 from soccer_assets.warehouse.schema import LOCK_KEY, MIGRATION_LOCK_KEY, SCHEMA
 from soccer_assets.warehouse.session import UnusableDatabase
 
+#: In ``SCHEMA``: where the database stands.
+VERSION_TABLE = "warehouse_version"
+
 
 def migrate(engine: sa.Engine) -> None:
     """Upgrade to the newest revision; where nothing is to do, takes no lock and needs no rights.
@@ -29,6 +32,7 @@ def migrate(engine: sa.Engine) -> None:
             return
     with engine.begin() as connection:
         _lock(connection, MIGRATION_LOCK_KEY)
+        _take_over(connection, known)
         if _revision(connection, known) == newest:  # another process was faster
             return
         # Loads lock tables one by one: they and a migration would wait for each other.
@@ -42,7 +46,8 @@ def _revision(connection: sa.Connection, known: list[str]) -> str | None:
     """Where the database stands; None: nowhere."""
     from alembic.migration import MigrationContext
 
-    context = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
+    place = {"version_table": VERSION_TABLE, "version_table_schema": SCHEMA}
+    context = MigrationContext.configure(connection, opts=place)
     found = context.get_current_revision()
     if found is not None and found not in known:
         raise UnusableDatabase(
@@ -50,6 +55,16 @@ def _revision(connection: sa.Connection, known: list[str]) -> str | None:
             " know: update soccer_assets, or use another database"
         )
     return found
+
+
+def _take_over(connection: sa.Connection, known: list[str]) -> None:
+    """Rename the version table of before, which had the name that Dagster's has: with the schema in
+    the ``search_path``, Dagster took it for its own."""
+    before = f"{SCHEMA}.alembic_version"
+    if connection.scalar(sa.select(sa.func.to_regclass(before))) is None:
+        return
+    if connection.scalar(sa.text(f"SELECT version_num FROM {before}")) in known:
+        connection.execute(sa.text(f"ALTER TABLE {before} RENAME TO {VERSION_TABLE}"))
 
 
 def _lock(connection: sa.Connection, key: int) -> None:

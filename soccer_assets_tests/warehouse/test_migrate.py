@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from soccer_assets.warehouse.migrate import migrate
+from soccer_assets.warehouse.migrate import VERSION_TABLE, migrate
 from soccer_assets.warehouse.schema import LOCK_KEY, MIGRATION_LOCK_KEY, SCHEMA, metadata
 from soccer_assets.warehouse.session import UnusableDatabase, open_engine
 from soccer_assets_tests.databases import empty_database
@@ -27,6 +27,7 @@ def test_the_newest_revision_is_what_the_code_describes(engine: sa.Engine) -> No
             opts={
                 "include_schemas": True,
                 "include_name": in_schema,
+                "version_table": VERSION_TABLE,
                 "version_table_schema": SCHEMA,
                 "compare_type": True,
             },
@@ -46,7 +47,7 @@ def test_check_constraints_are_those_of_the_code(engine: sa.Engine) -> None:
 
 def test_a_database_of_a_newer_code_is_refused(engine: sa.Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(sa.text("UPDATE soccer.alembic_version SET version_num = '9999'"))
+        connection.execute(sa.text("UPDATE soccer.warehouse_version SET version_num = '9999'"))
     with pytest.raises(UnusableDatabase, match="9999") as refused:
         migrate(engine)
     assert "update soccer_assets" in str(refused.value)
@@ -59,6 +60,27 @@ def empty(postgres_server: str) -> Iterator[sa.Engine]:
         engine = open_engine(url, poolclass=sa.NullPool)
         yield engine
         engine.dispose()
+
+
+def test_the_version_table_of_before_is_taken_over_and_that_of_dagster_is_not(
+    empty: sa.Engine,
+) -> None:
+    migrate(empty)
+    with empty.begin() as connection:
+        connection.execute(
+            sa.text("ALTER TABLE soccer.warehouse_version RENAME TO alembic_version")
+        )
+    migrate(empty)
+    with empty.begin() as connection:
+        tables = sa.inspect(connection).get_table_names("soccer")
+        assert "warehouse_version" in tables
+        assert "alembic_version" not in tables
+        connection.execute(sa.text("DROP SCHEMA soccer CASCADE"))
+        connection.execute(sa.text("CREATE SCHEMA soccer"))
+        connection.execute(sa.text("CREATE TABLE soccer.alembic_version AS SELECT 'd' version_num"))
+    migrate(empty)
+    with empty.begin() as connection:
+        assert connection.scalar(sa.text("SELECT version_num FROM soccer.alembic_version")) == "d"
 
 
 def test_a_start_waits_for_no_load_and_for_no_other_migration(engine: sa.Engine) -> None:
