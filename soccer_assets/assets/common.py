@@ -15,6 +15,8 @@ from soccer_assets.text import markdown_table
 OWNERS = ["team:soccer-data"]
 #: Metadata of an observation: why an asset is not made.
 NOT_YET = "not_yet"
+#: So many materializations of an asset, the newest, may hold what is looked for.
+_LOOKED_THROUGH = 20
 
 
 def asset_once_possible(**attributes: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
@@ -50,16 +52,21 @@ def _leave_out(context: dg.AssetExecutionContext, early: NotYet) -> Iterator[dg.
 
 
 def recorded(context: dg.AssetExecutionContext, key: dg.AssetKey, name: str) -> Any:
-    """What the newest materialization of an asset says of it under this name.
+    """What the newest materialization of an asset that says so tells of it under this name: people
+    may report others.
 
     Raises:
-        NotYet: there is none, or it does not say.
+        NotYet: there is none.
     """
-    event = context.instance.get_latest_materialization_event(key)
-    made = event.asset_materialization if event else None
-    if made is None or name not in made.metadata:
-        raise NotYet(f"there is no {key.to_user_string()} yet: materialize it first")
-    return made.metadata[name].value
+    newest = context.instance.fetch_materializations(key, limit=_LOOKED_THROUGH).records
+    for record in newest:
+        made = record.asset_materialization
+        if made is not None and name in made.metadata:
+            return made.metadata[name].value
+    asset = key.to_user_string()
+    if newest:
+        raise NotYet(f"{asset} was made without saying its {name}: materialize it again")
+    raise NotYet(f"there is no {asset} yet: materialize it first")
 
 
 def table(frame: pd.DataFrame, *, index: bool = False) -> dg.MarkdownMetadataValue:

@@ -50,11 +50,12 @@ def dvc_outs(
     context: dg.AssetExecutionContext, dvc: DvcResource, lake: LakeResource
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     if context.selected_asset_keys:
+        store = lake.store
         yield from reproduce(
             context,
             dvc.workspace,
-            read_manifest(lake.store).to_bytes(),
-            dvc.revisions,
+            read_manifest(store).to_bytes(),
+            store,
             check=lambda key, revision: evaluate(context, key, _contracts(key, dvc, revision)),
         )
     else:

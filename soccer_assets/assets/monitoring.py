@@ -5,18 +5,14 @@ import dagster as dg
 from soccer_assets.assets.common import OWNERS, asset_once_possible, recorded, table
 from soccer_assets.assets.features import FINISHED
 from soccer_assets.assets.registry import CHAMPION
-from soccer_assets.assets.serving import FRAME, PREDICTIONS, SERVING_FEATURES
-from soccer_assets.dvc import outs
-from soccer_assets.integrations.dvc import REVISION
+from soccer_assets.assets.serving import PREDICTIONS, SERVING_FEATURES, features_for_serving
 from soccer_assets.resources import (
-    DvcResource,
     LakeResource,
     ModelRegistryResource,
     ParamsResource,
     WarehouseResource,
 )
 from soccer_assets.resources.mlflow import champion_training
-from soccer_assets.storage.frames import get_frame
 from soccer_assets.warehouse.serving_tables import read_settled
 
 
@@ -58,7 +54,7 @@ def feature_drift(
     thresholds = params.read().monitoring
     with registry.opened(context) as models:
         reference = champion_training(models)[1].reference()
-    live = get_frame(lake.store, recorded(context, SERVING_FEATURES, FRAME))
+    live = features_for_serving(context, lake)
     report = drift_report(reference, live, thresholds.drift)
     return dg.MaterializeResult(
         metadata={
@@ -128,7 +124,6 @@ def prediction_scorecard(
 )
 def data_volume(
     context: dg.AssetExecutionContext,
-    dvc: DvcResource,
     registry: ModelRegistryResource,
     params: ParamsResource,
 ) -> dg.MaterializeResult:
@@ -138,7 +133,7 @@ def data_volume(
     thresholds = params.read().monitoring
     with registry.opened(context) as models:
         _, training = champion_training(models)
-    now = len(dvc.at(recorded(context, FINISHED, REVISION)).frame(outs.FINISHED, ["match_id"]))
+    now = recorded(context, FINISHED, "dagster/row_count")
     gain = volume_gain(
         now, training.finished_matches, thresholds.volume_min_share, thresholds.volume_min_rows
     )

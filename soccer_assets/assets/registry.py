@@ -12,10 +12,14 @@ import pandas as pd
 from soccer_assets.assets.common import OWNERS, asset_once_possible, recorded, table
 from soccer_assets.assets.model import MLFLOW_RUN, TRAINED_MODEL
 from soccer_assets.dvc import outs
+from soccer_assets.dvc.command import DvcError
+from soccer_assets.modelling.mlflow_service import Unusable
 from soccer_assets.not_yet import NotYet
 from soccer_assets.resources import DvcResource, ModelRegistryResource, ParamsResource
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from soccer_assets.modelling.comparison import Comparison
     from soccer_assets.modelling.registry import ModelRegistry, Version
     from soccer_assets.modelling.verdict import Verdict
@@ -52,7 +56,7 @@ def registered_model(
     with registry.opened(context) as models:
         run = models.training_run(recorded(context, TRAINED_MODEL, MLFLOW_RUN))
         version = models.register(run)
-        features = dvc.at(run.data_revision).frame(outs.FEATURES).tail(2000)
+        features = _made(outs.FEATURES, run.data_revision, dvc).tail(2000)
         verdict = smoke_gate(models.load(version), features, params.read().gates)
         models.record(version, verdict)
         if verdict.passed:
@@ -161,8 +165,16 @@ def _comparison(models: "ModelRegistry", version: "Version", dvc: DvcResource) -
     from soccer_assets.modelling.comparison import compare_with_champion
 
     return compare_with_champion(
-        models, version, lambda revision: dvc.at(revision).frame(outs.DATASET)
+        models, version, lambda revision: _made(outs.DATASET, revision, dvc)
     )
+
+
+def _made(out: "Path", revision: str, dvc: DvcResource) -> pd.DataFrame:
+    """An out as a training found it."""
+    try:
+        return dvc.at(revision).frame(out)
+    except DvcError as error:
+        raise Unusable(f"what the version was trained on is gone: {error}; train again") from error
 
 
 def _conclude(

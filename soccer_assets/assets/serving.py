@@ -31,6 +31,7 @@ from soccer_assets.resources import (
 from soccer_assets.resources.mlflow import champion_training
 from soccer_assets.serving.client import reload_workers
 from soccer_assets.storage.frames import get_frame, keep_frames, put_frame
+from soccer_assets.storage.store import ObjectNotFound
 from soccer_assets.warehouse.schema import prediction
 from soccer_assets.warehouse.served_model import ServedModel
 from soccer_assets.warehouse.serving_tables import (
@@ -44,8 +45,10 @@ from soccer_assets.warehouse.serving_tables import (
 SERVING_FEATURES, PREDICTIONS, SERVING_WORKERS = (
     dg.AssetKey(name) for name in ("serving_features", "predictions", "serving_workers")
 )
-#: Metadata: where in the lake a frame is, and the folder of all versions.
-FRAME, FRAMES = "frame", "serving/features/"
+#: Metadata: where in the lake the features for serving are.
+FRAME = "frame"
+#: In the lake: a folder of this group's own, and of the versions of the features.
+FOLDER, FRAMES = "serving/", "serving/features/"
 
 
 @asset_once_possible(
@@ -72,13 +75,13 @@ def serving_features(
     rows = features[~features["is_finished"] | recent].assign(
         features_as_of=pd.Timestamp(meta["features_as_of"])
     )
-    read_meanwhile = _recorded_frames(context)
-    key = put_frame(lake.store, FRAMES, rows)
-    keep_frames(lake.store, FRAMES, {*read_meanwhile, key})
+    read_meanwhile, store = _recorded_frames(context), lake.store
+    key = put_frame(store, FRAMES, rows)
+    keep_frames(store, FOLDER, {*read_meanwhile, key})
     return dg.MaterializeResult(
         metadata={
             FRAME: key,
-            "dagster/uri": f"{lake.store.uri}/{key}",
+            "dagster/uri": f"{store.uri}/{key}",
             "dagster/row_count": len(rows),
             "dagster/column_schema": frame_schema(rows),
             "coming": int((~rows["is_finished"]).sum()),
@@ -94,6 +97,15 @@ def _recorded_frames(context: dg.AssetExecutionContext) -> list[str]:
         return [recorded(context, SERVING_FEATURES, FRAME)]
     except NotYet:
         return []
+
+
+def features_for_serving(context: dg.AssetExecutionContext, lake: LakeResource) -> pd.DataFrame:
+    """The rows that `serving_features` made last. Raises NotYet where there are none."""
+    key = recorded(context, SERVING_FEATURES, FRAME)
+    try:
+        return get_frame(lake.store, key)
+    except ObjectNotFound:
+        raise NotYet(f"{key} is not in the lake: materialize serving_features again") from None
 
 
 @asset_once_possible(
@@ -125,7 +137,7 @@ def predictions(
 
     with registry.opened(context) as models:
         champion, run = champion_training(models)
-        rows = get_frame(lake.store, recorded(context, SERVING_FEATURES, FRAME))
+        rows = features_for_serving(context, lake)
         if rows.empty and served_model(warehouse.engine) is None:
             raise NotYet("no match is coming: there is nothing to predict")
         rows[PROBABILITY_COLUMNS] = models.predict(champion, rows)

@@ -94,6 +94,8 @@ def _look_at(
         _close(instance, run, "tried again")
     elif left == []:
         _close(instance, run, "made since")
+    elif run.asset_check_selection and not run.asset_selection:
+        _give_up(instance, run, slack)  # checks alone: whoever wanted to know asks again
     elif is_asked_for_again(run):
         # Either way: a clock that was ahead may have stamped it.
         if abs(now - first_failed(record)) >= TRIED_FOR:

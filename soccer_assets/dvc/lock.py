@@ -25,14 +25,18 @@ def read_lock(text: str, name: str) -> dict[str, Out]:
     from voluptuous import Invalid
 
     try:
-        stages: Mapping[str, Any] = COMPILED_LOCKFILE_SCHEMA(yaml.safe_load(text))
-        outs = [
-            Out(out["path"], out["md5"], out["size"])
-            for stage in stages["stages"].values()
-            for out in stage["outs"]
-        ]
+        outs = outs_of(COMPILED_LOCKFILE_SCHEMA(yaml.safe_load(text)))
     except (Invalid, yaml.YAMLError, KeyError, TypeError) as error:
         raise DvcError(f"{name} is unreadable: {' '.join(str(error).split())}") from None
-    if not all(re.fullmatch("[0-9a-f]{32}", out.md5) for out in outs):
+    if not all(re.fullmatch("[0-9a-f]{32}", out.md5) for out in outs.values()):
         raise DvcError(f"{name} is unreadable: not every hash is one")
-    return {out.path: out for out in outs}
+    return outs
+
+
+def outs_of(lock: Mapping[str, Any]) -> dict[str, Out]:
+    """Path -> out, of a lock that is known to be sound."""
+    return {
+        out["path"]: Out(out["path"], out["md5"], out["size"])
+        for stage in lock["stages"].values()
+        for out in stage["outs"]
+    }

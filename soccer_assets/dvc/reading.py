@@ -1,6 +1,6 @@
 """Outs as whoever follows reads them: by their hashes, wherever they were made."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import file_digest
 from io import BytesIO
 from pathlib import Path
@@ -20,13 +20,13 @@ class RevisionReader:
 
     Args:
         cache: of a workspace on this machine, which may not be there.
-        remote: where outs are pushed.
+        remote: opens the store that outs are pushed to, which is asked for what the cache lacks.
     """
 
-    def __init__(self, revision: Revision, cache: Path, remote: ObjectStore) -> None:
+    def __init__(self, revision: Revision, cache: Path, remote: Callable[[], ObjectStore]) -> None:
         self.revision = revision
         self._cache = cache
-        self._remote = remote
+        self._open_remote = remote
 
     def frame(self, path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """An out that is a table: all of its columns, or some."""
@@ -64,14 +64,14 @@ class RevisionReader:
         return file
 
     def _fetched(self, out: Out) -> IO[bytes]:
-        key = str(object_file(Path(), out))
+        remote = self._open_remote()
         try:
-            body = self._remote.get(key)
+            body = remote.get(str(object_file(Path(), out)))
         except ObjectNotFound:
-            raise DvcError(f"{self._name(out)} is not in {self._remote.uri}") from None
+            raise DvcError(f"{self._name(out)} is not in {remote.uri}") from None
         file = BytesIO(body)
         if file_digest(file, "md5").hexdigest() != out.md5:
-            raise DvcError(f"{self._name(out)} is torn in {self._remote.uri}")
+            raise DvcError(f"{self._name(out)} is torn in {remote.uri}")
         file.seek(0)
         return file
 

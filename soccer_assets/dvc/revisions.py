@@ -9,6 +9,7 @@ or go on from them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import yaml
 
 from soccer_assets.dvc.cache import Out
 from soccer_assets.dvc.command import DvcError
-from soccer_assets.dvc.lock import LOCK_FILE, read_lock
+from soccer_assets.dvc.lock import LOCK_FILE, outs_of
 from soccer_assets.files import write_atomically
 from soccer_assets.storage.store import ObjectNotFound, ObjectStore
 
@@ -53,15 +54,15 @@ class Revision:
         """Canonical JSON: equal revisions are equal bytes."""
         return orjson.dumps(dict(self.files), option=orjson.OPT_SORT_KEYS)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """SHA-256 of its bytes, 64 hex digits."""
         return sha256(self.to_bytes()).hexdigest()
 
-    @property
+    @cached_property
     def outs(self) -> dict[str, Out]:
         """Path -> out, for all stages that had run."""
-        return read_lock(self.files[LOCK_FILE], f"{LOCK_FILE} of revision {self.name}")
+        return outs_of(yaml.safe_load(self.files[LOCK_FILE]))
 
     def restore(self, workspace: Path) -> None:
         """Write the files into a folder; DVC pulls the outs when they are needed."""
@@ -83,11 +84,9 @@ def get_revision(store: ObjectStore, name: str) -> Revision:
     try:
         body = store.get(_key(name))
     except ObjectNotFound:
-        raise UnknownRevision(
-            f"revision {name} is not in the lake: make the features again"
-        ) from None
+        raise UnknownRevision(f"revision {name} is not in the lake") from None
     if sha256(body).hexdigest() != name:
-        raise UnknownRevision(f"revision {name} is damaged in the lake: make the features again")
+        raise UnknownRevision(f"revision {name} is damaged in the lake")
     return Revision.from_bytes(body)
 
 

@@ -1,6 +1,6 @@
 """Parameters of the features."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class RatingParams(BaseModel):
@@ -24,3 +24,10 @@ class FeatureParams(BaseModel):
         180, ge=1, description="after kick-off, when a result counts as known; never at it"
     )
     ratings: RatingParams = RatingParams()
+
+    @field_validator("form_windows")
+    @classmethod
+    def _are_different(cls, windows: list[int]) -> list[int]:
+        if len(set(windows)) < len(windows):
+            raise ValueError("a window is there twice")
+        return windows

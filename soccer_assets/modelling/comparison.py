@@ -1,7 +1,6 @@
 """A version against the champion, match by match, on the version's held-out matches."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +51,9 @@ def compare_with_champion(
 
     Args:
         dataset: gives the dataset of a data revision.
+
+    Raises:
+        Unusable: what the version's training left is not all there.
     """
     training = registry.training(version)
     table = training.holdout()
@@ -60,11 +62,19 @@ def compare_with_champion(
     champion = registry.champion()
     champion_losses = champion_fault = None
     if champion is not None and champion.number != version.number:
-        try:
-            given = _champions_probabilities(registry, champion, training, matches, dataset)
+        name = f"comparison/champion-{champion.number}-{champion.run_id}.parquet"
+        given = _worked_out(training, name, matches)
+        if given is None:
+            rows = dataset(training.data_revision).set_index("match_id").loc[matches["match_id"]]
+            try:
+                given = registry.predict(champion, rows.reset_index())
+            except Unusable as fault:
+                champion_fault = str(fault)
+            else:
+                columns = dict(zip(PROBABILITY_COLUMNS, given.T, strict=True))
+                training.log_table(name, matches[["match_id"]].assign(**columns))
+        if given is not None:
             champion_losses = per_match_log_loss(given, outcomes)
-        except Unusable as fault:
-            champion_fault = str(fault)
     kickoffs = pd.to_datetime(matches["kickoff"], utc=True)
     return Comparison(
         matches=matches,
@@ -78,21 +88,14 @@ def compare_with_champion(
     )
 
 
-def _champions_probabilities(
-    registry: ModelRegistry,
-    champion: Version,
-    training: TrainingRun,
-    matches: pd.DataFrame,
-    dataset: Callable[[str], pd.DataFrame],
-) -> FloatArray:
-    """(matches, 3), read back if it was worked out before."""
-    name = f"comparison/champion-{champion.number}-{champion.run_id}.parquet"
-    with suppress(Unusable):  # it was not yet, or what was kept of it is lost
+def _worked_out(training: TrainingRun, name: str, matches: pd.DataFrame) -> FloatArray | None:
+    """What a champion gives for these matches, (matches, 3), where it was worked out before."""
+    try:
         known = training.table(name)
-        if known["match_id"].equals(matches["match_id"]):
-            return known[PROBABILITY_COLUMNS].to_numpy(np.float64)
-    rows = dataset(training.data_revision).set_index("match_id").loc[matches["match_id"]]
-    probabilities = registry.predict(champion, rows.reset_index())
-    columns = dict(zip(PROBABILITY_COLUMNS, probabilities.T, strict=True))
-    training.log_table(name, matches[["match_id"]].assign(**columns))
-    return probabilities
+    except Unusable:  # it was not, or what was kept of it is lost
+        return None
+    if not {"match_id", *PROBABILITY_COLUMNS} <= set(known):
+        return None
+    if not known["match_id"].equals(matches["match_id"]):
+        return None
+    return known[PROBABILITY_COLUMNS].to_numpy(np.float64)

@@ -110,10 +110,12 @@ class ModelRegistry:
 
     @_asked
     def training_run(self, run_id: str) -> TrainingRun:
-        """The training that is this MLflow run."""
-        return self._training(
-            run_id, known_as=f"training {run_id}", gone=f"training {run_id} is gone"
-        )
+        """The training that is this MLflow run, unless somebody has deleted it."""
+        gone = f"training {run_id} is gone"
+        training = self._training(run_id, known_as=f"training {run_id}", gone=gone)
+        if self._client.get_run(run_id).info.lifecycle_stage != "active":
+            raise Unusable(gone)
+        return training
 
     @_asked
     def training(self, version: Version) -> TrainingRun:

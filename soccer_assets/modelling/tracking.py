@@ -220,9 +220,6 @@ class TrainingRun:
         """What the features looked like in training."""
         return self._read(_REFERENCE, lambda body: ReferenceProfile.from_json(body.decode()))
 
-    def reliability_png(self) -> bytes:
-        return self._read("reliability.png", bytes)
-
     def _read(self, name: str, parse: Callable[[bytes], T]) -> T:
         body = self._artifact(name)
         try:

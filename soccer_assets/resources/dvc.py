@@ -30,16 +30,14 @@ class DvcResource(dg.ConfigurableResource):
             self.settings.environment(),
         )
 
-    @property
-    def revisions(self) -> ObjectStore:
-        """Where revisions are kept."""
-        return self.lake.store
-
     def at(self, revision: str) -> RevisionReader:
         """The outs of a revision, wherever they were made.
 
         Raises:
             UnknownRevision: it is not in the lake.
         """
-        remote = open_lake(self.remote, self.lake.endpoint_url, self.lake.region)
+
+        def remote() -> ObjectStore:
+            return open_lake(self.remote, self.lake.endpoint_url, self.lake.region)
+
         return RevisionReader(get_revision(self.lake.store, revision), self.workspace.cache, remote)

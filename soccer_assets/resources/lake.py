@@ -10,7 +10,8 @@ from soccer_assets.storage.store import ObjectStore, open_store
 
 
 class LakeResource(dg.ConfigurableResource):
-    """The object store that holds the payload archive, the parquet tables and served copies.
+    """The object store that holds the payload archive, the parquet tables, revisions of
+    the features, and those for serving.
 
     ``endpoint_url`` and ``region`` matter for ``s3://`` only; credentials are the ``AWS_*``
     variables, never configuration.

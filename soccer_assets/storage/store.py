@@ -132,7 +132,7 @@ class LocalStore:
 
 
 class S3Store:
-    """A prefix of a bucket, through a boto3 client, which retries requests: see ``connection``.
+    """A prefix of a bucket, through a boto3 client, which retries requests: see ``opening``.
 
     Every method raises StoreUnavailable, naming the bucket, when there are no credentials, they do
     not suffice, the bucket is not there or the service keeps failing. Content is compared by its

@@ -326,6 +326,21 @@ def test_a_run_whose_process_died_is_tried_again(small: Daemon, service: Service
     assert small.alerts == []
 
 
+def test_checks_alone_are_not_tried_again_and_make_nothing(daemon: Daemon) -> None:
+    run = dg.DagsterRun(
+        job_name="__ASSET_JOB",
+        status=dg.DagsterRunStatus.STARTED,
+        asset_check_selection=frozenset({dg.AssetCheckKey(dg.AssetKey("features"), "ranges")}),
+    )
+    with freeze_time(daemon.now):
+        daemon.instance.add_run(run)
+        daemon.failed(run, daemon.instance.report_run_failed(run, "its process is gone"))
+    assert daemon.alerts == []
+    daemon.pass_by(AFTERWARDS)
+    assert daemon.runs == []
+    assert len(daemon.alerts) == 1
+
+
 def test_a_run_of_a_command_is_left_to_who_typed_it_and_told_at_once(small: Daemon) -> None:
     small.run("__ASSET_JOB", tags={"dagster/max_retries": "0"})
     assert len(small.alerts) == 1

@@ -44,6 +44,8 @@ from soccer_assets_tests.assets.season import (
 from soccer_assets_tests.conftest import MIDSEASON
 from soccer_assets_tests.platform import Platform, checks_of, faults_of, metadata_of
 
+pytestmark = pytest.mark.system
+
 FEATURES = {"finished", "fixtures", "features", "features_meta", "dataset"}
 MODEL = {"trained_model", "registered_model", "candidate_model", "champion_model"}
 NEED_A_CHAMPION = {
@@ -651,6 +653,30 @@ def test_a_machine_whose_workspace_is_behind_serves_the_newest_features(
         assert season.workspace.revision.name != refreshed.revision
         result = season.platform.run("serving_features")
     assert metadata_of(result, "serving_features")["data_revision"] == refreshed.revision
+
+
+def test_what_people_report_without_saying_more_stops_nobody(
+    season: Season, refreshed: Stage
+) -> None:
+    here = season.platform
+    for asset in (*FEATURES, "serving_features", "trained_model"):
+        here.instance.report_runless_asset_event(dg.AssetMaterialization(asset))
+    result = here.run("serving_features", "predictions", "data_volume")
+    told = metadata_of(result, "serving_features")
+    assert told["data_revision"] == refreshed.revision
+
+
+def test_what_is_gone_from_the_lake_is_told_with_the_way_out(
+    season: Season, refreshed: Stage
+) -> None:
+    here, lake = season.platform, season.platform.home / "lake"
+    with moved_away(lake / "serving" / "features"):
+        [told] = faults_of(here.run("predictions", raise_on_error=False))
+        assert "is not in the lake: materialize serving_features again" in told
+    with moved_away(lake / "revisions"):
+        [told] = faults_of(here.run("registered_model", raise_on_error=False))
+        assert told.startswith("what the version was trained on is gone: revision ")
+        assert told.endswith(" is not in the lake; train again")
 
 
 @pytest.mark.slow

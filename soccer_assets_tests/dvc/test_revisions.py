@@ -100,8 +100,8 @@ def test_outs_are_read_from_the_cache_or_the_remote_and_not_from_the_workspace(
     nowhere, empty = LocalStore(tmp_path / "none"), tmp_path / "empty"
     features = pd.read_parquet(reproduced.workspace.path("data/features.parquet"))
     for reader in (
-        RevisionReader(revision, workspace.cache, nowhere),
-        RevisionReader(revision, empty, LocalStore(reproduced.remote)),
+        RevisionReader(revision, workspace.cache, lambda: nowhere),
+        RevisionReader(revision, empty, lambda: LocalStore(reproduced.remote)),
     ):
         for out in OUTS:
             with reader.open(Path(out)) as file:
@@ -123,14 +123,14 @@ def test_what_is_torn_in_the_cache_is_read_from_the_remote(
         file.chmod(0o644)
         file.write_bytes(whole[: len(whole) // 2])
         if folder == workspace.cache:
-            reader = RevisionReader(revision, workspace.cache, LocalStore(remote))
+            reader = RevisionReader(revision, workspace.cache, lambda: LocalStore(remote))
             assert reader.open(outs.DATASET).read() == whole
     with pytest.raises(DvcError, match=rf"data/dataset.parquet \(MD5 {out.md5}\) .* is torn in"):
         reader.open(outs.DATASET)
 
 
 def test_what_is_nowhere_is_told_by_name(revision: Revision, tmp_path: Path) -> None:
-    reader = RevisionReader(revision, tmp_path / "empty", LocalStore(tmp_path / "remote"))
+    reader = RevisionReader(revision, tmp_path / "empty", lambda: LocalStore(tmp_path / "remote"))
     with pytest.raises(DvcError, match=f"of revision {revision.name} is not in {tmp_path}/remote"):
         reader.frame(outs.FEATURES)
     with pytest.raises(DvcError, match=f"revision {revision.name} has no data/nothing.parquet"):

@@ -97,3 +97,8 @@ def test_names_are_declared_once_and_each_says_what_it_means() -> None:
 
 def test_keys_are_not_features(features: pd.DataFrame) -> None:
     assert violations(features.assign(tournament_id=-5, sex=9), PARAMS) == {}
+
+
+def test_the_same_window_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="a window is there twice"):
+        FeatureParams(form_windows=[5, 5])

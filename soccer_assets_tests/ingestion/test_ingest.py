@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from soccer_assets.feed.faults import FetchFault
 from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.feed.limits import FeedLimits
-from soccer_assets.ingestion import parsing
+from soccer_assets.ingestion import tables as rows_of_payload
 from soccer_assets.ingestion.ingest import Fetch, IngestReport, days_between, ingest_days
 from soccer_assets.ingestion.rebuild import rebuild_warehouse
 from soccer_assets.simulator.leagues import LeagueSimulator
@@ -364,7 +364,7 @@ def test_a_bug_in_the_parser_costs_its_day_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ingest_days(DAYS, fetch, archive, engine)
-    before, broken = tables(engine), parsing.match_state
+    before, broken = tables(engine), rows_of_payload.match_state
     feed.override(BAD, a_payload(finished(1, 2, 0, BAD, elapsed="odd")))
 
     def stumbling(status: int, period: Any, elapsed: Any, *, has_score: bool) -> Any:
@@ -372,7 +372,7 @@ def test_a_bug_in_the_parser_costs_its_day_alone(
             raise ZeroDivisionError("a bug")
         return broken(status, period, elapsed, has_score=has_score)
 
-    monkeypatch.setattr(parsing, "match_state", stumbling)
+    monkeypatch.setattr(rows_of_payload, "match_state", stumbling)
     report = ingest_days(DAYS, fetch, archive, engine)
     only_fault(report, "ZeroDivisionError: a bug")
     assert tables(engine) == before

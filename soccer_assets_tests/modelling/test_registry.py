@@ -546,6 +546,13 @@ def test_what_the_champion_gives_is_worked_out_once(
     assert first.champion_losses is not None
     assert again.champion_losses is not None
     np.testing.assert_array_equal(again.champion_losses, first.champion_losses)
+    training = registry.training(candidate)
+    champion = registry.champion()
+    assert champion is not None
+    kept = f"comparison/champion-{champion.number}-{champion.run_id}.parquet"
+    training.log_table(kept, pd.DataFrame({"of": ["another version"]}))
+    with pytest.raises(AssertionError):  # and so it is worked out again
+        compare_with_champion(registry, candidate, no_dataset)
     registry.promote(candidate)
     registry.promote(registry.register(registry.training_run(moved.log(new, NEW))))
     with pytest.raises(AssertionError):  # it knows nothing of another champion

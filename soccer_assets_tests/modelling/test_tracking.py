@@ -88,7 +88,9 @@ def test_the_reference_profile_comes_back(run: TrainingRun, result: TrainingResu
 def test_the_reliability_plot_is_a_picture_of_this_training(
     run: TrainingRun, result: TrainingResult
 ) -> None:
-    image = run.reliability_png()
+    image = Path(
+        mlflow.artifacts.download_artifacts(run_id=run.run_id, artifact_path="reliability.png")
+    ).read_bytes()
     assert image.startswith(b"\x89PNG")
     assert image == reliability_plot(result)
 
@@ -134,6 +136,13 @@ def test_what_is_no_training_is_refused_by_name(store: Store, run: TrainingRun) 
         store.registry().training_run(other)
     with pytest.raises(Unusable, match=f"training {'f' * 32} is gone"):
         store.registry().training_run("f" * 32)
+
+
+def test_a_training_that_somebody_deleted_is_gone(store: Store, result: TrainingResult) -> None:
+    deleted = store.log(result, PARAMS)
+    mlflow.MlflowClient(store.uri).delete_run(deleted)
+    with pytest.raises(Unusable, match=f"training {deleted} is gone"):
+        store.registry().training_run(deleted)
 
 
 def test_a_table_can_be_added_to_a_training_that_has_ended(run: TrainingRun) -> None:
