@@ -6,7 +6,10 @@ STAMP := $(VENV)/.installed
 # their own: four workers keep two cores busy.
 IN_PARALLEL := -n 4 --dist loadfile
 
-.PHONY: help demo replay ui serve feed test test-all lint format docs bench lock clean
+# Compiled modules are kept: many tests start processes that import them.
+export PYTHONDONTWRITEBYTECODE =
+
+.PHONY: help demo replay ui serve feed test test-system test-all lint format docs bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## What can be made
@@ -41,7 +44,10 @@ feed: $(STAMP) ## Serve the simulated livescores feed on http://127.0.0.1:8800
 	@$(BIN)/soccer feed
 
 test: $(STAMP) ## Run the default test suite
-	@$(BIN)/python -m pytest -m "not slow" $(IN_PARALLEL)
+	@$(BIN)/python -m pytest -m "not slow and not system" $(IN_PARALLEL)
+
+test-system: $(STAMP) ## Run what goes through the whole system: commands, servers, a season
+	@$(BIN)/python -m pytest -m "system and not slow" $(IN_PARALLEL)
 
 test-all: $(STAMP) ## Run every test, the slow ones too
 	@$(BIN)/python -m pytest $(IN_PARALLEL)

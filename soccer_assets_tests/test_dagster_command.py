@@ -13,6 +13,8 @@ import pytest
 from soccer_assets.definitions import defs
 from soccer_assets.settings import project_folder
 
+pytestmark = pytest.mark.system
+
 BIN = Path(sys.executable).parent
 HOOK = project_folder() / "soccer_assets.pth"
 COMMANDS = ("dagster", "dagster-daemon", "dagster-webserver", "dg")

@@ -315,6 +315,7 @@ def on_s3(
         yield made
 
 
+@pytest.mark.system
 def test_archive_and_tables_live_in_a_bucket_just_as_well(on_s3: Platform) -> None:
     on_s3.run(*INGESTION, partitions=RANGE)
     result = on_s3.run(*LAKE, partitions=MONTHS)

@@ -36,6 +36,8 @@ from soccer_assets_tests.durability.scenario import (
 )
 from soccer_assets_tests.feed_days import DAY, FETCHED, a_match, a_payload, finished
 
+pytestmark = pytest.mark.system
+
 #: Points of the default run.
 POINTS = 25
 

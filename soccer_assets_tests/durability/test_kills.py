@@ -53,7 +53,7 @@ SOME: list[tuple[str, Victim]] = [
     ("save point", "everything"),
     ("training", "command"),
     ("alias champion", "command"),
-    ("reload", "everything"),
+    ("push", "everything"),
 ]
 #: Of each stretch, in the slow run.
 TIMES = 5

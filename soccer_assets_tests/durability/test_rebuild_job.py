@@ -21,6 +21,8 @@ from soccer_assets.warehouse.schema import metadata
 from soccer_assets_tests.durability.scenario import Contents, contents
 from soccer_assets_tests.platform import Platform, checks_of, platform
 
+pytestmark = pytest.mark.system
+
 TABLES = ("match_raw", "match")
 INGESTION = ("livescores", *TABLES)
 #: A month in which the simulation postpones matches and corrects scores, asked for weekly.

@@ -18,6 +18,8 @@ from soccer_assets_tests.dvc.conftest import Reproduced
 from soccer_assets_tests.dvc.test_leftovers import assert_as_ever, cut_cached, run_all
 from soccer_assets_tests.end_to_end.shell import wait_until
 
+pytestmark = pytest.mark.system
+
 RUN = """
 import signal
 import sys

@@ -20,6 +20,8 @@ from soccer_assets_tests.conftest import S3Service
 from soccer_assets_tests.dvc.conftest import Reproduced
 from soccer_assets_tests.dvc.test_workspace import git, pulled, ran, remote_files
 
+pytestmark = pytest.mark.system
+
 #: All that a shell, a URL, an INI file, YAML or a glob would read as something else.
 ODD_NAME = """50% %20 #1, ?a=b; "it's" [x] $HOME ~ \\n & * (ü) !§ """
 

@@ -16,6 +16,8 @@ from soccer_assets.settings import project_folder
 from soccer_assets_tests.conftest import MIDSEASON
 from soccer_assets_tests.end_to_end.shell import Shell, free_port, open_shell
 
+pytestmark = pytest.mark.system
+
 ASSETS = {
     "livescores", "match_raw", "match", "match_raw_parquet", "match_parquet",
     "finished", "fixtures", "features", "features_meta", "dataset",

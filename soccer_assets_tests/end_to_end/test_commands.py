@@ -20,6 +20,8 @@ import yaml
 from soccer_assets.settings import project_folder
 from soccer_assets_tests.end_to_end.shell import Shell, free_port, open_shell
 
+pytestmark = pytest.mark.system
+
 README = (project_folder() / "README.md").read_text()
 DOCKERFILE = (project_folder() / "Dockerfile").read_text().replace("\\\n", " ")
 PROGRAM = r"(?:\.venv/bin/)?(?:make|soccer|dagster(?:-\w+)?|dg)"

@@ -31,6 +31,8 @@ from soccer_assets_tests.durability.kills import (
 from soccer_assets_tests.end_to_end.shell import PATIENCE_SECONDS, Shell, open_shell, wait_until
 from soccer_assets_tests.end_to_end.test_real_matches import AS_OF, cut_to
 
+pytestmark = pytest.mark.system
+
 #: Two a transaction.
 DAYS = [date(2025, 3, number) for number in range(1, 5)]
 BACKFILL = ("backfill", "--since", str(DAYS[0]), "--until", str(DAYS[-1]), "--batch-days", "2")

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 
 from soccer_assets_tests.end_to_end.shell import Shell, open_shell
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.system]
 
 SINCE, AS_OF = pd.Timestamp("2016-07-01", tz="UTC"), pd.Timestamp("2018-03-01", tz="UTC")
 LAST_FIXTURE = pd.Timestamp("2018-03-16", tz="UTC")

@@ -25,6 +25,8 @@ from soccer_assets_tests.conftest import MIDSEASON, S3Service
 from soccer_assets_tests.databases import copy_of
 from soccer_assets_tests.platform import Platform, platform
 
+pytestmark = pytest.mark.system
+
 FIRST_DAY, LAST_DAY = date(2024, 8, 1), date(2025, 3, 16)
 LAST_MONTH = "2025-03-01"
 BUCKET, PREFIX = "season-in-s3", "soccer/lake"

@@ -10,6 +10,8 @@ import pytest
 from soccer_assets.settings import project_folder
 from soccer_assets_tests.end_to_end.shell import BIN, Shell, free_port, open_shell, wait_until
 
+pytestmark = pytest.mark.system
+
 Query = Callable[..., dict[str, Any]]
 
 LINEAGE = {

@@ -18,6 +18,8 @@ import yaml
 from soccer_assets.settings import project_folder
 from soccer_assets_tests.end_to_end.shell import BIN, PATIENCE_SECONDS
 
+pytestmark = pytest.mark.system
+
 BUILT_FROM = (
     *("pyproject.toml", "setup.py", "MANIFEST.in", "README.md"),
     *("dagster.yaml", "workspace.yaml", "soccer_assets.pth"),

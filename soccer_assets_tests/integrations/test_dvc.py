@@ -23,6 +23,8 @@ from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.end_to_end.shell import wait_until
 from soccer_assets_tests.small_lake import make_lake
 
+pytestmark = pytest.mark.system
+
 SOURCE = dg.AssetKey("match_parquet")
 KEYS = {"finished", "fixtures", "features", "features_meta", "dataset"}
 

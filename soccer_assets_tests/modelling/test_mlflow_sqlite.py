@@ -16,6 +16,8 @@ import pytest
 from soccer_assets.modelling.mlflow_sqlite import artifact_root, prepare_sqlite, sqlite_path
 from soccer_assets_tests.modelling.mlflow_store import EXPERIMENT, Store
 
+pytestmark = pytest.mark.system
+
 #: MLflow's own way to its tables, in the place itself.
 OPEN = "import sys, mlflow; mlflow.MlflowClient(sys.argv[1]).search_experiments()"
 #: This project's way.

@@ -39,6 +39,8 @@ from soccer_assets.sources.livescores import LivescoresClient
 from soccer_assets.sources.request_policy import RequestPolicy
 from soccer_assets_tests.feed_days import DAY, a_match, a_payload
 
+pytestmark = pytest.mark.system
+
 DAYS = [DAY + timedelta(days=k) for k in range(6)]
 CHROMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 
 from soccer_assets.warehouse.embedded import leave_embedded_postgres, start_embedded_postgres
 
+pytestmark = pytest.mark.system
+
 #: A process namespace, mounts and shared memory of its own, which end with their first process.
 CONTAINER = ["unshare", "--pid", "--mount", "--ipc", "--fork", "--kill-child", "--mount-proc"]
 #: Sees the home in a place of its own, as a volume is.

@@ -25,6 +25,8 @@ from soccer_assets.warehouse.embedded import (
 )
 from soccer_assets.warehouse.session import UnusableDatabase
 
+pytestmark = pytest.mark.system
+
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be several users")
 
 SCRIPT = """

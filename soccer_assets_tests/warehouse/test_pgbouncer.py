@@ -23,7 +23,10 @@ from soccer_assets_tests.platform import platform
 from soccer_assets_tests.serving.conftest import Database
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-pytestmark = pytest.mark.skipif(not PGBOUNCER, reason="pgbouncer is not installed")
+pytestmark = [
+    pytest.mark.skipif(not PGBOUNCER, reason="pgbouncer is not installed"),
+    pytest.mark.system,
+]
 
 CONFIGURATION = """
 [databases]

@@ -19,7 +19,7 @@ from soccer_assets.sources.football_data.teams import TeamDirectory, match_id
 from soccer_assets_tests.sources.football_data.real import BY_CODE, publish, real_rows
 from soccer_assets_tests.sources.football_data.site import Site, at, matches
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.system]
 
 #: Without a Time column; with one, and played into August.
 SEASONS = (1999, 2019)
