@@ -57,7 +57,9 @@ ELSEWHERE = {
     "make bench": ("benchmarks", "benchmarks"),
 }
 #: Install, build, lint or test, this test among them; `make demo` is `soccer demo` after that.
-OF_THE_CHECKOUT = re.compile(r"make (demo|test|test-all|lint|docs|lock|clean)$|docker build ")
+OF_THE_CHECKOUT = re.compile(
+    r"make (demo|test|test-system|test-all|lint|docs|lock|clean)$|docker build "
+)
 
 
 def readme_commands() -> Iterator[str]:
