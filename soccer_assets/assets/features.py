@@ -59,7 +59,7 @@ def dvc_outs(
             check=lambda key, revision: evaluate(context, key, _contracts(key, dvc, revision)),
         )
     else:
-        for key in {check.asset_key for check in context.selected_asset_check_keys}:
+        for key in sorted({check.asset_key for check in context.selected_asset_check_keys}):
             revision = recorded(context, key, REVISION)
             yield from evaluate(context, key, _contracts(key, dvc, revision))
 

@@ -112,30 +112,26 @@ class ModelRegistry:
     def training_run(self, run_id: str) -> TrainingRun:
         """The training that is this MLflow run, unless somebody has deleted it."""
         gone = f"training {run_id} is gone"
-        training = self._training(run_id, known_as=f"training {run_id}", gone=gone)
-        if self._client.get_run(run_id).info.lifecycle_stage != "active":
+        found = self._run(run_id, gone)
+        if found.info.lifecycle_stage != "active":
             raise Unusable(gone)
-        return training
+        return TrainingRun.from_mlflow(found, f"training {run_id}")
 
     @_asked
     def training(self, version: Version) -> TrainingRun:
         """The training that made a version."""
         if not version.run_id:
             raise Unusable(f"{version} was not made by a training here: it has no run")
-        return self._training(
-            version.run_id,
-            known_as=f"{version}, trained by run {version.run_id},",
-            gone=f"{version}: its training run {version.run_id} is gone",
-        )
+        found = self._run(version.run_id, f"{version}: its training run {version.run_id} is gone")
+        return TrainingRun.from_mlflow(found, f"{version}, trained by run {version.run_id},")
 
-    def _training(self, run_id: str, *, known_as: str, gone: str) -> TrainingRun:
+    def _run(self, run_id: str, gone: str) -> Any:
         try:
-            found = self._client.get_run(run_id)
+            return self._client.get_run(run_id)
         except Exception as error:
             if is_gone(error):
                 raise Unusable(gone) from None
             raise
-        return TrainingRun.from_mlflow(found, known_as)
 
     @_asked
     def register(self, run: TrainingRun) -> Version:
