@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import dagster as dg
+import sqlalchemy as sa
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from soccer_assets.dagster_internals import (
@@ -174,7 +175,8 @@ _ENDS = (
 
 
 class SoccerEventLogStorage(PostgresEventLogStorage):
-    """Looks, while a step waits for a slot of its pool, whether those who hold it live."""
+    """Makes a pool for two at once; looks, while a step waits for a slot of it, whether those who
+    hold it live."""
 
     LOOK_SECONDS = 5.0
 
@@ -199,6 +201,16 @@ class SoccerEventLogStorage(PostgresEventLogStorage):
         self._pause()
         # It has been waited here, where a signal is noticed: a run in process only spins.
         return claim.with_sleep_interval(0.0)
+
+    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
+        """When two make a pool at once, Dagster's second goes on in a transaction that the conflict
+        has ended, and its run fails: what it was to make is there."""
+        try:
+            return super().initialize_concurrency_limit_to_default(concurrency_key)
+        except sa.exc.InternalError:
+            if concurrency_key in {pool.name for pool in self.get_pool_limits()}:
+                return True
+            raise
 
     def _tell(self, pool: str, run_id: str, step: str) -> None:
         message = f"{step} waits for pool {pool}, held by {holders(self._instance, pool)}"

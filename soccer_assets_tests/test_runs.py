@@ -71,6 +71,16 @@ def ends_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
     return [str(entry.dagster_event and entry.dagster_event.message) for entry in entries]
 
 
+def test_two_that_need_a_pool_for_the_first_time_at_once_both_find_it(
+    instance: dg.DagsterInstance,
+) -> None:
+    storage = instance.event_log_storage
+    for _ in range(2):  # both had looked for it before either made it
+        assert storage.initialize_concurrency_limit_to_default("registry")
+    [pool] = [pool for pool in storage.get_pool_limits() if pool.name == "registry"]
+    assert pool.limit == instance.global_op_concurrency_default_limit == 1
+
+
 def test_a_killed_run_is_ended_and_its_slot_freed(
     household: Household, instance: dg.DagsterInstance
 ) -> None:
