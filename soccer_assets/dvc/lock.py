@@ -28,7 +28,7 @@ def read_lock(text: str, name: str) -> dict[str, Out]:
         outs = outs_of(COMPILED_LOCKFILE_SCHEMA(yaml.safe_load(text)))
     except (Invalid, yaml.YAMLError, KeyError, TypeError) as error:
         raise DvcError(f"{name} is unreadable: {' '.join(str(error).split())}") from None
-    if not all(re.fullmatch("[0-9a-f]{32}", out.md5) for out in outs.values()):
+    if not all(re.fullmatch(r"[0-9a-f]{32}(\.dir)?", out.md5) for out in outs.values()):
         raise DvcError(f"{name} is unreadable: not every hash is one")
     return outs
 
@@ -36,7 +36,7 @@ def read_lock(text: str, name: str) -> dict[str, Out]:
 def outs_of(lock: Mapping[str, Any]) -> dict[str, Out]:
     """Path -> out, of a lock that is known to be sound."""
     return {
-        out["path"]: Out(out["path"], out["md5"], out["size"])
+        out["path"]: Out(out["path"], out["md5"], out["size"], out.get("nfiles", 1))
         for stage in lock["stages"].values()
         for out in stage["outs"]
     }

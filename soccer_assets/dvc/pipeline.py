@@ -1,6 +1,6 @@
 """``dvc.yaml`` as this project reads it: its stages, and the files that each of them makes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ class Stage:
     """Names in ``params.yaml``, such as ``features`` or ``ingestion.limits``."""
     outs: dict[str, str]
     """The path of each out -> its description."""
+    persisted: tuple[str, ...]
+    """Paths of those that are left in place, for the stage to go on from."""
 
     @property
     def code_version(self) -> str:
@@ -34,7 +36,14 @@ def read_stages(pipeline_file: Path = PIPELINE_FILE) -> list[Stage]:
     """The stages in the order of the file."""
     stages = yaml.safe_load(pipeline_file.read_text())["stages"]
     return [
-        Stage(name, spec["cmd"], tuple(spec["deps"]), _own_params(spec), _described_outs(spec))
+        Stage(
+            name,
+            spec["cmd"],
+            tuple(spec["deps"]),
+            _own_params(spec),
+            {path: given.get("desc", spec.get("desc", "")) for path, given in _outs(spec)},
+            tuple(path for path, given in _outs(spec) if given.get("persist")),
+        )
         for name, spec in stages.items()
     ]
 
@@ -56,11 +65,7 @@ def _own_params(spec: dict[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in spec.get("params", ()) if isinstance(name, str))
 
 
-def _described_outs(spec: dict[str, Any]) -> dict[str, str]:
-    """An out is a path, or a path with settings; without a ``desc`` it has that of its stage."""
-    settings = [out if isinstance(out, dict) else {out: {}} for out in spec["outs"]]
-    return {
-        path: given.get("desc", spec.get("desc", ""))
-        for out in settings
-        for path, given in out.items()
-    }
+def _outs(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """An out is a path, or a path with settings."""
+    for out in spec["outs"]:
+        yield from out.items() if isinstance(out, dict) else [(out, {})]

@@ -1,22 +1,32 @@
 """Outs as whoever follows reads them: by their hashes, wherever they were made."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from hashlib import file_digest
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import orjson
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from soccer_assets.dvc.cache import Out, object_file
+from soccer_assets.dvc.cache import LISTING, Out, object_file, read_listing
 from soccer_assets.dvc.command import DvcError
 from soccer_assets.dvc.revisions import Revision
 from soccer_assets.storage.store import ObjectNotFound, ObjectStore
 
+#: Files of a directory that are read at once; no more than a client of S3 has connections.
+READERS = 8
+
 
 class RevisionReader:
     """Reads the outs of one revision, whatever lies in the workspace meanwhile.
+
+    Every method raises DvcError where the revision has no such out, or it is neither in the cache
+    nor whole in the remote.
 
     Args:
         cache: of a workspace on this machine, which may not be there.
@@ -28,52 +38,103 @@ class RevisionReader:
         self._cache = cache
         self._open_remote = remote
 
-    def frame(self, path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """An out that is a table: all of its columns, or some."""
-        with self.open(path) as file:
-            return pd.read_parquet(file, columns=list(columns) if columns else None)
+    def frame(
+        self,
+        path: Path,
+        columns: Sequence[str] | None = None,
+        files: Collection[str] | None = None,
+    ) -> pd.DataFrame:
+        """An out that is a table, or a directory of such, which follow each other in the order of
+        their names.
+
+        Args:
+            columns: those to read; all by default.
+            files: names of those of a directory's files to read; all by default.
+        """
+        parts = self._parts(path, files)
+
+        def read(part: tuple[str, str]) -> pa.Table:
+            with self._bytes(*part) as file:
+                table = pq.ParquetFile(file).read(columns, use_threads=len(parts) == 1)
+                return table.select(columns) if columns else table
+
+        with ThreadPoolExecutor(min(READERS, len(parts))) as pool:
+            tables = list(pool.map(read, parts))
+        return pa.concat_tables(tables).to_pandas()
+
+    def files(self, path: Path) -> list[str]:
+        """The names of a directory's files, in order."""
+        return list(self._listing(self._out(path)))
 
     def document(self, path: Path) -> Any:
         """An out that is JSON."""
         with self.open(path) as file:
             return orjson.loads(file.read())
 
-    def open(self, path: Path) -> IO[bytes]:
-        """The bytes of an out, which are those that its hash names.
+    def open(self, path: Path) -> BufferedReader | BytesIO:
+        """The bytes of an out, or of a directory's file, which are those that its hash names."""
+        out = self.revision.outs.get(str(path))
+        if out is None and str(path.parent) in self.revision.outs:
+            return self._bytes(*self._parts(path.parent, [path.name])[0])
+        return self._bytes(self._out(path).md5, str(path))
 
-        Raises:
-            DvcError: the revision has no such out, or it is neither in the cache nor whole in the
-                remote.
-        """
+    def _out(self, path: Path) -> Out:
         try:
-            out = self.revision.outs[str(path)]
+            return self.revision.outs[str(path)]
         except KeyError:
             raise DvcError(f"revision {self.revision.name} has no {path}") from None
-        return self._cached(out) or self._fetched(out)
 
-    def _cached(self, out: Out) -> IO[bytes] | None:
+    def _parts(self, path: Path, files: Collection[str] | None) -> list[tuple[str, str]]:
+        """MD5 and name of what a table consists of."""
+        out = self._out(path)
+        if not out.is_directory:
+            return [(out.md5, out.path)]
+        listing = self._listing(out)
+        wanted = listing if files is None else sorted(files)
+        for name in wanted:
+            if name not in listing:
+                raise DvcError(f"revision {self.revision.name} has no {path}/{name}")
+        if not wanted:
+            raise DvcError(f"{path} of revision {self.revision.name}: no files to read")
+        return [(listing[name], f"{path}/{name}") for name in wanted]
+
+    def _listing(self, out: Out) -> dict[str, str]:
+        if not out.is_directory:
+            raise DvcError(f"{out.path} of revision {self.revision.name} is not a directory")
+        with self._bytes(out.md5, out.path) as file:
+            return read_listing(file.read())
+
+    def _bytes(self, md5: str, name: str) -> BufferedReader | BytesIO:
+        return self._cached(md5) or self._fetched(md5, name)
+
+    def _cached(self, md5: str) -> BufferedReader | None:
         """None where it is not there, or torn."""
         try:
-            file = object_file(self._cache, out).open("rb")
+            file = object_file(self._cache, md5).open("rb")
         except FileNotFoundError:
             return None
-        if file_digest(file, "md5").hexdigest() != out.md5:
-            file.close()
-            return None
-        file.seek(0)
-        return file
+        if _is_whole(file, md5):
+            return file
+        file.close()
+        return None
 
-    def _fetched(self, out: Out) -> IO[bytes]:
-        remote = self._open_remote()
+    def _fetched(self, md5: str, name: str) -> BytesIO:
+        told = f"{name} (MD5 {md5}) of revision {self.revision.name}"
         try:
-            body = remote.get(str(object_file(Path(), out)))
+            file = BytesIO(self._remote.get(str(object_file(Path(), md5))))
         except ObjectNotFound:
-            raise DvcError(f"{self._name(out)} is not in {remote.uri}") from None
-        file = BytesIO(body)
-        if file_digest(file, "md5").hexdigest() != out.md5:
-            raise DvcError(f"{self._name(out)} is torn in {remote.uri}")
-        file.seek(0)
+            raise DvcError(f"{told} is not in {self._remote.uri}") from None
+        if not _is_whole(file, md5):
+            raise DvcError(f"{told} is torn in {self._remote.uri}")
         return file
 
-    def _name(self, out: Out) -> str:
-        return f"{out.path} (MD5 {out.md5}) of revision {self.revision.name}"
+    @cached_property
+    def _remote(self) -> ObjectStore:
+        return self._open_remote()
+
+
+def _is_whole(file: BufferedReader | BytesIO, md5: str) -> bool:
+    """Whether an object is what its name says; leaves the file at its beginning."""
+    found = file_digest(file, "md5").hexdigest()
+    file.seek(0)
+    return found == md5.removesuffix(LISTING)

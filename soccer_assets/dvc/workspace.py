@@ -34,6 +34,9 @@ _COMMITTED = (*FILES, ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignor
 #: Files of AWS's libraries, which may be named relative to the folder of this process.
 _AWS_FILES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE")
 
+#: What writers that were killed leave behind.
+UNFINISHED = ".*.tmp"
+
 log = logging.getLogger(__name__)
 
 
@@ -124,18 +127,20 @@ class DvcWorkspace:
 
         Args:
             pull: whether outs that are not here are pulled where their stage has nothing new to
-                read. Otherwise they are made again.
+                read, or goes on from them. Otherwise they are made again.
 
         Raises:
             DvcError: a stage failed.
         """
+        if pull:
+            yield from self._pull_persisted()
         # What earlier runs made from equal inputs is not looked for: stages make it again.
         yield from self._dvc("repro", "--no-run-cache", *(["--pull"] if pull else []), *stages)
 
     def push(self) -> None:
         """Send the outs to the remote."""
         if not self._remote.startswith("s3://"):
-            discard_torn(Path(self._remote), self.outs().values())
+            discard_torn(Path(self._remote), self.cache, self.outs().values())
         for line in list(self._dvc("push", "--quiet")):
             log.info(line)
 
@@ -184,10 +189,24 @@ class DvcWorkspace:
                 lock.unlink()
             now = "back from the save point" if lock.exists() else "removed"
             yield f"dvc.lock was unreadable, {now}"
-        for folder in (self.root, self.root / ".dvc", self.root / "data"):
-            for unfinished in folder.glob(".*.tmp"):
-                unfinished.unlink()
+        for unfinished in (
+            *self.root.glob(UNFINISHED),
+            *(self.root / ".dvc").glob(UNFINISHED),
+            # In a directory, it would be part of the out.
+            *(self.root / "data").rglob(UNFINISHED),
+        ):
+            unfinished.unlink()
         yield from keep_only(self.cache, self.outs().values())
+
+    def _pull_persisted(self) -> Iterator[str]:
+        """Bring what stages go on from; those whose outs cannot be had begin anew."""
+        made = self.outs()
+        stages = read_stages(self.root / "dvc.yaml")
+        if persisted := [out for stage in stages for out in stage.persisted if out in made]:
+            try:
+                yield from self._dvc("pull", *persisted)
+            except DvcError as error:
+                log.warning("%s: stages begin anew: %s", self.root, error)
 
     def _is_readable(self) -> bool:
         try:

@@ -62,7 +62,7 @@ class DvcTranslator:
             description=stage.outs[out],
             group_name=self.group_name,
             owners=self.owners,
-            kinds={"dvc", PurePosixPath(out).suffix.lstrip(".")},
+            kinds={"dvc", *filter(None, [PurePosixPath(out).suffix.lstrip(".")])},
             code_version=stage.code_version,
             automation_condition=self.automation_condition,
             metadata={"dvc/stage": stage.name, "dvc/command": stage.command, "dvc/out": out},
@@ -166,10 +166,13 @@ def _go_on(
 def _describe(workspace: DvcWorkspace, out: Out) -> dict[str, Any]:
     path = workspace.path(out.path)
     described: dict[str, Any] = {"bytes": out.size, "dagster/uri": str(path)}
-    if path.suffix == ".parquet":
-        file = pq.ParquetFile(path)
-        described["dagster/row_count"] = file.metadata.num_rows
+    if out.is_directory:
+        described["dvc/files"] = out.files
+    parts = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if all(part.suffix == ".parquet" for part in parts) and parts:
+        footers = [pq.ParquetFile(part) for part in parts]
+        described["dagster/row_count"] = sum(footer.metadata.num_rows for footer in footers)
         described["dagster/column_schema"] = dg.TableSchema(
-            [dg.TableColumn(field.name, str(field.type)) for field in file.schema_arrow]
+            [dg.TableColumn(field.name, str(field.type)) for field in footers[-1].schema_arrow]
         )
     return described

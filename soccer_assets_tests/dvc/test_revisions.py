@@ -118,7 +118,7 @@ def test_what_is_torn_in_the_cache_is_read_from_the_remote(
     remote = tmp_path / "remote"
     out = revision.outs["data/dataset.parquet"]
     for folder in (workspace.cache, remote):
-        file = object_file(folder, out)
+        file = object_file(folder, out.md5)
         whole = file.read_bytes()
         file.chmod(0o644)
         file.write_bytes(whole[: len(whole) // 2])
