@@ -32,15 +32,17 @@ def trained_model(
     mlflow_tracking: MlflowTrackingResource,
     params: ParamsResource,
 ) -> dg.MaterializeResult:
-    """Chosen by walking forward in time, calibrated, and scored on matches it never saw."""
+    """Chosen by walking forward in time, judged on the latest matches before it had seen them, then
+    fitted on everything to the last result."""
+    from soccer_assets.modelling.splits import timeline
     from soccer_assets.modelling.tracking import log_training, reliability_plot
-    from soccer_assets.modelling.train import split_for, train
+    from soccer_assets.modelling.train import train
 
     revision = recorded(context, DATASET, REVISION)
     made = dvc.at(revision)
     dataset, meta = made.frame(outs.DATASET), made.document(outs.FEATURES_META)
     training = params.read().training
-    split_for(dataset["kickoff"], training)  # before MLflow has a run that comes to nothing
+    timeline(dataset["kickoff"], training)  # before MLflow has a run that comes to nothing
     reasons = training_reasons(context.instance, context.run)
     context.instance.add_run_tags(context.run.run_id, {TRIGGER_TAG: reasons})
     with mlflow_tracking.run(context):
@@ -58,9 +60,11 @@ def trained_model(
             MLFLOW_RUN: run_id,
             "trigger": reasons,
             "chosen": result.chosen,
+            "learner": result.learner,
             "dagster/row_count": len(dataset),
             "holdout": table(report.round(4), index=True),
             "holdout_log_loss": float(result.report["model"].log_loss),
+            "learnt_until": result.model.trained_until.isoformat(),
             "reliability": png(reliability_plot(result)),
             "split": {name: part.as_dict() for name, part in result.bounds.items()},
             "data_revision": revision,

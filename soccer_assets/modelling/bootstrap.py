@@ -62,6 +62,20 @@ def paired_bootstrap(
     return PairedComparison(float(difference.mean()), float(low), float(high), better, len(a))
 
 
+def blocked_standard_error(differences: ArrayLike, blocks: ArrayLike) -> float:
+    """Standard error of the mean of per-match differences (n,) whose blocks (n,) are independent.
+
+    The ratio estimator's, with whole blocks as units (Cochran 1977, "Sampling Techniques"): the root
+    of the sum of the squared sums of deviations of each block, over n. Infinite with one block.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    sums, sizes = _units(values - values.mean(), blocks)
+    assert sizes is not None
+    if len(sums) < 2:
+        return float("inf")
+    return float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)) / len(values))
+
+
 def _units(difference: FloatArray, blocks: ArrayLike | None) -> tuple[FloatArray, IntArray | None]:
     """What is resampled: the sum of differences and, when blocked, the size of each unit."""
     if blocks is None:

@@ -1,12 +1,14 @@
 """Correcting a model's probabilities on matches it was not fitted on."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from soccer_assets.arrays import FloatArray, IntArray
-from soccer_assets.modelling.metrics import validated, validated_probabilities
+from soccer_assets.modelling.bootstrap import paired_bootstrap
+from soccer_assets.modelling.metrics import per_match_log_loss, validated, validated_probabilities
 
 #: Probabilities are raised to this before their logarithm.
 LOG_FLOOR = 1e-9
@@ -56,6 +58,34 @@ class VectorScaling:
             return np.array(probabilities, dtype=np.float64)
         p = validated_probabilities(probabilities)
         return _softmax(np.log(np.maximum(p, LOG_FLOOR)) * self.scale + self.bias)
+
+
+def scaling_if_better(
+    probabilities: Sequence[FloatArray], outcomes: Sequence[IntArray], weeks: IntArray, seed: int
+) -> VectorScaling:
+    """Vector scaling fitted on the predictions of all folds, if it helps out of time; else none.
+
+    It helps if, fitted on all folds but the last, it makes the last one's log-loss lower beyond
+    noise (95 % interval of the paired difference). With one fold nothing can be said: none.
+
+    Args:
+        probabilities: of each fold in order of time, (n, 3), by a model that had not seen it.
+        outcomes: of each fold, (n,).
+        weeks: of the last fold's matches; those of one week are not independent.
+    """
+    if len(probabilities) < 2:
+        return VectorScaling()
+    earlier = VectorScaling().fit(np.concatenate(probabilities[:-1]), np.concatenate(outcomes[:-1]))
+    raw, truth = probabilities[-1], outcomes[-1]
+    compared = paired_bootstrap(
+        per_match_log_loss(earlier.transform(raw), truth),
+        per_match_log_loss(raw, truth),
+        seed=seed,
+        blocks=weeks,
+    )
+    if compared.high >= 0:
+        return VectorScaling()
+    return VectorScaling().fit(np.concatenate(probabilities), np.concatenate(outcomes))
 
 
 def _softmax(logits: FloatArray) -> FloatArray:

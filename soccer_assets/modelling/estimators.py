@@ -1,50 +1,50 @@
-"""The learners a model can be built on, by name.
+"""The learners that a candidate may be, by name.
 
-An estimator sees a float32 matrix (n, features), rows in order of time and NaN where a value is
-unknown, and integer outcomes (n,) coded 0 = home, 1 = draw, 2 = away. Adding a learner is adding a
-class with its parameters and an entry in ``ESTIMATORS``.
+Adding a learner is adding its parameters to ``params.training.LEARNERS`` and a class that learns by
+them to ``_ESTIMATORS``. One that needs certain features finds them by their names in the rows.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
 
-from soccer_assets.arrays import Float32Array, FloatArray, IntArray
+from soccer_assets.arrays import Float32Array, FloatArray
+from soccer_assets.modelling.rows import Rows
 from soccer_assets.params.training import (
     BoostingParams,
+    LearnerParams,
     LogisticParams,
-    estimator_params,
+    learner_params,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Validation:
-    """Rows later than the fitted ones, on which an estimator may decide when to stop."""
-
-    features: Float32Array
-    outcomes: IntArray
 
 
 class Estimator(Protocol):
     """What every learner offers."""
 
-    sized_by_validation: bool
-    """Whether a validation changes what ``fit`` learns."""
+    @property
+    def size(self) -> int | None:
+        """How large it grew in ``fit`` with ``later`` rows; None where no size is to be found."""
+        ...
 
-    def fit(
-        self, features: Float32Array, outcomes: IntArray, validation: Validation | None = None
-    ) -> Self:
-        """Learn; ``validation`` may only decide the size of the model."""
+    @property
+    def is_sized(self) -> bool:
+        """Whether ``later`` rows change what ``fit`` learns."""
+        ...
+
+    def fit(self, rows: Rows, later: Rows | None = None) -> Self:
+        """Learn from ``rows``; ``later`` ones may only decide how large the model grows.
+
+        Raises ``ValueError`` when a feature is missing that it cannot do without.
+        """
         ...
 
     def predict_proba(self, features: Float32Array) -> FloatArray:
-        """float64 (n, 3): home, draw, away."""
+        """float64 (n, 3), home, draw, away, of features (n, features) in the order of the rows'."""
         ...
 
-    def at_fitted_size(self) -> "Estimator":
-        """An unfitted twin that needs no validation, as large as this one grew."""
+    def at_size(self, size: int) -> "Estimator":
+        """An unfitted twin that grows exactly so large, whatever rows follow."""
         ...
 
     def importances(self) -> FloatArray:
@@ -60,23 +60,22 @@ class LogisticEstimator:
     """
 
     CLIP = 8.0
-    sized_by_validation = False
+    is_sized = False
+    size = None
 
     def __init__(self, params: LogisticParams, seed: int) -> None:
         self.params = params
         self.seed = seed
 
-    def fit(
-        self, features: Float32Array, outcomes: IntArray, validation: Validation | None = None
-    ) -> Self:
-        """Fit by L-BFGS; ``validation`` is not looked at."""
+    def fit(self, rows: Rows, later: Rows | None = None) -> Self:
+        """Fit by L-BFGS; ``later`` rows are not looked at."""
         from sklearn.impute import SimpleImputer
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-        latest = slice(max(0, len(outcomes) - self.params.max_rows), None)
-        self._width = features.shape[1]
+        fitted = rows.latest(self.params.max_rows)
+        self._width = len(rows.names)
         self._pipeline = make_pipeline(
             SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
             StandardScaler(),
@@ -87,8 +86,12 @@ class LogisticEstimator:
                 C=self.params.C, max_iter=self.params.max_iter, random_state=self.seed
             ),
         )
-        # In single precision L-BFGS stops early, at a point that depends on rounding.
-        self._pipeline.fit(features[latest].astype(np.float64), outcomes[latest])
+        self._pipeline.fit(
+            # In single precision L-BFGS stops early, at a point that depends on rounding.
+            fitted.features.astype(np.float64),
+            fitted.outcomes,
+            logisticregression__sample_weight=fitted.weights(),
+        )
         return self
 
     def predict_proba(self, features: Float32Array) -> FloatArray:
@@ -98,8 +101,8 @@ class LogisticEstimator:
         probabilities[:, self._pipeline.classes_.astype(int)] = found
         return probabilities
 
-    def at_fitted_size(self) -> "LogisticEstimator":
-        """The same, unfitted: nothing here is sized by a validation."""
+    def at_size(self, size: int) -> "LogisticEstimator":
+        """The same, unfitted: there is no size to it."""
         return LogisticEstimator(self.params, self.seed)
 
     def importances(self) -> FloatArray:
@@ -118,26 +121,29 @@ class BoostingEstimator:
     build of LightGBM give the same bytes.
     """
 
-    sized_by_validation = True
+    is_sized = True
 
     def __init__(self, params: BoostingParams, seed: int) -> None:
         self.params = params
         self.seed = seed
 
-    def fit(
-        self, features: Float32Array, outcomes: IntArray, validation: Validation | None = None
-    ) -> Self:
-        """Boost; with ``validation``, keep the rounds at which its log-loss was lowest."""
+    def fit(self, rows: Rows, later: Rows | None = None) -> Self:
+        """Boost; with ``later`` rows, keep the rounds at which their log-loss was lowest."""
         import lightgbm
 
+        fitted = rows.latest(self.params.max_rows)
         settings = self._settings()
-        data = lightgbm.Dataset(features, outcomes, params=settings, free_raw_data=True)
+        data = lightgbm.Dataset(
+            fitted.features,
+            fitted.outcomes,
+            weight=fitted.weights(),
+            params=settings,
+            free_raw_data=True,
+        )
         callbacks: list[Callable[..., Any]] = []
         held_out = []
-        if validation is not None:
-            held_out.append(
-                lightgbm.Dataset(validation.features, validation.outcomes, reference=data)
-            )
+        if later is not None:
+            held_out.append(lightgbm.Dataset(later.features, later.outcomes, reference=data))
             callbacks.append(
                 lightgbm.early_stopping(self.params.early_stopping_rounds, verbose=False)
             )
@@ -148,14 +154,14 @@ class BoostingEstimator:
             valid_sets=held_out,
             callbacks=callbacks,
         )
-        self._rounds = int(booster.best_iteration) if validation is not None else self.params.rounds
+        self._rounds = int(booster.best_iteration) if later is not None else self.params.rounds
         # Through its text form, the booster lets go of the data and of every live handle.
         text = booster.model_to_string(num_iteration=self._rounds)
         self._booster = lightgbm.Booster(model_str=text)
         return self
 
     @property
-    def rounds(self) -> int:
+    def size(self) -> int:
         """Boosting rounds kept."""
         return self._rounds
 
@@ -164,9 +170,9 @@ class BoostingEstimator:
         found = self._booster.predict(features, num_threads=self.params.n_jobs)
         return np.asarray(found, dtype=np.float64).reshape(len(features), 3)
 
-    def at_fitted_size(self) -> "BoostingEstimator":
-        """An unfitted twin that boosts exactly as many rounds as this one kept."""
-        return BoostingEstimator(self.params.model_copy(update={"rounds": self.rounds}), self.seed)
+    def at_size(self, size: int) -> "BoostingEstimator":
+        """An unfitted twin that boosts exactly so many rounds."""
+        return BoostingEstimator(self.params.model_copy(update={"rounds": size}), self.seed)
 
     def importances(self) -> FloatArray:
         """Share of the total gain."""
@@ -174,8 +180,8 @@ class BoostingEstimator:
         return _shares(np.asarray(gains, dtype=np.float64))
 
     def _settings(self) -> dict[str, Any]:
-        settings = self.params.model_dump(exclude={"rounds", "early_stopping_rounds", "n_jobs"})
-        return settings | {
+        ours = {"rounds", "early_stopping_rounds", "n_jobs", "max_rows"}
+        return self.params.model_dump(exclude=ours) | {
             "objective": "multiclass",
             "num_class": 3,
             "metric": "multi_logloss",
@@ -190,15 +196,25 @@ class BoostingEstimator:
         }
 
 
-def make_estimator(name: str, params: Mapping[str, Any] | None = None, seed: int = 0) -> Estimator:
-    """The unfitted estimator called ``name``; ``params`` override its defaults.
+_ESTIMATORS: dict[type[LearnerParams], Callable[[Any, int], Estimator]] = {
+    LogisticParams: LogisticEstimator,
+    BoostingParams: BoostingEstimator,
+}
 
-    Raises ``UnknownEstimator`` or ``BadEstimatorParams``, both ``ValueError``.
+
+def estimator_of(params: LearnerParams, seed: int) -> Estimator:
+    """The unfitted estimator that learns by these parameters."""
+    return _ESTIMATORS[type(params)](params, seed)
+
+
+def make_estimator(
+    learner: str, params: Mapping[str, Any] | None = None, seed: int = 0
+) -> Estimator:
+    """The unfitted estimator of a learner; ``params`` override its defaults.
+
+    Raises ``UnknownLearner`` or ``BadLearnerParams``, both ``ValueError``.
     """
-    parsed = estimator_params(name, params)
-    if isinstance(parsed, BoostingParams):
-        return BoostingEstimator(parsed, seed)
-    return LogisticEstimator(parsed, seed)
+    return estimator_of(learner_params(learner, params), seed)
 
 
 def _shares(values: FloatArray) -> FloatArray:

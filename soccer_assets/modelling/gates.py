@@ -156,9 +156,8 @@ def champion_gate(
     ``probabilities`` (n, 3) are its own on held-out matches with ``outcomes`` (n,);
     ``baseline_losses`` holds the per-match log-losses (n,) of 'class_prior' and
     'elo_ordered_logit', ``champion_losses`` the current champion's (None when there is none, or
-    none that can be used, which ``champion_fault`` tells), all on the same matches. ``slices`` is name -> mask (n,), such as
-    ``slices.standard_slices`` gives. A champion trained later than the challenger may have seen these
-    matches, which favours it.
+    none that can be used, which ``champion_fault`` tells), all on the same matches, which neither has
+    learnt from. ``slices`` is name -> mask (n,), such as ``slices.standard_slices`` gives.
 
     The criteria: surely better than the class prior; not worse than Elo alone beyond chance; better
     than the champion with ``min_probability``; calibration error within ``ece_limit`` or what

@@ -48,12 +48,13 @@ class OutcomeModel:
     """Features in, calibrated 1X2 probabilities out. Picklable."""
 
     name: str
-    """Name of the estimator, as registered."""
+    """Of the candidate that was chosen."""
     features: tuple[str, ...]
     estimator: Estimator
     calibrator: VectorScaling
     trained_until: pd.Timestamp
-    """UTC: no row from this moment on taught the model anything, its calibration included."""
+    """UTC: no row that kicked off from this moment on taught the model anything, its size and its
+    calibration included."""
     medians: dict[str, float] = field(default_factory=dict)
     """Median of every feature over the fitted rows (NaN if never known): a typical match."""
 

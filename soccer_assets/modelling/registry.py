@@ -239,16 +239,7 @@ class ModelRegistry:
 
     def predict(self, version: Version, frame: pd.DataFrame) -> FloatArray:
         """What ``OutcomeModel.predict_proba`` of the version's model gives."""
-        model = self.load(version)
-        try:
-            return model.predict_proba(frame)
-        except MissingFeatures as error:
-            absent = ", ".join(error.columns)
-            raise Unusable(f"{version} needs features that are not there: {absent}") from None
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise Unusable(f"{version} cannot predict: {_first_line(error)}") from error
+        return predictions_of(version, self.load(version), frame)
 
     @_asked
     def end_broken_off(self, is_over: Callable[[str], bool]) -> list[str]:
@@ -278,6 +269,19 @@ class ModelRegistry:
 
     def _tag(self, version: Version, key: str, value: str) -> None:
         self._client.set_model_version_tag(MODEL_NAME, str(version.number), key, value)
+
+
+def predictions_of(version: Version, model: OutcomeModel, frame: pd.DataFrame) -> FloatArray:
+    """What a model of a version's training gives. Raises Unusable, naming the version."""
+    try:
+        return model.predict_proba(frame)
+    except MissingFeatures as error:
+        absent = ", ".join(error.columns)
+        raise Unusable(f"{version} needs features that are not there: {absent}") from None
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise Unusable(f"{version} cannot predict: {_first_line(error)}") from error
 
 
 def _version(found: Any) -> Version:

@@ -1,92 +1,117 @@
-"""Choosing among candidate estimators by walking forward through the past."""
+"""Comparing candidates by walking forward: each block of time predicted from what was before it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from soccer_assets.arrays import Float32Array, IntArray
-from soccer_assets.modelling.estimators import Estimator, Validation, make_estimator
+from soccer_assets.arrays import FloatArray, IntArray
+from soccer_assets.modelling.bootstrap import blocked_standard_error
+from soccer_assets.modelling.estimators import Estimator
 from soccer_assets.modelling.metrics import per_match_log_loss, rps
-from soccer_assets.modelling.splits import latest, walk_forward
-from soccer_assets.params.training import TrainingParams
-
-#: Of a fold's fitted rows, the latest, by which an estimator decides when to stop.
-EARLY_STOPPING_SHARE = 0.15
+from soccer_assets.modelling.rows import Rows
+from soccer_assets.modelling.splits import Fold
 
 
-def cross_validate(
-    matrix: Float32Array,
-    outcomes: IntArray,
-    kickoff: pd.Series,
-    params: TrainingParams,
-    progress: Callable[[str], None],
-) -> pd.DataFrame:
-    """Score every candidate on the same walk-forward folds of the given rows.
+@dataclass(frozen=True, eq=False)
+class FoldScore:
+    """How an estimator did on one fold."""
 
-    ``matrix`` float32 (n, features), ``outcomes`` (n,) and ``kickoff`` (n,) are rows in order of
-    time from before the calibration slice. Returns one row a candidate and fold: ``candidate``,
-    ``fold`` (1-based), ``train_rows``, ``test_rows``, ``test_from``, ``test_until`` (kick-offs,
-    both included), ``log_loss`` and ``rps``. Raises ``TooFewRows``.
+    probabilities: FloatArray
+    """float64 (tested rows, 3)."""
+    losses: FloatArray
+    """Log-loss of every tested row, nats."""
+    size: int | None
+    """Found on the later of the fitted rows; None where the learner has none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """How an estimator did on every fold, in order of time."""
+
+    folds: tuple[FoldScore, ...]
+
+    @property
+    def probabilities(self) -> FloatArray:
+        """float64 (all tested rows, 3)."""
+        return np.concatenate([fold.probabilities for fold in self.folds])
+
+    @property
+    def losses(self) -> FloatArray:
+        """float64 (all tested rows,)."""
+        return np.concatenate([fold.losses for fold in self.folds])
+
+    @property
+    def size(self) -> int | None:
+        """What is right for the whole history: the median of the folds' sizes (the upper one)."""
+        sizes = sorted(fold.size for fold in self.folds if fold.size is not None)
+        return sizes[len(sizes) // 2] if sizes else None
+
+
+def walk(
+    estimator: Callable[[], Estimator],
+    rows: Rows,
+    folds: Sequence[Fold],
+    after_fold: Callable[[int, FoldScore], None] = lambda number, score: None,
+) -> Walk:
+    """Walk an estimator forward. ``after_fold`` is told the number of each fold, from 1, and its
+    score, and may end the walk by raising."""
+    scores = []
+    for number, fold in enumerate(folds, start=1):
+        fitted = _fit(estimator(), rows, fold)
+        tested = rows[fold.test]
+        probabilities = fitted.predict_proba(tested.features)
+        losses = per_match_log_loss(probabilities, tested.outcomes)
+        score = FoldScore(probabilities, losses, fitted.size)
+        after_fold(number, score)
+        scores.append(score)
+    return Walk(tuple(scores))
+
+
+def _fit(estimator: Estimator, rows: Rows, fold: Fold) -> Estimator:
+    """One that has to find its size is not fitted again with the rows that it was found by: they are
+    few, and it would cost as much again."""
+    if not estimator.is_sized or fold.sized_at == 0:
+        return estimator.fit(rows[fold.train])
+    return estimator.fit(rows[slice(0, fold.sized_at)], rows[slice(fold.sized_at, fold.train.stop)])
+
+
+def simplest_of_the_best(walks: Mapping[str, Walk], weeks: IntArray) -> str:
+    """The first candidate that is within one standard error of the best.
+
+    Candidates stand in order from the simplest to the most complex: a more complex one has to beat
+    a simpler one beyond noise (Breiman et al. 1984, "Classification and Regression Trees", the one
+    standard error rule). The error is that of the mean of the paired differences of the losses.
+
+    Args:
+        walks: candidate -> its walk over the same rows.
+        weeks: of each of those rows; those of one week are not independent.
     """
-    window = np.flatnonzero(latest(kickoff, params.cv_max_rows))
-    times = kickoff.iloc[window].reset_index(drop=True)
-    folds = walk_forward(times, params.folds, min_rows=params.min_rows)
-    rows = []
-    for candidate, settings in params.candidates.items():
-        for number, fold in enumerate(folds, start=1):
-            train, test = window[fold.train], window[fold.test]
-            inner = walk_forward(
-                times[fold.train], folds=1, first_train_share=1.0 - EARLY_STOPPING_SHARE
-            )[0]
-            estimator = sized_fit(
-                make_estimator(candidate, settings, params.seed),
-                matrix,
-                outcomes,
-                train[inner.train],
-                train[inner.test],
-                params.cv_max_rows,
-            )
-            probabilities = estimator.predict_proba(matrix[test])
-            loss = float(per_match_log_loss(probabilities, outcomes[test]).mean())
-            rows.append(
-                {
-                    "candidate": candidate,
-                    "fold": number,
-                    "train_rows": len(train),
-                    "test_rows": len(test),
-                    "test_from": times[fold.test].min(),
-                    "test_until": times[fold.test].max(),
-                    "log_loss": loss,
-                    "rps": rps(probabilities, outcomes[test]),
-                }
-            )
-            progress(f"{candidate}: fold {number} of {len(folds)}, log-loss {loss:.4f}")
-    return pd.DataFrame(rows)
+    losses = {name: walked.losses for name, walked in walks.items()}
+    best = min(losses, key=lambda name: float(losses[name].mean()))
+    for name, found in losses.items():
+        behind = found - losses[best]
+        if name == best or behind.mean() <= blocked_standard_error(behind, weeks):
+            return name
+    raise ValueError("there is no candidate to choose from")
 
 
-def best_candidate(cv: pd.DataFrame) -> str:
-    """The candidate with the lowest log-loss over all tested matches; the first one, when tied."""
-    weighted = (cv["log_loss"] * cv["test_rows"]).groupby(cv["candidate"], sort=False).sum()
-    return str(weighted.idxmin())
-
-
-def sized_fit(
-    estimator: Estimator,
-    matrix: Float32Array,
-    outcomes: IntArray,
-    train: IntArray,
-    validation: IntArray,
-    sizing_rows: int,
-) -> Estimator:
-    """Find the size on ``validation``, then fit that size on ``train`` and ``validation``.
-
-    ``train`` and ``validation`` are rising row numbers, validation the later. The size is found
-    with at most the latest ``sizing_rows`` of ``train``.
-    """
-    if estimator.sized_by_validation:
-        held_out = Validation(matrix[validation], outcomes[validation])
-        recent = train[-sizing_rows:]
-        estimator = estimator.fit(matrix[recent], outcomes[recent], held_out).at_fitted_size()
-    both = np.concatenate([train, validation])
-    return estimator.fit(matrix[both], outcomes[both])
+def walks_table(walks: Mapping[str, Walk], rows: Rows, folds: Sequence[Fold]) -> pd.DataFrame:
+    """One row a candidate and fold: ``candidate``, ``fold`` (from 1), ``train_rows``, ``test_rows``,
+    ``test_from``, ``test_until`` (kick-offs, both included), ``size``, ``log_loss``, ``rps``."""
+    return pd.DataFrame(
+        {
+            "candidate": name,
+            "fold": number,
+            "train_rows": fold.train.stop,
+            "test_rows": fold.test.stop - fold.test.start,
+            "test_from": pd.Timestamp(rows.times[fold.test.start], unit="ns", tz="UTC"),
+            "test_until": pd.Timestamp(rows.times[fold.test.stop - 1], unit="ns", tz="UTC"),
+            "size": score.size,
+            "log_loss": float(score.losses.mean()),
+            "rps": rps(score.probabilities, rows.outcomes[fold.test]),
+        }
+        for name, walked in walks.items()
+        for number, (fold, score) in enumerate(zip(folds, walked.folds, strict=True), start=1)
+    )

@@ -1,65 +1,69 @@
-"""Cutting matches by kick-off: the past teaches, the later past tunes, the latest judges.
+"""Cutting matches by kick-off: the past teaches, the later past chooses, the latest judges.
+
+    history, of which the later part is walked over in folds | judged matches
 
 Cuts fall between kick-offs, never among equal ones, so two matches that start together are always
-on the same side.
+on the same side. Parts are slices of positions among the rows in order of kick-off.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
-from soccer_assets.arrays import BoolArray, IntArray
+from soccer_assets.arrays import IntArray
 from soccer_assets.not_yet import NotYet
+from soccer_assets.params.training import TrainingParams
+
+#: Of a fold's rows before its test, at most, those by which a learner decides when to stop.
+SIZING_SHARE = 0.15
+DAY_NS = 86_400_000_000_000
 
 
 class TooFewRows(NotYet, ValueError):
-    """A part of a split would hold fewer rows than it needs; the message names the part."""
+    """A part of the timeline would hold fewer rows than it needs; the message names the part."""
 
 
-@dataclass(frozen=True, eq=False)
-class TimeSplit:
-    """Four disjoint boolean masks of shape (n,) that cover every row, in order of time.
-
-    A part holds the kick-offs at or after its ``*_from`` (UTC) and before the next part's.
-    """
-
-    train: BoolArray
-    validation: BoolArray
-    calibration: BoolArray
-    holdout: BoolArray
-    validation_from: pd.Timestamp
-    calibration_from: pd.Timestamp
-    holdout_from: pd.Timestamp
-
-    @property
-    def fit(self) -> BoolArray:
-        """Train and validation together: what the final model is fitted on."""
-        return self.train | self.validation
-
-    @property
-    def before_holdout(self) -> BoolArray:
-        """Everything that may be looked at before judging."""
-        return ~self.holdout
-
-    def parts(self) -> dict[str, BoolArray]:
-        """The masks by name, in order of time."""
-        return {
-            "train": self.train,
-            "validation": self.validation,
-            "calibration": self.calibration,
-            "holdout": self.holdout,
-        }
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Fold:
-    """One step of a walk: fit on ``train``, score on ``test``; masks of shape (n,)."""
+    """One step of a walk: fit on ``train``, score on ``test``."""
 
-    train: BoolArray
-    test: BoolArray
+    train: slice
+    test: slice
+    sized_at: int
+    """Where the later rows of ``train`` begin, by which a learner may decide when to stop: about as
+    many as are tested, at most ``SIZING_SHARE`` of them."""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """How a training cuts its rows."""
+
+    folds: tuple[Fold, ...]
+    """In order of time, each testing on the block after the one before."""
+    judged: slice
+    judged_from: pd.Timestamp
+    """Judged matches kick off at or after it (UTC)."""
+
+    @property
+    def before(self) -> slice:
+        """All that may be looked at before judging."""
+        return slice(0, self.judged.start)
+
+    @property
+    def walked(self) -> slice:
+        """What the folds test on, all together."""
+        return slice(self.folds[0].test.start, self.folds[-1].test.stop)
+
+    def parts(self) -> dict[str, slice]:
+        """In order of time; together, every row."""
+        return {
+            "history": slice(0, self.walked.start),
+            "walk_forward": self.walked,
+            "judged": self.judged,
+        }
 
 
 def utc_kickoffs(kickoff: pd.Series) -> pd.DatetimeIndex:
@@ -73,101 +77,60 @@ def utc_kickoffs(kickoff: pd.Series) -> pd.DatetimeIndex:
     return index
 
 
-def time_ordered_split(
-    kickoff: pd.Series,
-    *,
-    holdout_share: float = 0.15,
-    holdout_from: datetime | None = None,
-    calibration_share: float = 0.1,
-    validation_share: float = 0.1,
-    min_rows: int = 1,
-) -> TimeSplit:
-    """Split rows into train < validation < calibration < holdout by kick-off.
+def weeks_of(kickoff: pd.Series) -> IntArray:
+    """The week of each kick-off, int64 (n,), which begins on a Thursday: a weekend is one."""
+    return utc_kickoffs(kickoff).asi8 // (7 * DAY_NS)
 
-    The holdout is the latest ``holdout_share`` of all rows or, when given, every kick-off at or
-    after ``holdout_from`` (naive is UTC). Calibration and validation take their shares of the rows
-    before the holdout. Rows need not be sorted. Raises ``ValueError`` on a share outside (0, 1) or
-    a missing kick-off, and ``TooFewRows`` when a part holds fewer than ``min_rows``.
+
+def timeline(kickoff: pd.Series, params: TrainingParams) -> Timeline:
+    """The judged rows and the folds before them; rows need not be sorted.
+
+    The judged rows are those of the latest ``judge_days``, or from ``judge_from`` on. The folds'
+    blocks are cut to about equal numbers of rows over the ``folds`` times ``fold_days`` before. A
+    young history gives less of both: see the shares in ``TrainingParams``.
+
+    Raises:
+        ValueError: a kick-off is missing.
+        TooFewRows: a part holds fewer than ``min_rows``.
     """
-    for name, share in (
-        ("holdout_share", holdout_share),
-        ("calibration_share", calibration_share),
-        ("validation_share", validation_share),
-    ):
-        if not 0.0 < share < 1.0:
-            raise ValueError(f"{name} must lie in (0, 1), got {share}")
-    if calibration_share + validation_share >= 1.0:
-        raise ValueError("calibration_share and validation_share leave nothing to train on")
-    times = utc_kickoffs(kickoff).asi8
+    times = np.sort(utc_kickoffs(kickoff).asi8)
     if len(times) == 0:
         raise TooFewRows("the dataset holds no row to split")
-    ordered = np.sort(times)
-    if holdout_from is None:
-        holdout_at = _cut(ordered, 1.0 - holdout_share)
-    else:
-        moment = pd.Timestamp(holdout_from)
-        moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
-        holdout_at = int(moment.as_unit("ns").value)
-    earlier = ordered[ordered < holdout_at]
-    if len(earlier) == 0:
-        raise TooFewRows("train holds 0 rows: every kick-off falls in the holdout")
-    calibration_at = _cut(earlier, 1.0 - calibration_share)
-    validation_at = _cut(earlier, 1.0 - calibration_share - validation_share)
-    split = TimeSplit(
-        train=times < validation_at,
-        validation=(times >= validation_at) & (times < calibration_at),
-        calibration=(times >= calibration_at) & (times < holdout_at),
-        holdout=times >= holdout_at,
-        validation_from=_timestamp(validation_at),
-        calibration_from=_timestamp(calibration_at),
-        holdout_from=_timestamp(holdout_at),
+    judged_from = _judged_from(times, params)
+    judged = slice(int(np.searchsorted(times, judged_from)), len(times))
+    _require("judged", judged, len(times), params.min_rows)
+    if judged.start == 0:
+        raise TooFewRows("every row is to be judged: none is left to learn from")
+    earlier = times[: judged.start]
+    first = max(
+        judged_from - params.folds * params.fold_days * DAY_NS,
+        _cut(earlier, 1.0 - params.walk_max_share),
     )
-    for name, mask in split.parts().items():
-        if mask.sum() < min_rows:
-            raise TooFewRows(
-                f"{name} holds {int(mask.sum())} rows of {len(times)}, needs {min_rows}"
-            )
-    return split
+    begin = int(np.searchsorted(earlier, first))
+    cuts = np.linspace(begin, len(earlier), params.folds + 1).round().astype(int)[1:-1]
+    inner = [int(np.searchsorted(earlier, earlier[min(cut, len(earlier) - 1)])) for cut in cuts]
+    folds = tuple(_folds(earlier, [begin, *inner, len(earlier)]))
+    for number, fold in enumerate(folds, start=1):
+        _require(f"train of fold {number}", fold.train, len(times), params.min_rows)
+        _require(f"test of fold {number}", fold.test, len(times), params.min_rows)
+    return Timeline(folds, judged, pd.Timestamp(judged_from, unit="ns", tz="UTC"))
 
 
-def walk_forward(
-    kickoff: pd.Series, folds: int, first_train_share: float = 0.5, min_rows: int = 1
-) -> list[Fold]:
-    """Expanding-window folds: each tests on the next block of time, fits on all before it.
-
-    The latest 1 - ``first_train_share`` of the rows is cut into ``folds`` blocks of about equal
-    size. Pass only rows from before the holdout. Raises ``ValueError`` on malformed arguments and
-    ``TooFewRows`` when a fold's train or test part holds fewer than ``min_rows``.
-    """
-    if folds < 1:
-        raise ValueError(f"folds must be at least 1, got {folds}")
-    if not 0.0 < first_train_share < 1.0:
-        raise ValueError(f"first_train_share must lie in (0, 1), got {first_train_share}")
-    times = utc_kickoffs(kickoff).asi8
-    if len(times) == 0:
-        raise TooFewRows("there is no row to walk forward over")
-    ordered = np.sort(times)
-    shares = np.linspace(first_train_share, 1.0, folds + 1)[:-1]
-    cuts = [*(_cut(ordered, float(share)) for share in shares), int(ordered[-1]) + 1]
-    steps = []
-    for number, (start, stop) in enumerate(pairwise(cuts), start=1):
-        fold = Fold(train=times < start, test=(times >= start) & (times < stop))
-        for name, mask in (("train", fold.train), ("test", fold.test)):
-            if mask.sum() < min_rows:
-                raise TooFewRows(
-                    f"{name} of fold {number} holds {int(mask.sum())} rows, needs {min_rows}"
-                )
-        steps.append(fold)
-    return steps
+def _judged_from(times: IntArray, params: TrainingParams) -> int:
+    """Nanoseconds since 1970."""
+    if params.judge_from is None:
+        latest = int(times[-1]) - params.judge_days * DAY_NS
+        return max(latest, _cut(times, 1.0 - params.judge_max_share))
+    moment = pd.Timestamp(params.judge_from)
+    moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
+    return int(moment.as_unit("ns").value)
 
 
-def latest(kickoff: pd.Series, rows: int) -> BoolArray:
-    """Mask of the latest ``rows`` rows (all of them when there are fewer)."""
-    mask = np.zeros(len(kickoff), dtype=np.bool_)
-    if rows > 0:
-        order = np.argsort(utc_kickoffs(kickoff).asi8, kind="stable")
-        mask[order[-rows:]] = True
-    return mask
+def _folds(times: IntArray, cuts: list[int]) -> Iterator[Fold]:
+    for start, stop in pairwise(cuts):
+        late = min(stop - start, round(SIZING_SHARE * start))
+        sized_at = int(np.searchsorted(times, times[start - late])) if 0 < late < start else 0
+        yield Fold(slice(0, start), slice(start, stop), sized_at)
 
 
 def _cut(ordered: IntArray, share: float) -> int:
@@ -175,5 +138,7 @@ def _cut(ordered: IntArray, share: float) -> int:
     return int(ordered[min(round(share * len(ordered)), len(ordered) - 1)])
 
 
-def _timestamp(nanoseconds: int) -> pd.Timestamp:
-    return pd.Timestamp(nanoseconds, unit="ns", tz="UTC")
+def _require(name: str, part: slice, total: int, rows: int) -> None:
+    held = part.stop - part.start
+    if held < rows:
+        raise TooFewRows(f"{name} holds {held} rows of {total}, needs {rows}")

@@ -1,6 +1,7 @@
 """What a training leaves in MLflow, and how to read it back."""
 
 import json
+import pickle
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable, explained, is_gone
+from soccer_assets.modelling.model import OutcomeModel
 from soccer_assets.modelling.profile import ReferenceProfile
 from soccer_assets.modelling.train import MODEL, TrainingResult
 from soccer_assets.params.training import TrainingParams
@@ -19,6 +21,7 @@ from soccer_assets.params.training import TrainingParams
 KIND_TAG, KIND_TRAINING = "soccer.kind", "training"
 DATA_REVISION_TAG = "soccer.data_revision"
 TRAINED_UNTIL_TAG = "soccer.trained_until"
+JUDGED_FROM_TAG = "soccer.judged_from"
 ROWS_TAG = "soccer.finished_matches"
 MODEL_URI_TAG = "soccer.model_uri"
 DAGSTER_RUN_TAG = "dagster_run_id"  # dagster-mlflow's name for it
@@ -26,6 +29,7 @@ DAGSTER_RUN_TAG = "dagster_run_id"  # dagster-mlflow's name for it
 PATIENCE_SECONDS = 300
 T = TypeVar("T")
 _HOLDOUT, _REFERENCE, _REPORT = "holdout.parquet", "reference_profile.json", "scorecard.json"
+_JUDGE = "judge.pkl"
 
 
 def log_training(
@@ -38,7 +42,8 @@ def log_training(
 ) -> str:
     """Log everything about a training to the active MLflow run; returns the run's id.
 
-    Metrics are ``<system>_<score>`` on the holdout; ``model_*`` are the trained model's. The work
+    Metrics are ``<system>_<score>`` on the judged matches; ``model_*`` are the judge's, which is kept
+    beside the model that serves: it alone can be compared with others on what it has not seen. The work
     of an hour is not lost to a server that is away for minutes: it is waited for.
 
     Raises:
@@ -72,8 +77,12 @@ def _log_training(
         {
             DATA_REVISION_TAG: data_revision,
             TRAINED_UNTIL_TAG: result.model.trained_until.isoformat(),
+            JUDGED_FROM_TAG: result.judge.trained_until.isoformat(),
+            "soccer.judged_until": result.bounds["judged"].last.isoformat(),
             ROWS_TAG: str(finished_matches),
             "soccer.chosen": result.chosen,
+            "soccer.learner": result.learner,
+            "soccer.size": str(result.size),
             **tags,
         }
     )
@@ -88,6 +97,7 @@ def _log_training(
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         result.holdout_predictions.to_parquet(root / _HOLDOUT, index=False)
+        (root / _JUDGE).write_bytes(pickle.dumps(result.judge))
         (root / _REFERENCE).write_text(result.reference.to_json())
         (root / _REPORT).write_text(
             json.dumps({name: card.as_dict() for name, card in result.report.items()}, indent=2)
@@ -127,7 +137,7 @@ def _log_model(result: TrainingResult) -> str:
 
 
 def reliability_plot(result: TrainingResult) -> bytes:
-    """PNG: observed against predicted shares of the model's holdout probabilities."""
+    """PNG: observed against predicted shares of the model's probabilities for the judged matches."""
     from io import BytesIO
 
     from matplotlib.figure import Figure
@@ -148,7 +158,11 @@ def reliability_plot(result: TrainingResult) -> bytes:
             markersize=3,
             label=outcome,
         )
-    axes.set(xlabel="predicted probability", ylabel="observed share", title="Reliability (holdout)")
+    axes.set(
+        xlabel="predicted probability",
+        ylabel="observed share",
+        title="Reliability (judged matches)",
+    )
     axes.legend(frameon=False)
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
@@ -168,6 +182,9 @@ class TrainingRun:
     """In messages: the version that was made of it, or the training itself."""
     data_revision: str
     trained_until: pd.Timestamp
+    """The version has learnt from nothing that kicked off at or after it."""
+    judged_from: pd.Timestamp | None
+    """The same of its judge; None for a training of a time when the model judged itself."""
     finished_matches: int
     model_uri: str
     metrics: dict[str, float]
@@ -180,6 +197,7 @@ class TrainingRun:
             raise Unusable(f"{known_as} lacks the tags {', '.join(absent)}")
         try:
             trained_until, rows = pd.Timestamp(tags[TRAINED_UNTIL_TAG]), int(tags[ROWS_TAG])
+            judged_from = pd.Timestamp(tags[JUDGED_FROM_TAG]) if tags.get(JUDGED_FROM_TAG) else None
         except ValueError as error:
             raise Unusable(f"{known_as} has a tag that is not legible: {error}") from None
         return cls(
@@ -187,6 +205,7 @@ class TrainingRun:
             known_as=known_as,
             data_revision=tags[DATA_REVISION_TAG],
             trained_until=trained_until,
+            judged_from=judged_from,
             finished_matches=rows,
             model_uri=tags[MODEL_URI_TAG],
             metrics=dict(run.data.metrics),
@@ -199,7 +218,7 @@ class TrainingRun:
             raise Unusable(f"{self.known_as} lacks the metric {name}") from None
 
     def holdout(self) -> pd.DataFrame:
-        """Every system's predictions on the held-out matches."""
+        """Every system's predictions of the judged matches."""
         return self.table(_HOLDOUT)
 
     def table(self, name: str) -> pd.DataFrame:
@@ -215,6 +234,13 @@ class TrainingRun:
             file.parent.mkdir(parents=True, exist_ok=True)
             table.to_parquet(file, index=False)
             mlflow.MlflowClient().log_artifacts(self.run_id, folder)
+
+    def judge(self) -> OutcomeModel:
+        """The model before it had learnt from the judged matches."""
+        model = self._read(_JUDGE, pickle.loads)
+        if not isinstance(model, OutcomeModel):
+            raise Unusable(f"{self.known_as} has a {_JUDGE} that is no OutcomeModel")
+        return model
 
     def reference(self) -> ReferenceProfile:
         """What the features looked like in training."""

@@ -1,11 +1,11 @@
-"""From a dataset to a chosen, calibrated and honestly scored model.
+"""From a dataset to a model that is chosen, judged, and fresh.
 
-    train -> validation -> calibration -> holdout        (in order of kick-off)
+    history, the later part of it walked over in folds | judged matches      (in order of kick-off)
 
-The candidates are compared by walking forward through train and validation; the chosen one takes
-its size from the validation slice and is fitted on train and validation; its probabilities are
-calibrated on the calibration slice; everything is scored on the holdout, which nothing before has
-looked at.
+The candidates are compared by walking forward through the folds, where sizes are found and the
+calibration, too. That recipe, fitted on all that was before, is scored once on the judged matches,
+which nothing has looked at until then. What serves is the same recipe fitted on everything, to the
+last result.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,28 +15,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from soccer_assets.arrays import Float32Array, FloatArray, IntArray
+from soccer_assets.arrays import Float32Array, FloatArray
 from soccer_assets.modelling.baselines import ELO_COLUMN, ClassPrior, EloOrderedLogit
-from soccer_assets.modelling.calibration import VectorScaling
-from soccer_assets.modelling.estimators import make_estimator
+from soccer_assets.modelling.calibration import VectorScaling, scaling_if_better
+from soccer_assets.modelling.estimators import Estimator, estimator_of
 from soccer_assets.modelling.holdout import holdout_table, losses_of
 from soccer_assets.modelling.metrics import Scorecard, scorecard
 from soccer_assets.modelling.model import MissingFeatures, OutcomeModel, feature_matrix
 from soccer_assets.modelling.profile import ReferenceProfile
-from soccer_assets.modelling.selection import best_candidate, cross_validate, sized_fit
-from soccer_assets.modelling.splits import TimeSplit, latest, time_ordered_split, utc_kickoffs
-from soccer_assets.params.training import TrainingParams
+from soccer_assets.modelling.rows import Rows
+from soccer_assets.modelling.selection import Walk, simplest_of_the_best, walk, walks_table
+from soccer_assets.modelling.splits import Timeline, timeline, utc_kickoffs, weeks_of
+from soccer_assets.params.training import LogisticParams, TrainingParams
 
-__all__ = ["PartBounds", "TrainingParams", "TrainingResult", "split_for", "train"]
+__all__ = ["PartBounds", "TrainingParams", "TrainingResult", "train"]
 
 
 #: The systems every training reports on.
 MODEL, CLASS_PRIOR, ELO_LOGIT, LOGISTIC = "model", "class_prior", "elo_ordered_logit", "logistic"
+#: From the last kick-off that a model has learnt from, to the first that it has not.
+INSTANT = pd.Timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
 class PartBounds:
-    """Extent of one part of the split; kick-offs UTC, both included."""
+    """Extent of one part of the timeline; kick-offs UTC, both included."""
 
     rows: int
     first: pd.Timestamp
@@ -52,23 +55,30 @@ class TrainingResult:
     """All that a training leaves."""
 
     model: OutcomeModel
+    """What serves: it has learnt from every row."""
+    judge: OutcomeModel
+    """The same recipe before it had seen the judged matches: what all scores are of."""
     chosen: str
     """Name of the chosen candidate."""
+    learner: str
+    """What it is."""
+    size: int | None
+    """Boosting rounds, say, that walking forward found; None where the learner has no size."""
     bounds: dict[str, PartBounds]
-    """train, validation, calibration, holdout."""
+    """history, walk_forward, judged."""
     cv: pd.DataFrame
-    """Candidate x fold: see ``selection.cross_validate``."""
+    """Candidate x fold: see ``selection.walks_table``."""
     report: dict[str, Scorecard]
-    """System -> scores on the holdout: model, class_prior, elo_ordered_logit, logistic."""
+    """System -> scores on the judged matches: model, class_prior, elo_ordered_logit, logistic."""
     holdout_predictions: pd.DataFrame
-    """Every system match by match: see ``holdout``."""
+    """Every system's of the judged matches, match by match: see ``holdout``."""
     importances: dict[str, float]
     """Feature -> share of importance in the model, largest first."""
     reference: ReferenceProfile
-    """Of the latest fitted rows, for watching drift."""
+    """Of the latest rows, for watching drift."""
 
     def losses(self, system: str) -> FloatArray:
-        """Per-match holdout log-loss of a system, nats, (matches,); ``KeyError`` if unknown."""
+        """Log-loss of a system on every judged match, nats, (matches,); ``KeyError`` if unknown."""
         return losses_of(self.holdout_predictions, system)
 
     def report_table(self) -> pd.DataFrame:
@@ -77,12 +87,24 @@ class TrainingResult:
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
-    """A dataset in order of time, with its features as a matrix."""
+class Recipe:
+    """What walking forward has found: all that a model is but for the rows it learns from."""
 
-    frame: pd.DataFrame
-    matrix: Float32Array
-    outcomes: IntArray
+    name: str
+    estimator: Callable[[], Estimator]
+    """A new, unfitted one, of its size."""
+    calibrator: VectorScaling
+
+    def fit(self, rows: Rows, until: pd.Timestamp) -> OutcomeModel:
+        """The model of these rows, all of which kick off before ``until`` (UTC)."""
+        return OutcomeModel(
+            name=self.name,
+            features=rows.names,
+            estimator=self.estimator().fit(rows),
+            calibrator=self.calibrator,
+            trained_until=until,
+            medians=_medians(rows.features, rows.names),
+        )
 
 
 def train(
@@ -99,67 +121,52 @@ def train(
 
     Deterministic: the same dataset, features, params and library versions give the same model and
     predictions, byte by byte. Raises ``ValueError`` on a malformed dataset (``MissingFeatures``
-    for absent columns, ``TooFewRows`` when a part of the split is too small).
+    for absent columns, ``TooFewRows`` when a part of the timeline is too small).
     """
     settings = params or TrainingParams()
-    rows = _prepare(dataset, features)
-    split = split_for(rows.frame["kickoff"], settings)
-    bounds = _bounds(rows.frame["kickoff"], split)
-    progress("split: " + ", ".join(f"{name} {part.rows}" for name, part in bounds.items()))
+    frame, rows = _prepare(dataset, features, settings)
+    cut = timeline(frame["kickoff"], settings)
+    bounds = {name: _bounds(frame["kickoff"].iloc[part]) for name, part in cut.parts().items()}
+    progress("rows: " + ", ".join(f"{name} {part.rows}" for name, part in bounds.items()))
 
-    fitted = np.flatnonzero(split.fit)
-    cv = cross_validate(
-        rows.matrix[fitted],
-        rows.outcomes[fitted],
-        rows.frame["kickoff"].iloc[fitted],
-        settings,
-        progress,
-    )
-    chosen = best_candidate(cv)
-    progress(f"chosen: {chosen}")
+    walks = {name: _walk(name, rows, cut, settings, progress) for name in settings.candidates}
+    weeks = weeks_of(frame["kickoff"])
+    chosen = simplest_of_the_best(walks, weeks[cut.walked])
+    recipe = _recipe(chosen, walks[chosen], rows, cut, weeks, settings)
+    calibration = "none" if recipe.calibrator.is_identity else "vector scaling"
+    progress(f"chosen: {chosen}, size {walks[chosen].size}, calibration {calibration}")
 
-    model = _fit_model(chosen, rows, split, tuple(features), settings)
-    progress(f"fitted {chosen} on {len(fitted)} rows")
-    matches = rows.frame[split.holdout]
-    systems = {MODEL: model.predict_proba(matches)}
-    systems |= _baseline_predictions(rows.frame[split.before_holdout], matches)
-    if chosen == LOGISTIC:
-        systems[LOGISTIC] = systems[MODEL]
-    else:
-        logistic = _fit_model(LOGISTIC, rows, split, tuple(features), settings)
-        systems[LOGISTIC] = logistic.predict_proba(matches)
-    outcomes = rows.outcomes[split.holdout]
+    judge = recipe.fit(rows[cut.before], cut.judged_from)
+    progress(f"judge: fitted on {len(rows[cut.before])} rows before {cut.judged_from}")
+    matches = frame.iloc[cut.judged]
+    systems = {MODEL: judge.predict_proba(matches)}
+    systems |= _baselines(frame.iloc[cut.before], matches)
+    systems[LOGISTIC] = _logistic(systems[MODEL], chosen, rows, cut, settings)
+    outcomes = rows.outcomes[cut.judged]
     report = {name: scorecard(probabilities, outcomes) for name, probabilities in systems.items()}
     for name, card in report.items():
-        progress(f"holdout: {name} log-loss {card.log_loss:.4f}, RPS {card.rps:.4f}")
+        progress(f"judged: {name} log-loss {card.log_loss:.4f}, RPS {card.rps:.4f}")
 
-    recent = rows.frame.iloc[fitted]
-    recent = recent[latest(recent["kickoff"], settings.reference_max_rows)]
+    model = recipe.fit(rows, frame["kickoff"].iloc[-1] + INSTANT)
+    progress(f"served: fitted on {len(rows)} rows, the last of {frame['kickoff'].iloc[-1]}")
     return TrainingResult(
         model=model,
+        judge=judge,
         chosen=chosen,
+        learner=settings.learner(chosen)[0],
+        size=walks[chosen].size,
         bounds=bounds,
-        cv=cv,
+        cv=walks_table(walks, rows, cut.folds),
         report=report,
         holdout_predictions=holdout_table(matches, systems),
         importances=model.importances(),
-        reference=ReferenceProfile.build(recent, features),
+        reference=ReferenceProfile.build(frame.tail(settings.reference_max_rows), features),
     )
 
 
-def split_for(kickoff: pd.Series, params: TrainingParams) -> TimeSplit:
-    """How a training cuts its rows. Raises ``TooFewRows`` when there are too few to train on."""
-    return time_ordered_split(
-        kickoff,
-        holdout_share=params.holdout_share,
-        holdout_from=params.holdout_from,
-        calibration_share=params.calibration_share,
-        validation_share=params.validation_share,
-        min_rows=params.min_rows,
-    )
-
-
-def _prepare(dataset: pd.DataFrame, features: Sequence[str]) -> _Rows:
+def _prepare(
+    dataset: pd.DataFrame, features: Sequence[str], params: TrainingParams
+) -> tuple[pd.DataFrame, Rows]:
     """Check the dataset, put it in order of time and lay its features out."""
     if not features:
         raise ValueError("there is no feature to train on")
@@ -180,37 +187,60 @@ def _prepare(dataset: pd.DataFrame, features: Sequence[str]) -> _Rows:
     else:
         frame = dataset.iloc[order].reset_index(drop=True)
     frame = frame.assign(kickoff=times[order])
-    return _Rows(frame, feature_matrix(frame, features), frame["outcome"].to_numpy(dtype=np.int64))
-
-
-def _bounds(kickoff: pd.Series, split: TimeSplit) -> dict[str, PartBounds]:
-    return {
-        name: PartBounds(int(mask.sum()), kickoff[mask].min(), kickoff[mask].max())
-        for name, mask in split.parts().items()
-    }
-
-
-def _fit_model(
-    name: str, rows: _Rows, split: TimeSplit, features: tuple[str, ...], params: TrainingParams
-) -> OutcomeModel:
-    """Size on validation, fit on train and validation, calibrate on the calibration slice."""
-    estimator = sized_fit(
-        make_estimator(name, params.candidates.get(name), params.seed),
-        rows.matrix,
-        rows.outcomes,
-        np.flatnonzero(split.train),
-        np.flatnonzero(split.validation),
-        params.cv_max_rows,
+    rows = Rows(
+        names=tuple(features),
+        features=feature_matrix(frame, features),
+        outcomes=frame["outcome"].to_numpy(dtype=np.int64),
+        times=times.asi8[order],
+        half_life_days=params.half_life_days,
     )
-    raw = estimator.predict_proba(rows.matrix[split.calibration])
-    return OutcomeModel(
-        name=name,
-        features=features,
-        estimator=estimator,
-        calibrator=VectorScaling().fit(raw, rows.outcomes[split.calibration]),
-        trained_until=split.holdout_from,
-        medians=_medians(rows.matrix[split.fit], features),
+    return frame, rows
+
+
+def _bounds(kickoff: pd.Series) -> PartBounds:
+    return PartBounds(len(kickoff), kickoff.iloc[0], kickoff.iloc[-1])
+
+
+def _walk(
+    name: str,
+    rows: Rows,
+    cut: Timeline,
+    params: TrainingParams,
+    progress: Callable[[str], None],
+) -> Walk:
+    _, learner_params = params.learner(name)
+    return walk(
+        lambda: estimator_of(learner_params, params.seed),
+        rows,
+        cut.folds,
+        lambda number, score: progress(
+            f"{name}: fold {number} of {len(cut.folds)}, log-loss {score.losses.mean():.4f}"
+        ),
     )
+
+
+def _recipe(
+    chosen: str,
+    walked: Walk,
+    rows: Rows,
+    cut: Timeline,
+    weeks: np.ndarray,
+    params: TrainingParams,
+) -> Recipe:
+    _, learner_params = params.learner(chosen)
+    size = walked.size
+
+    def estimator() -> Estimator:
+        new = estimator_of(learner_params, params.seed)
+        return new if size is None else new.at_size(size)
+
+    calibrator = scaling_if_better(
+        [fold.probabilities for fold in walked.folds],
+        [rows.outcomes[fold.test] for fold in cut.folds],
+        weeks[cut.folds[-1].test],
+        params.seed,
+    )
+    return Recipe(chosen, estimator, calibrator)
 
 
 def _medians(matrix: Float32Array, features: tuple[str, ...]) -> dict[str, float]:
@@ -222,9 +252,24 @@ def _medians(matrix: Float32Array, features: tuple[str, ...]) -> dict[str, float
     return medians
 
 
-def _baseline_predictions(past: pd.DataFrame, matches: pd.DataFrame) -> dict[str, FloatArray]:
-    """The two simple baselines, fitted on every row before the holdout: their best case."""
+def _baselines(past: pd.DataFrame, matches: pd.DataFrame) -> dict[str, FloatArray]:
+    """The two simple baselines, fitted on every row before the judged ones: their best case."""
     return {
         CLASS_PRIOR: ClassPrior().fit(past).predict_proba(matches),
         ELO_LOGIT: EloOrderedLogit().fit(past).predict_proba(matches),
     }
+
+
+def _logistic(
+    of_model: FloatArray, chosen: str, rows: Rows, cut: Timeline, params: TrainingParams
+) -> FloatArray:
+    """The first logistic candidate's predictions of the judged matches, or those of the learner as it
+    is by default; the model's own, when it is that candidate."""
+    candidates = (params.learner(name) for name in params.candidates)
+    names = dict(zip(params.candidates, candidates, strict=True))
+    first = next((name for name, (learner, _) in names.items() if learner == LOGISTIC), None)
+    if first == chosen:
+        return of_model
+    learner_params = names[first][1] if first else LogisticParams()
+    fitted = estimator_of(learner_params, params.seed).fit(rows[cut.before])
+    return fitted.predict_proba(rows.features[cut.judged])

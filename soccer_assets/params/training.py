@@ -1,35 +1,43 @@
-"""What may be set about a training, and about each estimator that may be trained."""
+"""What may be set about a training, and about each learner that a candidate may be."""
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
-class UnknownEstimator(ValueError):
-    """No estimator is registered under this name."""
+class UnknownLearner(ValueError):
+    """There is no learner of this name."""
 
 
-class BadEstimatorParams(ValueError):
-    """An estimator does not know a parameter, or not that value of it."""
+class BadLearnerParams(ValueError):
+    """A learner does not know a parameter, or not that value of it, or not the rows' weights."""
 
 
-class _Params(BaseModel):
+class LearnerParams(BaseModel):
+    """Parameters of a learner, immutable; an unknown one raises ``pydantic.ValidationError``."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    weighs_rows: ClassVar[bool] = True
+    """Whether the learner can count some rows for more than others."""
 
-class LogisticParams(_Params):
+    max_rows: int = Field(default=10_000_000, ge=1)
+    """Only so many of the latest rows are fitted."""
+
+
+class LogisticParams(LearnerParams):
     """Parameters of the logistic regression."""
 
     C: float = Field(default=1.0, gt=0)
     """Inverse strength of the ridge penalty."""
     max_iter: int = Field(default=300, ge=1)
     max_rows: int = Field(default=300_000, ge=1)
-    """Only the latest rows are fitted: a linear model gains nothing from more."""
+    """A linear model gains nothing from more."""
 
 
-class BoostingParams(_Params):
+class BoostingParams(LearnerParams):
     """Parameters of the boosted trees, by their LightGBM names."""
 
     learning_rate: float = Field(default=0.05, gt=0)
@@ -43,75 +51,85 @@ class BoostingParams(_Params):
     lambda_l2: float = Field(default=5.0, ge=0)
     max_bin: int = Field(default=127, ge=2)
     rounds: int = Field(default=800, ge=1)
-    """At most this many boosting rounds (of three trees); exactly so many without validation."""
+    """At most this many boosting rounds (of three trees); walking forward finds how many."""
     early_stopping_rounds: int = Field(default=60, ge=1)
     n_jobs: int = Field(default=2, ge=1)
     """Threads. More than there are idle cores is many times slower, as the threads spin."""
+    max_rows: int = Field(default=420_000, ge=1)
 
 
-_ESTIMATORS: dict[str, type[LogisticParams | BoostingParams]] = {
+#: Name -> parameters of every learner. What learns by them is in ``modelling.estimators``.
+LEARNERS: dict[str, type[LearnerParams]] = {
     "logistic": LogisticParams,
     "boosting": BoostingParams,
 }
-#: The names that ``estimator_params`` knows.
-ESTIMATORS = tuple(_ESTIMATORS)
 
 
-def estimator_params(
-    name: str, given: Mapping[str, Any] | None = None
-) -> LogisticParams | BoostingParams:
-    """The parameters of the estimator called ``name``; ``given`` override its defaults.
+def learner_params(learner: str, given: Mapping[str, Any] | None = None) -> LearnerParams:
+    """The parameters of a learner; ``given`` override its defaults.
 
-    Raises ``UnknownEstimator`` or ``BadEstimatorParams``, both ``ValueError``.
+    Raises ``UnknownLearner`` or ``BadLearnerParams``, both ``ValueError``.
     """
-    if name not in _ESTIMATORS:
-        raise UnknownEstimator(f"unknown estimator {name!r}, there are: {', '.join(ESTIMATORS)}")
+    if learner not in LEARNERS:
+        raise UnknownLearner(f"unknown learner {learner!r}, there are: {', '.join(LEARNERS)}")
     try:
-        return _ESTIMATORS[name].model_validate(dict(given or {}))
+        return LEARNERS[learner].model_validate(dict(given or {}))
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()
         )
-        raise BadEstimatorParams(f"estimator {name!r}: {problems}") from error
+        raise BadLearnerParams(f"learner {learner!r}: {problems}") from error
 
 
 def _default_candidates() -> dict[str, dict[str, Any]]:
-    return {"boosting": {}, "logistic": {}}
+    return {"logistic": {}, "boosting": {}}
 
 
 class TrainingParams(BaseModel):
     """Settings of one training, immutable.
 
-    An unknown key, a value out of range and an unknown candidate or candidate parameter raise
+    An unknown key, a value out of range and an unknown learner or parameter of one raise
     ``pydantic.ValidationError``, a ``ValueError``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = Field(default=20, ge=0, lt=2**31)
-    holdout_share: float = Field(default=0.15, gt=0, lt=1)
-    """The latest rows, kept for judging."""
-    holdout_from: datetime | None = None
-    """Instead of a share: the holdout starts at this kick-off (naive is UTC)."""
-    calibration_share: float = Field(default=0.1, gt=0, lt=1)
-    """Of the rows before the holdout."""
-    validation_share: float = Field(default=0.1, gt=0, lt=1)
-    """Of the rows before the holdout."""
-    candidates: dict[str, dict[str, Any]] = Field(default_factory=_default_candidates, min_length=1)
-    """Estimator name -> its parameters."""
+    judge_days: int = Field(default=365, ge=1)
+    """The recipe is judged on the matches of the latest days."""
+    judge_from: datetime | None = None
+    """Instead of a number of days: the judged matches kick off from this moment on (naive is UTC)."""
+    judge_max_share: float = Field(default=0.2, gt=0, lt=1)
+    """Of all rows, which the judged ones are never more than: what a young history can spare."""
     folds: int = Field(default=3, ge=1)
-    cv_max_rows: int = Field(default=300_000, ge=1)
-    """The candidates are compared, and the chosen one's size is found, on at most so many of the
-    latest rows before calibration; the final fit takes all of them."""
+    """Blocks of time before the judged one, over which the candidates walk forward."""
+    fold_days: int = Field(default=180, ge=1)
+    """How long a block is."""
+    walk_max_share: float = Field(default=0.5, gt=0, lt=1)
+    """Of the rows before the judged ones, which the blocks never hold more than."""
+    candidates: dict[str, dict[str, Any]] = Field(default_factory=_default_candidates, min_length=1)
+    """Name -> ``learner`` (if left out, the one of that name) and its parameters, from the simplest
+    candidate to the most complex."""
+    half_life_days: float | None = Field(default=2922, gt=0)
+    """Age at which a row counts half as much as the newest; null: all count alike."""
     reference_max_rows: int = Field(default=200_000, ge=1)
-    """The reference profile is taken of at most so many of the latest fitted rows."""
+    """The reference profile is taken of at most so many of the latest rows."""
     min_rows: int = Field(default=30, ge=1)
-    """Every part of the split and of every fold needs so many."""
+    """Every part of the timeline needs so many."""
+
+    def learner(self, candidate: str) -> tuple[str, LearnerParams]:
+        """The learner of a candidate and its parameters."""
+        given = dict(self.candidates[candidate])
+        learner = given.pop("learner", candidate)
+        return learner, learner_params(learner, given)
 
     @model_validator(mode="after")
     def _candidates_are_known(self) -> Self:
-        for name, params in self.candidates.items():
-            estimator_params(name, params)
-        if self.calibration_share + self.validation_share >= 1.0:
-            raise ValueError("calibration_share and validation_share leave nothing to train on")
+        for name in self.candidates:
+            learner, params = self.learner(name)
+            if self.half_life_days is not None and not params.weighs_rows:
+                raise BadLearnerParams(
+                    f"candidate {name!r}: {learner} cannot weigh rows by their age, "
+                    "half_life_days must be null"
+                )
         return self

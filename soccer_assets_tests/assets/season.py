@@ -35,8 +35,8 @@ TRAINING = {
     "seed": 7,
     "folds": 1,
     "candidates": {
+        "plain": {"learner": "logistic", "C": 0.001},
         "boosting": {"rounds": 40, "early_stopping_rounds": 10, "min_data_in_leaf": 50},
-        "logistic": {"C": 0.001},
     },
 }
 #: Early in a history the ratings still move, so a good part of the features always "drifts".

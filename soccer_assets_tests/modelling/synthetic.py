@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from soccer_assets.modelling.model import feature_matrix
+from soccer_assets.modelling.rows import Rows
+
 FEATURES = ["elo_difference", "form", "noise", "sparse"]
 
 
@@ -27,4 +30,15 @@ def simulate_matches(n: int, seed: int = 0, form_weight: float = 0.6) -> pd.Data
             "noise": rng.normal(size=n),
             "sparse": np.where(rng.random(n) < 0.5, np.nan, rng.normal(size=n)),
         }
+    )
+
+
+def rows_of(matches: pd.DataFrame, half_life_days: float | None = None) -> Rows:
+    """Matches as a learner sees them."""
+    return Rows(
+        names=tuple(FEATURES),
+        features=feature_matrix(matches, FEATURES),
+        outcomes=matches["outcome"].to_numpy(np.int64),
+        times=pd.DatetimeIndex(matches["kickoff"]).as_unit("ns").asi8,
+        half_life_days=half_life_days,
     )

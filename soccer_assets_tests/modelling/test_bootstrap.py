@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from soccer_assets.modelling.bootstrap import paired_bootstrap
+from soccer_assets.modelling.bootstrap import blocked_standard_error, paired_bootstrap
 
 
 def losses(n: int, shift: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -77,3 +77,15 @@ def test_more_rows_than_a_chunk(monkeypatch):
 def test_malformed_input_is_refused(a, b, options, message):
     with pytest.raises(ValueError, match=message):
         paired_bootstrap(a, b, **options)
+
+
+def test_the_standard_error_of_blocks_is_that_of_their_means():
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=600)
+    alone = blocked_standard_error(values, np.arange(600))
+    assert alone == pytest.approx(values.std(ddof=1) / np.sqrt(600))
+    shared = np.repeat(rng.normal(size=60), 10)
+    assert blocked_standard_error(shared, np.repeat(np.arange(60), 10)) == pytest.approx(
+        shared[::10].std(ddof=1) / np.sqrt(60)
+    )
+    assert blocked_standard_error(values, np.zeros(600)) == np.inf

@@ -3,7 +3,7 @@ import pytest
 from scipy.optimize import check_grad
 
 from soccer_assets.modelling import calibration
-from soccer_assets.modelling.calibration import VectorScaling
+from soccer_assets.modelling.calibration import VectorScaling, scaling_if_better
 from soccer_assets.modelling.metrics import ece, log_loss
 
 
@@ -74,3 +74,20 @@ def test_gradient_is_analytic():
 def test_a_negative_ridge_is_refused():
     with pytest.raises(ValueError, match="ridge"):
         VectorScaling(ridge=-1)
+
+
+def test_scaling_is_kept_only_if_it_helps_out_of_time():
+    folds = [simulated(2000, seed) for seed in range(3)]
+    truth = [y for _, y in folds]
+    weeks = np.arange(2000) // 50
+    calibrated = [p for p, _ in folds]
+    assert scaling_if_better(calibrated, truth, weeks, seed=0).is_identity
+    too_sure = [sharpened(p) for p, _ in folds]
+    kept = scaling_if_better(too_sure, truth, weeks, seed=0)
+    assert kept.scale == pytest.approx(0.5, abs=0.1)
+    all_of_it = VectorScaling().fit(np.concatenate(too_sure), np.concatenate(truth))
+    assert (kept.scale == all_of_it.scale).all()
+    # What was off once and is so no more has nothing to undo.
+    mended = [*too_sure[:2], calibrated[2]]
+    assert scaling_if_better(mended, truth, weeks, seed=0).is_identity
+    assert scaling_if_better(too_sure[:1], truth[:1], weeks, seed=0).is_identity

@@ -1,13 +1,14 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from soccer_assets.modelling.estimators import Validation, make_estimator
+from soccer_assets.modelling.estimators import make_estimator
 from soccer_assets.modelling.metrics import log_loss
-from soccer_assets.modelling.model import feature_matrix
-from soccer_assets.params.training import BadEstimatorParams, UnknownEstimator
-from soccer_assets_tests.modelling.synthetic import FEATURES, simulate_matches
+from soccer_assets.modelling.rows import Rows
+from soccer_assets.params.training import BadLearnerParams, UnknownLearner
+from soccer_assets_tests.modelling.synthetic import rows_of, simulate_matches
 
 SMALL = {
     "boosting": {
@@ -21,31 +22,30 @@ SMALL = {
 }
 
 
-def rows(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    frame = simulate_matches(n, seed)
-    return feature_matrix(frame, FEATURES), frame["outcome"].to_numpy(np.int64)
+def rows(n: int, seed: int = 0) -> Rows:
+    return rows_of(simulate_matches(n, seed))
 
 
 def test_unknown_names_and_params_are_named():
-    with pytest.raises(UnknownEstimator, match=r"'forest'.*logistic, boosting"):
+    with pytest.raises(UnknownLearner, match=r"'forest'.*logistic, boosting"):
         make_estimator("forest")
-    with pytest.raises(BadEstimatorParams, match=r"boosting.*n_leaves"):
+    with pytest.raises(BadLearnerParams, match=r"boosting.*n_leaves"):
         make_estimator("boosting", {"n_leaves": 3})
-    with pytest.raises(BadEstimatorParams, match=r"logistic.*C"):
+    with pytest.raises(BadLearnerParams, match=r"logistic.*C"):
         make_estimator("logistic", {"C": -1})
 
 
 @pytest.mark.parametrize("name", ["logistic", "boosting"])
 def test_learns_with_missing_values_and_pickles(name):
-    x, y = rows(3000)
-    later, truth = rows(2000, seed=1)
-    estimator = make_estimator(name, SMALL[name], seed=3).fit(x, y)
-    found = estimator.predict_proba(later)
+    later = rows(2000, seed=1)
+    estimator = make_estimator(name, SMALL[name], seed=3).fit(rows(3000))
+    found = estimator.predict_proba(later.features)
     assert found.shape == (2000, 3)
     assert found.dtype == np.float64
     assert found.sum(axis=1) == pytest.approx(1.0)
-    assert log_loss(found, truth) < 0.98
-    assert (pickle.loads(pickle.dumps(estimator)).predict_proba(later) == found).all()
+    assert log_loss(found, later.outcomes) < 0.98
+    again = pickle.loads(pickle.dumps(estimator))
+    assert (again.predict_proba(later.features) == found).all()
     shares = estimator.importances()
     assert shares.shape == (4,)
     assert shares.sum() == pytest.approx(1.0)
@@ -54,35 +54,71 @@ def test_learns_with_missing_values_and_pickles(name):
 
 @pytest.mark.parametrize("name", ["logistic", "boosting"])
 def test_an_outcome_never_seen_still_has_its_column(name):
-    x, y = rows(600)
-    seen = y != 1
-    found = make_estimator(name, SMALL[name]).fit(x[seen], y[seen]).predict_proba(x)
+    all_rows = rows(600)
+    seen = all_rows.outcomes != 1
+    some = replace(
+        all_rows,
+        features=all_rows.features[seen],
+        outcomes=all_rows.outcomes[seen],
+        times=all_rows.times[seen],
+    )
+    found = make_estimator(name, SMALL[name]).fit(some).predict_proba(all_rows.features)
     assert found.shape == (600, 3)
     assert found[:, 1].max() < 0.05
 
 
 @pytest.mark.parametrize("name", ["logistic", "boosting"])
 def test_a_feature_never_known_is_harmless(name):
-    x, y = rows(600)
-    x[:, 2] = np.nan
-    found = make_estimator(name, SMALL[name]).fit(x, y).predict_proba(x)
+    some = rows(600)
+    some.features[:, 2] = np.nan
+    found = make_estimator(name, SMALL[name]).fit(some).predict_proba(some.features)
     assert np.isfinite(found).all()
 
 
+def test_a_row_counts_half_as_much_when_it_is_a_half_life_older():
+    some = rows_of(simulate_matches(600), half_life_days=7)
+    weights = some.weights()
+    assert weights is not None
+    week = 4 * 4 * 7  # four matches, every six hours
+    assert weights[-1] == 1.0
+    assert weights[:-week] == pytest.approx(weights[week:] / 2)
+    assert some[slice(0, 100)].weights()[-1] == 1.0
+    assert rows(600).weights() is None
+
+
+@pytest.mark.parametrize("name", ["logistic", "boosting"])
+def test_what_is_old_counts_less_and_what_is_too_old_not_at_all(name):
+    """The world has turned around: home wins were away wins once."""
+    young, old = rows(2000, seed=1), rows(2000)
+    turned = replace(old, outcomes=2 - old.outcomes, times=young.times - 2000 * 86_400 * 10**9)
+    both = Rows(
+        names=old.names,
+        features=np.concatenate([turned.features, young.features]),
+        outcomes=np.concatenate([turned.outcomes, young.outcomes]),
+        times=np.concatenate([turned.times, young.times]),
+    )
+
+    def loss(rows: Rows, **params: int) -> float:
+        fitted = make_estimator(name, SMALL[name] | params).fit(rows)
+        return log_loss(fitted.predict_proba(young.features), young.outcomes)
+
+    assert loss(replace(both, half_life_days=100)) < loss(both) - 0.1
+    assert loss(both, max_rows=2000) < loss(both) - 0.1
+
+
 def test_boosting_stops_early_and_keeps_the_size():
-    x, y = rows(2000)
-    later, truth = rows(1000, seed=1)
+    some, later = rows(2000), rows(1000, seed=1)
     params = {"rounds": 400, "learning_rate": 0.2, "early_stopping_rounds": 10, "n_jobs": 1}
-    sized = make_estimator("boosting", params).fit(x, y, Validation(later, truth))
-    assert 0 < sized.rounds < 200
-    again = sized.at_fitted_size().fit(x, y)
-    assert again.rounds == sized.rounds
-    assert (again.predict_proba(later) == sized.predict_proba(later)).all()
+    sized = make_estimator("boosting", params).fit(some, later)
+    assert 0 < sized.size < 200
+    again = make_estimator("boosting", params).at_size(sized.size).fit(some)
+    assert again.size == sized.size
+    assert (again.predict_proba(later.features) == sized.predict_proba(later.features)).all()
 
 
 def test_logistic_draws_in_wild_values():
-    x, y = rows(1000)
-    estimator = make_estimator("logistic").fit(x, y)
-    wild = x[:1].copy()
+    some = rows(1000)
+    estimator = make_estimator("logistic").fit(some)
+    wild = some.features[:1].copy()
     wild[0, 0] = 1e30
     assert np.isfinite(estimator.predict_proba(wild)).all()

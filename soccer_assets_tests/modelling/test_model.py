@@ -6,8 +6,8 @@ import pytest
 
 from soccer_assets.modelling.calibration import VectorScaling
 from soccer_assets.modelling.estimators import make_estimator
-from soccer_assets.modelling.model import MissingFeatures, OutcomeModel, feature_matrix
-from soccer_assets_tests.modelling.synthetic import FEATURES, simulate_matches
+from soccer_assets.modelling.model import MissingFeatures, OutcomeModel
+from soccer_assets_tests.modelling.synthetic import FEATURES, rows_of, simulate_matches
 
 
 @pytest.fixture(scope="module")
@@ -18,13 +18,13 @@ def frame() -> pd.DataFrame:
 @pytest.fixture(scope="module", params=["logistic", "boosting"])
 def model(request, frame) -> OutcomeModel:
     params = {"rounds": 15, "n_jobs": 1} if request.param == "boosting" else {}
-    matrix, outcomes = feature_matrix(frame, FEATURES), frame["outcome"].to_numpy(np.int64)
-    estimator = make_estimator(request.param, params).fit(matrix, outcomes)
+    rows = rows_of(frame)
+    estimator = make_estimator(request.param, params).fit(rows)
     return OutcomeModel(
         name=request.param,
         features=tuple(FEATURES),
         estimator=estimator,
-        calibrator=VectorScaling().fit(estimator.predict_proba(matrix), outcomes),
+        calibrator=VectorScaling().fit(estimator.predict_proba(rows.features), rows.outcomes),
         trained_until=frame["kickoff"].max(),
         medians={"elo_difference": 60.0},
     )

@@ -39,7 +39,7 @@ class Killed(BaseException):
 
 ALIASES = (SMOKE, CANDIDATE, CHAMPION, PREVIOUS)
 #: The old model knows less than the new one.
-OLD = TrainingParams(candidates={"logistic": {}}, folds=1, holdout_share=0.5)
+OLD = TrainingParams(candidates={"logistic": {}}, folds=1, judge_max_share=0.5)
 NEW = TrainingParams(candidates={"logistic": {}}, folds=1)
 
 
@@ -420,6 +420,17 @@ def test_a_champion_whose_files_are_gone_does_not_bar_its_replacement(
     assert comparison.champion_fault.startswith(told)
 
 
+def test_nor_does_one_whose_judge_is_gone(
+    moved: Store, new: TrainingResult, dataset: pd.DataFrame
+) -> None:
+    lose(moved, "*/artifacts/judge.pkl")
+    registry = moved.registry()
+    candidate = registry.register(registry.training_run(moved.log(new, NEW)))
+    fault = compare(registry, candidate, dataset).champion_fault
+    assert fault is not None
+    assert fault.endswith("lacks the file judge.pkl")
+
+
 def test_a_champion_that_needs_features_of_the_past_does_not_bar_its_replacement(
     moved: Store, new: TrainingResult, dataset: pd.DataFrame
 ) -> None:
@@ -502,7 +513,7 @@ def test_the_champion_is_scored_on_the_same_matches(
     shuffled = dataset.sample(frac=1, random_state=1)
     comparison = compare(registry, versions[1], shuffled)
     held_out = dataset.set_index("match_id").loc[comparison.matches["match_id"]]
-    expected = per_match_log_loss(old.model.predict_proba(held_out), held_out["outcome"].to_numpy())
+    expected = per_match_log_loss(old.judge.predict_proba(held_out), held_out["outcome"].to_numpy())
     assert comparison.champion_losses is not None
     np.testing.assert_array_equal(comparison.champion_losses, expected)
     assert comparison.champion_losses.mean() > comparison.losses.mean()
@@ -519,6 +530,83 @@ def test_the_champion_is_scored_on_the_same_matches(
         )
     }
     assert lengths == {len(held_out)}
+
+
+def test_what_the_champion_has_learnt_since_it_was_judged_does_not_help_it(
+    registry: ModelRegistry, versions: list[Version], old: TrainingResult, dataset: pd.DataFrame
+) -> None:
+    """The version that serves has learnt from the very matches: it would look better than it is."""
+    registry.promote(versions[0])
+    comparison = compare(registry, versions[1], dataset)
+    matches = comparison.matches.set_index("match_id")
+    assert matches["kickoff"].max() < old.model.trained_until
+    assert matches["kickoff"].min() >= old.judge.trained_until
+    held_out = dataset.set_index("match_id").loc[matches.index]
+    served = per_match_log_loss(old.model.predict_proba(held_out), held_out["outcome"].to_numpy())
+    assert comparison.champion_losses is not None
+    assert (comparison.champion_losses != served).any()
+
+
+def judged_anew(store: Store, result: TrainingResult, **judge: object) -> Version:
+    """The champion, a training of its own with another judge."""
+    registry = store.registry()
+    other = replace(result, judge=replace(result.judge, **judge))
+    version = registry.register(registry.training_run(store.log(other, OLD)))
+    registry.promote(version)
+    return version
+
+
+def test_of_a_champion_that_was_judged_on_later_matches_only_those_are_compared(
+    store: Store,
+    registry: ModelRegistry,
+    versions: list[Version],
+    old: TrainingResult,
+    new: TrainingResult,
+    dataset: pd.DataFrame,
+) -> None:
+    whole = compare(registry, versions[1], dataset)
+    later = whole.matches["kickoff"].iloc[-150]
+    judged_anew(store, old, trained_until=later)
+    comparison = compare(registry, versions[1], dataset)
+    unseen = (whole.matches["kickoff"] >= later).to_numpy()
+    assert 150 <= unseen.sum() < len(unseen)
+    assert comparison.champion_losses is not None
+    assert len(comparison.champion_losses) == unseen.sum()
+    np.testing.assert_array_equal(comparison.losses, whole.losses[unseen])
+    np.testing.assert_array_equal(comparison.outcomes, whole.outcomes[unseen])
+    assert (comparison.matches["kickoff"] >= later).all()
+    # Of too few of them nothing can be said: the champion is passed over, by name.
+    version = judged_anew(store, old, trained_until=whole.matches["kickoff"].iloc[-50])
+    comparison = compare(registry, versions[1], dataset)
+    assert comparison.champion_losses is None
+    assert comparison.champion_fault is not None
+    assert comparison.champion_fault.startswith(f"{version} may have learnt from all but 5")
+    assert len(comparison.losses) == len(whole.losses)
+
+
+def test_a_champion_of_a_time_without_judges_is_compared_on_what_it_has_not_learnt_from(
+    store: Store,
+    registry: ModelRegistry,
+    versions: list[Version],
+    old: TrainingResult,
+    dataset: pd.DataFrame,
+) -> None:
+    """Its model was its own judge."""
+    before = replace(old, model=old.judge)
+    run_id = store.log(before, OLD)
+    registry._client.delete_tag(run_id, "soccer.judged_from")
+    registry.promote(registry.register(registry.training_run(run_id)))
+    comparison = compare(registry, versions[1], dataset)
+    held_out = dataset.set_index("match_id").loc[comparison.matches["match_id"]]
+    expected = per_match_log_loss(old.judge.predict_proba(held_out), held_out["outcome"].to_numpy())
+    np.testing.assert_array_equal(comparison.champion_losses, expected)
+    # One that has learnt from all of the matches cannot be compared.
+    run_id = store.log(old, OLD)
+    registry._client.delete_tag(run_id, "soccer.judged_from")
+    registry.promote(registry.register(registry.training_run(run_id)))
+    fault = compare(registry, versions[1], dataset).champion_fault
+    assert fault is not None
+    assert "may have learnt from all but 0 of the 600 matches" in fault
 
 
 def test_a_week_is_cut_on_thursday_so_that_a_weekend_is_one(

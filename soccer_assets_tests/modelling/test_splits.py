@@ -7,39 +7,51 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soccer_assets.modelling.splits import (
-    TooFewRows,
-    latest,
-    time_ordered_split,
-    utc_kickoffs,
-    walk_forward,
-)
+from soccer_assets.modelling.splits import TooFewRows, timeline, utc_kickoffs, weeks_of
+from soccer_assets.params.training import TrainingParams
 
 
 def days(*offsets: int) -> pd.Series:
-    return pd.Series(pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(offsets, unit="D"))
+    return pd.Series(pd.Timestamp("2014-01-01", tz="UTC") + pd.to_timedelta(offsets, unit="D"))
 
 
-def test_shares_of_distinct_kickoffs():
-    split = time_ordered_split(
-        days(*range(100)), holdout_share=0.2, calibration_share=0.1, validation_share=0.2
-    )
-    assert {name: int(mask.sum()) for name, mask in split.parts().items()} == {
-        "train": 56,
-        "validation": 16,
-        "calibration": 8,
-        "holdout": 20,
+def params(**given: object) -> TrainingParams:
+    return TrainingParams.model_validate({"min_rows": 1} | given)
+
+
+def test_the_latest_year_is_judged_and_walked_up_to_in_blocks():
+    cut = timeline(days(*range(4000)), params())
+    assert cut.parts() == {
+        "history": slice(0, 3634 - 540),
+        "walk_forward": slice(3634 - 540, 3634),
+        "judged": slice(3634, 4000),  # both ends of the year
     }
-    assert split.holdout_from == pd.Timestamp("2024-03-21", tz="UTC")
-    assert (split.fit == (split.train | split.validation)).all()
+    assert [fold.test for fold in cut.folds] == [
+        slice(3094, 3274),
+        slice(3274, 3454),
+        slice(3454, 3634),
+    ]
+    assert all(fold.train == slice(0, fold.test.start) for fold in cut.folds)
+    assert [fold.train.stop - fold.sized_at for fold in cut.folds] == [180] * 3
+    assert cut.judged_from == days(3634)[0]
+    assert cut.before == slice(0, 3634)
 
 
-def test_holdout_from_a_date_naive_or_not():
+def test_a_young_history_spares_a_share_of_itself():
+    cut = timeline(days(*range(100)), params())
+    assert cut.judged == slice(80, 100)
+    assert cut.walked == slice(40, 80)
+    assert [fold.test.stop for fold in cut.folds] == [53, 67, 80]
+    # The size is found on rows that a young history can spare, too.
+    assert [fold.sized_at for fold in cut.folds] == [34, 45, 57]
+
+
+def test_judged_from_a_date_naive_or_not():
     kickoff = days(*range(60))
-    naive = time_ordered_split(kickoff, holdout_from=datetime(2024, 2, 1))
-    aware = time_ordered_split(kickoff, holdout_from=pd.Timestamp("2024-02-01 01:00+01:00"))
-    assert naive.holdout.sum() == 29
-    assert (naive.holdout == aware.holdout).all()
+    naive = timeline(kickoff, params(judge_from=datetime(2014, 2, 1)))
+    aware = timeline(kickoff, params(judge_from=pd.Timestamp("2014-02-01 01:00+01:00")))
+    assert naive.judged == slice(31, 60)
+    assert naive == aware
 
 
 def test_naive_kickoffs_of_any_unit_are_utc():
@@ -48,73 +60,53 @@ def test_naive_kickoffs_of_any_unit_are_utc():
     assert (utc_kickoffs(naive) == utc_kickoffs(aware)).all()
 
 
+def test_a_week_begins_on_a_thursday():
+    weeks = weeks_of(days(*range(14)))  # from a Wednesday on
+    assert (np.diff(weeks) == 1).tolist() == [day in (0, 7) for day in range(13)]
+
+
 @settings(max_examples=80, deadline=None)
 @given(
-    st.lists(st.integers(0, 25), min_size=1, max_size=120),
-    st.floats(0.05, 0.6),
-    st.floats(0.05, 0.4),
-    st.floats(0.05, 0.4),
+    st.lists(st.integers(0, 60), min_size=1, max_size=150),
+    st.integers(1, 40),
+    st.integers(1, 4),
+    st.integers(1, 20),
 )
-def test_parts_cover_in_order_and_equal_kickoffs_stay_together(offsets, hold, calibrate, validate):
+def test_parts_cover_in_order_and_equal_kickoffs_stay_together(offsets, judge, folds, fold_days):
     kickoff = days(*offsets)
     try:
-        split = time_ordered_split(
-            kickoff, holdout_share=hold, calibration_share=calibrate, validation_share=validate
-        )
+        cut = timeline(kickoff, params(judge_days=judge, folds=folds, fold_days=fold_days))
     except TooFewRows:
         return
-    masks = list(split.parts().values())
-    assert (np.sum(masks, axis=0) == 1).all()
-    for earlier, later in pairwise(masks):
-        assert kickoff[earlier].max() < kickoff[later].min()
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=100), st.integers(1, 4))
-def test_folds_walk_forward_without_overlap(offsets, folds):
-    kickoff = days(*offsets)
-    try:
-        steps = walk_forward(kickoff, folds)
-    except TooFewRows:
-        return
-    assert len(steps) == folds
-    assert (np.sum([step.test for step in steps], axis=0) <= 1).all()
-    for step in steps:
-        assert kickoff[step.train].max() < kickoff[step.test].min()
-    assert (steps[-1].train | steps[-1].test).all()
+    times = kickoff.sort_values().reset_index(drop=True)
+    parts = list(cut.parts().values())
+    assert (parts[0].start, parts[-1].stop) == (0, len(times))
+    blocks = [parts[0], *(fold.test for fold in cut.folds), parts[-1]]
+    for earlier, later in pairwise(blocks):
+        assert earlier.stop == later.start
+        assert times[earlier].max() < times[later].min()
+    assert times[cut.judged].min() >= cut.judged_from > times[cut.before].max()
+    for fold in cut.folds:
+        assert fold.train.stop == fold.test.start
+        early, late = times[: fold.sized_at], times[fold.sized_at : fold.train.stop]
+        assert early.empty or early.max() < late.min()
 
 
 @pytest.mark.parametrize(
-    ("kickoff", "arguments", "message"),
+    ("kickoff", "given", "message"),
     [
         (days(), {}, "no row"),
-        (days(1, 1, 1, 1), {}, "train holds 0 rows"),
-        (days(*range(20)), {"holdout_from": datetime(2025, 1, 1)}, "holdout holds 0 rows"),
-        (days(*range(50)), {"min_rows": 6}, "validation holds 4 rows of 50, needs 6"),
+        (days(1, 1, 1, 1), {}, "none is left to learn from"),
+        (days(*range(20)), {"judge_from": datetime(2025, 1, 1)}, "judged holds 0 rows"),
+        (days(*range(50)), {"min_rows": 15}, "judged holds 10 rows of 50, needs 15"),
+        (days(*range(50)), {"min_rows": 8}, "test of fold 1 holds 7 rows of 50, needs 8"),
     ],
 )
-def test_too_small_a_part_is_named(kickoff, arguments, message):
+def test_too_small_a_part_is_named(kickoff, given, message):
     with pytest.raises(TooFewRows, match=message):
-        time_ordered_split(kickoff, **arguments)
+        timeline(kickoff, params(**given))
 
 
-def test_too_small_a_fold_is_named():
-    with pytest.raises(TooFewRows, match="test of fold 1 holds 1 rows, needs 5"):
-        walk_forward(days(*range(8)), folds=2, min_rows=5, first_train_share=0.7)
-
-
-def test_malformed_arguments_are_refused():
-    with pytest.raises(ValueError, match="holdout_share"):
-        time_ordered_split(days(1, 2, 3), holdout_share=1.0)
-    with pytest.raises(ValueError, match="nothing to train on"):
-        time_ordered_split(days(1, 2, 3), calibration_share=0.5, validation_share=0.5)
+def test_a_missing_kickoff_is_refused():
     with pytest.raises(ValueError, match="1 rows have no kick-off"):
-        time_ordered_split(pd.Series([pd.Timestamp("2024-01-01"), pd.NaT]))
-    with pytest.raises(ValueError, match="folds"):
-        walk_forward(days(1, 2, 3), folds=0)
-
-
-def test_latest_rows():
-    assert latest(days(5, 1, 4, 2), 2).tolist() == [True, False, True, False]
-    assert latest(days(5, 1), 9).all()
-    assert not latest(days(5, 1), 0).any()
+        timeline(pd.Series([pd.Timestamp("2024-01-01"), pd.NaT]), params())

@@ -5,15 +5,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from soccer_assets.modelling.holdout import probabilities_of
 from soccer_assets.modelling.model import MissingFeatures
-from soccer_assets.modelling.selection import best_candidate
+from soccer_assets.modelling.selection import FoldScore, Walk, simplest_of_the_best
 from soccer_assets.modelling.splits import TooFewRows
 from soccer_assets.modelling.train import TrainingResult, train
 from soccer_assets.params.training import TrainingParams
 from soccer_assets_tests.modelling.synthetic import FEATURES, simulate_matches
 
 BOOSTING = {"rounds": 40, "learning_rate": 0.1, "min_data_in_leaf": 50, "n_jobs": 1}
-PARAMS = TrainingParams(candidates={"boosting": BOOSTING, "logistic": {}}, folds=2)
+PARAMS = TrainingParams(
+    candidates={"plain": {"learner": "logistic"}, "trees": {"learner": "boosting"} | BOOSTING},
+    folds=2,
+)
 BOOSTED = TrainingParams(candidates={"boosting": BOOSTING}, folds=2)
 SYSTEMS = ["model", "class_prior", "elo_ordered_logit", "logistic"]
 
@@ -40,11 +44,11 @@ def boosted(dataset) -> TrainingResult:
 
 def test_every_system_is_scored_on_the_same_matches(result, dataset):
     assert list(result.report) == SYSTEMS
-    assert {card.n for card in result.report.values()} == {result.bounds["holdout"].rows}
+    assert {card.n for card in result.report.values()} == {result.bounds["judged"].rows}
     table = result.holdout_predictions
     ids = [table.loc[table["system"] == name, "match_id"].tolist() for name in SYSTEMS]
     assert all(one == ids[0] for one in ids)
-    late = dataset[dataset["kickoff"] >= result.bounds["holdout"].first]
+    late = dataset[dataset["kickoff"] >= result.bounds["judged"].first]
     assert ids[0] == late["match_id"].tolist()
     for name in SYSTEMS:
         assert result.losses(name).mean() == pytest.approx(result.report[name].log_loss)
@@ -53,7 +57,7 @@ def test_every_system_is_scored_on_the_same_matches(result, dataset):
 def test_more_knowledge_scores_better(result):
     losses = {name: card.log_loss for name, card in result.report.items()}
     assert losses["model"] < losses["elo_ordered_logit"] < losses["class_prior"]
-    assert result.chosen == "logistic"
+    assert (result.chosen, result.learner) == ("plain", "logistic")
     assert losses["model"] == losses["logistic"]
 
 
@@ -62,34 +66,52 @@ def test_parts_follow_each_other(result, dataset):
     assert sum(part.rows for part in parts) == len(dataset)
     for earlier, later in pairwise(parts):
         assert earlier.last < later.first
-    assert result.model.trained_until == parts[-1].first
 
 
-def test_cv_stays_before_calibration_on_common_folds(result):
+def test_the_judge_stops_where_judging_begins_and_what_serves_knows_the_last_result(
+    result, dataset
+):
+    assert result.judge.trained_until == result.bounds["judged"].first
+    newest = dataset["kickoff"].max()
+    assert newest < result.model.trained_until <= newest + pd.Timedelta(seconds=1)
+    late = dataset[dataset["kickoff"] >= result.judge.trained_until]
+    judged = result.judge.predict_proba(late)
+    assert (probabilities_of(result.holdout_predictions, "model") == judged).all()
+    assert (result.model.predict_proba(late) != judged).any()
+
+
+def test_every_candidate_walks_over_the_same_folds_before_the_judged_matches(result):
     cv = result.cv
-    assert list(cv["candidate"]) == ["boosting"] * 2 + ["logistic"] * 2
-    assert (cv["test_until"] < result.bounds["calibration"].first).all()
+    assert list(cv["candidate"]) == ["plain"] * 2 + ["trees"] * 2
+    assert (cv["test_until"] < result.bounds["judged"].first).all()
     assert (cv.groupby("fold")["test_rows"].nunique() == 1).all()
-    assert result.chosen == best_candidate(cv)
+    assert cv.groupby("candidate")["test_rows"].sum().eq(result.bounds["walk_forward"].rows).all()
+    assert cv["size"].notna().tolist() == [False, False, True, True]
 
 
-def test_cv_looks_at_no_more_than_the_latest_rows(dataset):
-    few = BOOSTED.model_copy(update={"cv_max_rows": 1000})
-    cv = train(dataset, FEATURES, few).cv
-    assert (cv["train_rows"] + cv["test_rows"]).max() == 1000
+def test_the_size_is_the_median_of_those_that_the_folds_found(boosted):
+    sizes = sorted(boosted.cv["size"])
+    assert boosted.size == sizes[1] == boosted.model.estimator.size == boosted.judge.estimator.size
 
 
-def test_best_candidate_weighs_folds_by_matches():
-    cv = pd.DataFrame(
-        {
-            "candidate": ["a", "a", "b", "b"],
-            "test_rows": [100, 900, 100, 900],
-            "log_loss": [0.9, 1.02, 1.0, 1.01],
-        }
-    )
-    assert best_candidate(cv) == "a"
-    assert best_candidate(cv.assign(log_loss=[0.9, 1.03, 1.0, 1.01])) == "b"
-    assert best_candidate(cv.assign(log_loss=1.0)) == "a"
+def walked(*losses: float) -> Walk:
+    values = np.array(losses)
+    return Walk((FoldScore(np.tile([0.5, 0.3, 0.2], (len(values), 1)), values, None),))
+
+
+def test_a_more_complex_candidate_has_to_beat_a_simpler_one_beyond_noise():
+    noise = np.array([0.1, -0.1, 0.1, -0.1, 0.2, -0.2] * 2)
+    walks = {"simple": walked(*np.ones(12)), "complex": walked(*(0.99 + noise))}
+    assert simplest_of_the_best(walks, np.arange(12)) == "simple"
+    walks["complex"] = walked(*(0.9 + noise))
+    assert simplest_of_the_best(walks, np.arange(12)) == "complex"
+    walks["middle"] = walks.pop("complex")
+    walks["complex"] = walked(*(0.89 + noise[::-1]))
+    assert simplest_of_the_best(walks, np.arange(12)) == "middle"
+    # What differs by whole weeks is noise, however many matches a week has.
+    weekly = {"simple": walked(*np.ones(12)), "complex": walked(*np.repeat([0.5, 1.4], 6))}
+    assert simplest_of_the_best(weekly, np.repeat([1, 2], 6)) == "simple"
+    assert simplest_of_the_best(weekly, np.zeros(12)) == "simple"
 
 
 def test_same_inputs_same_bytes(boosted, dataset):
@@ -110,35 +132,22 @@ def test_the_order_of_rows_and_naive_kickoffs_change_nothing(boosted, dataset):
     pd.testing.assert_frame_equal(boosted.holdout_predictions, again.holdout_predictions)
 
 
-def test_the_holdout_never_teaches(boosted, dataset):
-    late = (dataset["kickoff"] >= boosted.bounds["holdout"].first).to_numpy()
+def test_the_judged_matches_never_teach_the_judge(boosted, dataset):
+    late = (dataset["kickoff"] >= boosted.bounds["judged"].first).to_numpy()
     rng = np.random.default_rng(0)
     spoiled = dataset.copy()
     spoiled.loc[late, "outcome"] = rng.integers(0, 3, late.sum()).astype(np.int8)
     spoiled.loc[late, FEATURES] = rng.normal(50, 1000, (late.sum(), len(FEATURES)))
     again = train(spoiled, FEATURES, BOOSTED)
     assert (
-        boosted.model.predict_proba(dataset).tobytes()
-        == again.model.predict_proba(dataset).tobytes()
+        boosted.judge.predict_proba(dataset).tobytes()
+        == again.judge.predict_proba(dataset).tobytes()
     )
     pd.testing.assert_frame_equal(boosted.cv, again.cv, check_exact=True)
-    assert boosted.reference.to_json() == again.reference.to_json()
-    assert boosted.model.medians == again.model.medians
+    assert (boosted.chosen, boosted.size) == (again.chosen, again.size)
+    assert boosted.judge.medians == again.judge.medians
     for name in ("class_prior", "elo_ordered_logit"):
         assert again.report[name].log_loss > boosted.report[name].log_loss
-
-
-def test_calibration_rows_teach_the_calibrator_only(boosted, dataset):
-    first, last = boosted.bounds["calibration"].first, boosted.bounds["calibration"].last
-    slice_ = dataset["kickoff"].between(first, last)
-    spoiled = dataset.copy()
-    spoiled.loc[slice_, "outcome"] = np.int8(2)
-    again = train(spoiled, FEATURES, BOOSTED)
-    matrix = np.ascontiguousarray(dataset[FEATURES], dtype=np.float32)
-    assert (
-        boosted.model.estimator.predict_proba(matrix) == again.model.estimator.predict_proba(matrix)
-    ).all()
-    assert again.model.calibrator.bias[2] > boosted.model.calibrator.bias[2] + 0.5
 
 
 def test_importances_reference_and_progress(result, told):
@@ -147,11 +156,10 @@ def test_importances_reference_and_progress(result, told):
     assert list(result.importances)[-2:] != ["elo_difference", "form"]
     assert list(result.reference.features) == FEATURES
     assert result.reference.features["sparse"].missing_share == pytest.approx(0.5, abs=0.03)
-    fitted = result.bounds["train"].rows + result.bounds["validation"].rows
-    assert result.reference.rows == fitted
-    assert told[0].startswith("split: train")
-    assert "chosen: logistic" in told
-    assert result.report_table().loc["model", "n"] == result.bounds["holdout"].rows
+    assert result.reference.rows == 6000
+    assert told[0].startswith("rows: history")
+    assert "chosen: plain, size None, calibration none" in told
+    assert result.report_table().loc["model", "n"] == result.bounds["judged"].rows
 
 
 def test_the_result_pickles(boosted, dataset):
@@ -159,10 +167,10 @@ def test_the_result_pickles(boosted, dataset):
     assert (again.model.predict_proba(dataset) == boosted.model.predict_proba(dataset)).all()
 
 
-def test_holdout_from_a_date(dataset):
+def test_judged_from_a_date(dataset):
     moment = dataset["kickoff"].iloc[5000]
-    params = TrainingParams(candidates={"logistic": {}}, folds=1, holdout_from=moment)
-    assert train(dataset, FEATURES, params).bounds["holdout"].first == moment
+    params = TrainingParams(candidates={"logistic": {}}, folds=1, judge_from=moment)
+    assert train(dataset, FEATURES, params).bounds["judged"].first == moment
 
 
 @pytest.mark.parametrize(
