@@ -14,6 +14,7 @@ from soccer_assets.params.training import LEARNERS, LearnerParams, TrainingParam
         ({"candidates": {"forest": {}}}, "forest"),
         ({"candidates": {"boosting": {"leaves": 3}}}, "leaves"),
         ({"candidates": {"trees": {"learner": "boosting", "C": 1}}}, "boosting.*C"),
+        ({"candidates": {"../plain": {"learner": "logistic"}}}, "candidates"),
         ({"candidates": {"trees": {"num_leaves": 7}}}, "unknown learner 'trees'"),
     ],
 )

@@ -1,5 +1,7 @@
 """Model: the training, as one MLflow run."""
 
+import shutil
+
 import dagster as dg
 
 from soccer_assets.assets.common import OWNERS, asset_once_possible, recorded, table
@@ -34,6 +36,7 @@ def trained_model(
 ) -> dg.MaterializeResult:
     """Chosen by walking forward in time, judged on the latest matches before it had seen them, then
     fitted on everything to the last result."""
+    from soccer_assets.modelling.provenance import training_key
     from soccer_assets.modelling.splits import timeline
     from soccer_assets.modelling.tracking import log_training, reliability_plot
     from soccer_assets.modelling.train import train
@@ -46,7 +49,10 @@ def trained_model(
     reasons = training_reasons(context.instance, context.run)
     context.instance.add_run_tags(context.run.run_id, {TRIGGER_TAG: reasons})
     with mlflow_tracking.run(context):
-        result = train(dataset, meta["features"], training, context.log.info)
+        # A search for parameters that is broken off goes on from here in the next run.
+        key = training_key(revision, meta["features"], training)
+        journals = mlflow_tracking.settings.home / "tuning" / key
+        result = train(dataset, meta["features"], training, context.log.info, journals)
         run_id = log_training(
             result,
             training,
@@ -54,6 +60,7 @@ def trained_model(
             finished_matches=meta["finished"],
             tags={"soccer.trigger": reasons},
         )
+    shutil.rmtree(journals.parent, ignore_errors=True)
     report = result.report_table()
     return dg.MaterializeResult(
         metadata={

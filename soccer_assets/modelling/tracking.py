@@ -15,7 +15,9 @@ import pandas as pd
 from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable, explained, is_gone
 from soccer_assets.modelling.model import OutcomeModel
 from soccer_assets.modelling.profile import ReferenceProfile
+from soccer_assets.modelling.provenance import libraries, training_code
 from soccer_assets.modelling.train import MODEL, TrainingResult
+from soccer_assets.modelling.tuning import Tuning
 from soccer_assets.params.training import TrainingParams
 
 KIND_TAG, KIND_TRAINING = "soccer.kind", "training"
@@ -24,6 +26,7 @@ TRAINED_UNTIL_TAG = "soccer.trained_until"
 JUDGED_FROM_TAG = "soccer.judged_from"
 ROWS_TAG = "soccer.finished_matches"
 MODEL_URI_TAG = "soccer.model_uri"
+CODE_TAG, LIBRARIES_TAG = "soccer.training_code", "soccer.libraries"
 DAGSTER_RUN_TAG = "dagster_run_id"  # dagster-mlflow's name for it
 #: How long a training that is done waits for MLflow to take it.
 PATIENCE_SECONDS = 300
@@ -80,6 +83,8 @@ def _log_training(
             JUDGED_FROM_TAG: result.judge.trained_until.isoformat(),
             "soccer.judged_until": result.bounds["judged"].last.isoformat(),
             ROWS_TAG: str(finished_matches),
+            CODE_TAG: training_code(),
+            LIBRARIES_TAG: json.dumps(libraries()),
             "soccer.chosen": result.chosen,
             "soccer.learner": result.learner,
             "soccer.size": str(result.size),
@@ -106,10 +111,45 @@ def _log_training(
         (root / "importances.json").write_text(json.dumps(result.importances, indent=2))
         (root / "reliability.png").write_bytes(reliability_plot(result))
         mlflow.log_artifacts(folder)
-    mlflow.set_tag(MODEL_URI_TAG, _log_model(result))
     run = mlflow.active_run()
     assert run is not None
+    for candidate, tuning in result.tunings.items():
+        _log_search(run, candidate, tuning)
+    mlflow.set_tag(MODEL_URI_TAG, _log_model(result))
     return run.info.run_id
+
+
+def _log_search(run: Any, candidate: str, tuning: Tuning) -> None:
+    """A run below the training's for every trial, and how much each parameter mattered."""
+    import mlflow
+    from mlflow.entities import Metric, Param
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+    client = mlflow.MlflowClient()
+    mlflow.log_metrics(
+        {f"search_{candidate}_{name}_importance": v for name, v in tuning.importances.items()}
+    )
+    # Whoever ends the runs of a training that was killed finds them by the same tag.
+    ours = {name: v for name, v in run.data.tags.items() if name == DAGSTER_RUN_TAG}
+    for trial in tuning.trials:
+        tags = {
+            MLFLOW_PARENT_RUN_ID: run.info.run_id,
+            KIND_TAG: "trial",
+            "soccer.candidate": candidate,
+            "soccer.pruned": str(trial.pruned),
+            **ours,
+        }
+        name = f"{candidate} trial {trial.number}"
+        below = client.create_run(run.info.experiment_id, tags=tags, run_name=name).info
+        client.log_batch(
+            below.run_id,
+            [
+                Metric("log_loss", loss, below.start_time, fold)
+                for fold, loss in enumerate(trial.losses, start=1)
+            ],
+            [Param(parameter, str(value)) for parameter, value in trial.params.items()],
+        )
+        client.set_terminated(below.run_id)
 
 
 def _log_model(result: TrainingResult) -> str:

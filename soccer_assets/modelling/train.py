@@ -9,7 +9,8 @@ last result.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from soccer_assets.modelling.profile import ReferenceProfile
 from soccer_assets.modelling.rows import Rows
 from soccer_assets.modelling.selection import Walk, simplest_of_the_best, walk, walks_table
 from soccer_assets.modelling.splits import Timeline, timeline, utc_kickoffs, weeks_of
+from soccer_assets.modelling.tuning import Tuning, tune
 from soccer_assets.params.training import LogisticParams, TrainingParams
 
 __all__ = ["PartBounds", "TrainingParams", "TrainingResult", "train"]
@@ -76,6 +78,10 @@ class TrainingResult:
     """Feature -> share of importance in the model, largest first."""
     reference: ReferenceProfile
     """Of the latest rows, for watching drift."""
+    params: TrainingParams
+    """Those given, with what was found by a search of them."""
+    tunings: dict[str, Tuning] = field(default_factory=dict)
+    """Candidate -> its search, if there was one."""
 
     def losses(self, system: str) -> FloatArray:
         """Log-loss of a system on every judged match, nats, (matches,); ``KeyError`` if unknown."""
@@ -112,12 +118,15 @@ def train(
     features: Sequence[str],
     params: TrainingParams | None = None,
     progress: Callable[[str], None] = lambda message: None,
+    journals: Path | None = None,
 ) -> TrainingResult:
     """Train on ``dataset``, one row a finished match.
 
     It has ``match_id``, ``kickoff`` (UTC), ``tournament_id``, ``sex``, ``outcome`` (0 home win, 1
     draw, 2 away win), ``elo_difference`` (Elo points) and the numeric columns ``features``, NaN
-    where unknown. Its order does not matter. ``progress`` is told a line at every step.
+    where unknown. Its order does not matter. ``progress`` is told a line at every step. A search for
+    parameters keeps its state in the folder ``journals``, and goes on from what is there: one of the
+    same dataset, features, params and code.
 
     Deterministic: the same dataset, features, params and library versions give the same model and
     predictions, byte by byte. Raises ``ValueError`` on a malformed dataset (``MissingFeatures``
@@ -129,6 +138,9 @@ def train(
     bounds = {name: _bounds(frame["kickoff"].iloc[part]) for name, part in cut.parts().items()}
     progress("rows: " + ", ".join(f"{name} {part.rows}" for name, part in bounds.items()))
 
+    tunings = _search(rows, cut, settings, progress, journals) if settings.trials else {}
+    for name, tuning in tunings.items():
+        settings = settings.with_learner(name, tuning.params)
     walks = {name: _walk(name, rows, cut, settings, progress) for name in settings.candidates}
     weeks = weeks_of(frame["kickoff"])
     chosen = simplest_of_the_best(walks, weeks[cut.walked])
@@ -161,6 +173,8 @@ def train(
         holdout_predictions=holdout_table(matches, systems),
         importances=model.importances(),
         reference=ReferenceProfile.build(frame.tail(settings.reference_max_rows), features),
+        params=settings,
+        tunings=tunings,
     )
 
 
@@ -199,6 +213,31 @@ def _prepare(
 
 def _bounds(kickoff: pd.Series) -> PartBounds:
     return PartBounds(len(kickoff), kickoff.iloc[0], kickoff.iloc[-1])
+
+
+def _search(
+    rows: Rows,
+    cut: Timeline,
+    params: TrainingParams,
+    progress: Callable[[str], None],
+    journals: Path | None,
+) -> dict[str, Tuning]:
+    """Every candidate whose learner has something to search."""
+    learners = {name: params.learner(name)[1] for name in params.candidates}
+    return {
+        name: tune(
+            name,
+            learner,
+            rows,
+            cut.folds,
+            params.trials,
+            params.seed,
+            journals / f"{name}.log" if journals else None,
+            progress,
+        )
+        for name, learner in learners.items()
+        if learner.search_space
+    }
 
 
 def _walk(

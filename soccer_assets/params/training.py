@@ -2,9 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+#: Names runs, metrics and files.
+CandidateName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
 class UnknownLearner(ValueError):
@@ -15,6 +25,15 @@ class BadLearnerParams(ValueError):
     """A learner does not know a parameter, or not that value of it, or not the rows' weights."""
 
 
+class Range(NamedTuple):
+    """Where a parameter is searched, both ends included."""
+
+    low: float
+    high: float
+    log: bool = False
+    """Whether ratios count, and not differences."""
+
+
 class LearnerParams(BaseModel):
     """Parameters of a learner, immutable; an unknown one raises ``pydantic.ValidationError``."""
 
@@ -22,6 +41,8 @@ class LearnerParams(BaseModel):
 
     weighs_rows: ClassVar[bool] = True
     """Whether the learner can count some rows for more than others."""
+    search_space: ClassVar[Mapping[str, Range]] = {}
+    """Parameters that a search may change, and where it looks."""
 
     max_rows: int = Field(default=10_000_000, ge=1)
     """Only so many of the latest rows are fitted."""
@@ -29,6 +50,8 @@ class LearnerParams(BaseModel):
 
 class LogisticParams(LearnerParams):
     """Parameters of the logistic regression."""
+
+    search_space = {"C": Range(1e-5, 1.0, log=True)}
 
     C: float = Field(default=1.0, gt=0)
     """Inverse strength of the ridge penalty."""
@@ -39,6 +62,15 @@ class LogisticParams(LearnerParams):
 
 class BoostingParams(LearnerParams):
     """Parameters of the boosted trees, by their LightGBM names."""
+
+    search_space = {
+        "learning_rate": Range(0.03, 0.2, log=True),
+        "num_leaves": Range(5, 63, log=True),
+        "min_data_in_leaf": Range(20, 1000, log=True),
+        "feature_fraction": Range(0.3, 1.0),
+        "bagging_fraction": Range(0.5, 1.0),
+        "lambda_l2": Range(0.1, 100.0, log=True),
+    }
 
     learning_rate: float = Field(default=0.05, gt=0)
     num_leaves: int = Field(default=15, ge=2)
@@ -107,9 +139,14 @@ class TrainingParams(BaseModel):
     """How long a block is."""
     walk_max_share: float = Field(default=0.5, gt=0, lt=1)
     """Of the rows before the judged ones, which the blocks never hold more than."""
-    candidates: dict[str, dict[str, Any]] = Field(default_factory=_default_candidates, min_length=1)
+    candidates: dict[CandidateName, dict[str, Any]] = Field(
+        default_factory=_default_candidates, min_length=1
+    )
     """Name -> ``learner`` (if left out, the one of that name) and its parameters, from the simplest
     candidate to the most complex."""
+    trials: int = Field(default=0, ge=0)
+    """Of a search over the parameters of each candidate, of which the first are those given; 0: the
+    parameters are taken as they are given."""
     half_life_days: float | None = Field(default=2922, gt=0)
     """Age at which a row counts half as much as the newest; null: all count alike."""
     reference_max_rows: int = Field(default=200_000, ge=1)
@@ -122,6 +159,11 @@ class TrainingParams(BaseModel):
         given = dict(self.candidates[candidate])
         learner = given.pop("learner", candidate)
         return learner, learner_params(learner, given)
+
+    def with_learner(self, candidate: str, params: LearnerParams) -> Self:
+        """The same with other parameters of a candidate's learner."""
+        given = params.model_dump() | {"learner": self.learner(candidate)[0]}
+        return self.model_copy(update={"candidates": self.candidates | {candidate: given}})
 
     @model_validator(mode="after")
     def _candidates_are_known(self) -> Self:

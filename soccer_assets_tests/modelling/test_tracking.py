@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
@@ -12,10 +14,12 @@ import pytest
 from soccer_assets.modelling.holdout import losses_of
 from soccer_assets.modelling.metrics import per_match_log_loss
 from soccer_assets.modelling.mlflow_service import Unusable
+from soccer_assets.modelling.provenance import training_code, training_key
 from soccer_assets.modelling.pyfunc import OutcomePyfunc
 from soccer_assets.modelling.tracking import TrainingRun, reliability_plot
 from soccer_assets.modelling.train import TrainingResult, train
-from soccer_assets.params.training import TrainingParams
+from soccer_assets.modelling.tuning import Trial, Tuning
+from soccer_assets.params.training import LogisticParams, TrainingParams
 from soccer_assets_tests.modelling.mlflow_store import Store
 from soccer_assets_tests.modelling.synthetic import FEATURES, simulate_matches
 
@@ -127,6 +131,47 @@ def test_the_flavour_adds_nothing_to_the_model(
     np.testing.assert_array_equal(answer, result.model.predict_proba(some))
     outcomes = some["outcome"].to_numpy()
     assert np.isfinite(per_match_log_loss(answer.to_numpy(), outcomes)).all()
+
+
+def test_what_trained_it_is_known(run: TrainingRun) -> None:
+    tags = mlflow.get_run(run.run_id).data.tags
+    assert tags["soccer.training_code"] == training_code()
+    assert json.loads(tags["soccer.libraries"])["lightgbm"] == version("lightgbm")
+
+
+def test_what_determines_a_training_is_in_its_key() -> None:
+    key = training_key("f00d", FEATURES, PARAMS)
+    assert key == training_key("f00d", list(FEATURES), PARAMS.model_copy())
+    others = {
+        training_key("f00e", FEATURES, PARAMS),
+        training_key("f00d", FEATURES[::-1], PARAMS),
+        training_key("f00d", FEATURES, PARAMS.model_copy(update={"seed": 21})),
+    }
+    assert len(others | {key}) == 4
+
+
+def test_every_trial_of_a_search_is_a_run_below_the_training(
+    store: Store, result: TrainingResult
+) -> None:
+    trials = (
+        Trial(0, {"C": 1.0}, (1.1, 1.05), pruned=False),
+        Trial(1, {"C": 0.001}, (1.2,), pruned=True),
+    )
+    found = Tuning(LogisticParams(), trials, {"C": 1.0})
+    parent = store.log(replace(result, tunings={"logistic": found}), PARAMS)
+    below = mlflow.search_runs(
+        [store.experiment_id],
+        f"tags.`mlflow.parentRunId` = '{parent}'",
+        order_by=["attributes.start_time"],
+        output_format="list",
+    )
+    assert [run.info.run_name for run in below] == ["logistic trial 0", "logistic trial 1"]
+    assert [run.data.params["C"] for run in below] == ["1.0", "0.001"]
+    assert [run.data.metrics["log_loss"] for run in below] == [1.05, 1.2]
+    assert [run.data.tags["soccer.pruned"] for run in below] == ["False", "True"]
+    assert {run.info.status for run in below} == {"FINISHED"}
+    importance = mlflow.get_run(parent).data.metrics["search_logistic_C_importance"]
+    assert importance == 1.0
 
 
 def test_what_is_no_training_is_refused_by_name(store: Store, run: TrainingRun) -> None:

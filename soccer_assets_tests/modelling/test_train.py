@@ -195,3 +195,19 @@ def test_feature_lists_are_checked(dataset):
         train(dataset, [], BOOSTED)
     with pytest.raises(ValueError, match="named twice"):
         train(dataset, ["form", "form"], BOOSTED)
+
+
+def test_a_search_changes_the_parameters_and_never_sees_the_judged_matches(tmp_path):
+    matches = simulate_matches(900)
+    params = TrainingParams(candidates={"plain": {"learner": "logistic", "C": 1e-6}}, trials=3)
+    result = train(matches, FEATURES, params, journals=tmp_path / "search")
+    found = result.tunings["plain"].params
+    assert found.C > 1e-5
+    assert result.params.learner("plain") == ("logistic", found)
+    assert result.judge.estimator.params == result.model.estimator.params == found
+    assert [file.name for file in (tmp_path / "search").iterdir()] == ["plain.log"]
+    late = matches["kickoff"] >= result.judge.trained_until
+    spoiled = matches.assign(outcome=matches["outcome"].where(~late, 2 - matches["outcome"]))
+    assert (
+        train(spoiled, FEATURES, params).tunings["plain"].trials == result.tunings["plain"].trials
+    )
