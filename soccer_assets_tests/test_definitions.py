@@ -65,6 +65,7 @@ CHECKS = {
     "livescores:feed_schema": True,
     "livescores:feed_fields": False,
     "livescores:possible_kickoffs": False,
+    "livescores:possible_details": False,
     "livescores:whole_days": False,
     "match:usual_volume": False,
     "match:no_day_overdue": False,

@@ -37,6 +37,7 @@ from soccer_assets.warehouse.ingested_days import payloads_loaded, settled_days,
 LIVESCORES = dg.AssetKey("livescores")
 FEED_SCHEMA, FEED_FIELDS = "feed_schema", "feed_fields"
 POSSIBLE_KICKOFFS, WHOLE_DAYS = "possible_kickoffs", "whole_days"
+POSSIBLE_DETAILS = "possible_details"
 
 Checks = dict[dg.AssetKey, list[dg.AssetCheckResult]]
 Results = Iterator[dg.MaterializeResult | dg.DagsterEvent]
@@ -85,6 +86,12 @@ class IngestConfig(dg.Config):
             asset=LIVESCORES,
             description="Every match kicks off near the day that shows it, and none is over before "
             "it began; one that does not is named and stays out of the tables.",
+        ),
+        dg.AssetCheckSpec(
+            POSSIBLE_DETAILS,
+            asset=LIVESCORES,
+            description="Odds, statistics and ground that a source adds to a match can be true; a "
+            "value that cannot is named and stays out of the tables, by itself.",
         ),
         dg.AssetCheckSpec(
             WHOLE_DAYS,
@@ -138,6 +145,7 @@ def ingest_days(
             _schema_check(report),
             _fields_check(report),
             _kickoff_check(report),
+            _details_check(report),
             _whole_days_check(report),
         ],
         MATCH: warehouse_checks(warehouse.engine, days, ingestion),
@@ -235,6 +243,17 @@ def _kickoff_check(report: IngestReport) -> dg.AssetCheckResult:
         check_name=POSSIBLE_KICKOFFS,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"set_aside": _aside_by_day(report)[:50]},
+    )
+
+
+def _details_check(report: IngestReport) -> dg.AssetCheckResult:
+    told = [f"{day}: {line}" for day, lines in report.unusable.items() for line in lines]
+    return dg.AssetCheckResult(
+        passed=not told,
+        asset_key=LIVESCORES,
+        check_name=POSSIBLE_DETAILS,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"left_out": told[:50]},
     )
 
 

@@ -46,6 +46,8 @@ class IngestReport:
     missing_fields: set[str] = field(default_factory=set)
     set_aside: dict[date, tuple[SetAside, ...]] = field(default_factory=dict)
     """Day -> its matches that were not let in."""
+    unusable: dict[date, tuple[str, ...]] = field(default_factory=dict)
+    """Day -> what was added to its matches and cannot be used, in words."""
     gaps: dict[str, list[date]] = field(default_factory=lambda: defaultdict(list))
     """Fault of a part of the source -> the days that are loaded without that part."""
     passed_over: list[str] = field(default_factory=list)
@@ -261,6 +263,10 @@ def _load(
             report.set_aside[day.day] = day.set_aside
             for match in day.set_aside:
                 progress(f"{day.day}: set aside: {match}")
+        if day.unusable:
+            report.unusable[day.day] = day.unusable
+            for line in day.unusable:
+                progress(f"{day.day}: left out: {line}")
         for gap in day.gaps:
             if gap.fault not in report.gaps:
                 progress(f"from {day.day}: incomplete: {gap.fault}")

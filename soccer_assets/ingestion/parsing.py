@@ -18,17 +18,18 @@ from soccer_assets.feed.fields import (
     HEADER_FIELDS,
     MAX_BIGINT,
     MAX_SCORE,
-    ODDS_FIELD,
+    NEUTRAL_FIELD,
+    OWN_FIELDS,
     FeedStatus,
 )
 from soccer_assets.feed.limits import FeedLimits
+from soccer_assets.ingestion.details import grounds, odds_table
 from soccer_assets.ingestion.tables import (
     SCORE_FIELDS,
     SQL_TYPES,
     Columns,
     Fault,
     match_table,
-    odds_table,
     raw_table,
 )
 from soccer_assets.warehouse.rows import (
@@ -117,16 +118,23 @@ def _parse_day(
         columns = {field: list(compress(values, kept)) for field, values in columns.items()}
     new_fields = sorted(present - RAW_FIELDS.keys())
     extras = _extras(headers, matches, new_fields)
+    unusable: list[str] = []
+
+    def tell(match_id: int, text: str) -> None:
+        unusable.append(f"match {match_id}: {text}")
+
+    neutral = grounds(columns["id"], extras, tell)
     return ParsedDay(
         day,
         payload_key,
         fetched_at,
         raw=raw_table(headers, matches, extras, columns, day, payload_key, fetched_at, fault),
-        match=match_table(columns, kickoffs, day, fetched_at),
+        match=match_table({**columns, NEUTRAL_FIELD: neutral}, kickoffs, day, fetched_at),
         odds=odds_table(columns["id"], extras, fetched_at),
-        new_fields=tuple(field for field in new_fields if field != ODDS_FIELD),
+        new_fields=tuple(field for field in new_fields if field not in OWN_FIELDS),
         missing_fields=tuple(f for f in RAW_FIELDS if f not in present) if present else (),
         set_aside=tuple(set_aside.values()),
+        unusable=tuple(unusable),
         gaps=_gaps(payload.get(GAPS_FIELD), fault),
     )
 

@@ -116,5 +116,7 @@ def _batches(
                 archive.accept(payload)
             for match in batch[payload.day].set_aside:
                 progress(f"{payload.day}: set aside: {match}")
+            for line in batch[payload.day].unusable:
+                progress(f"{payload.day}: left out: {line}")
     if batch:
         yield len(payloads), list(batch.values())

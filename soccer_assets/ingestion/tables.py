@@ -1,4 +1,5 @@
-"""The columns of a payload that has been checked, as the rows of three tables."""
+"""The columns of a payload that has been checked, as the rows of the two tables of
+matches."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +11,9 @@ from typing import Any, NoReturn
 import orjson
 import pyarrow as pa
 
-from soccer_assets.feed.fields import ODDS_FIELD
+from soccer_assets.feed.fields import NEUTRAL_FIELD
 from soccer_assets.feed.states import decision, match_state
-from soccer_assets.ingestion.odds import match_odds as odds_of_row
-from soccer_assets.warehouse.rows import MATCH_SCHEMA, ODDS_SCHEMA, RAW_SCHEMA
+from soccer_assets.warehouse.rows import MATCH_SCHEMA, RAW_SCHEMA
 from soccer_assets.warehouse.schema import BOOKKEEPING, RAW_FIELDS, match, match_raw
 
 #: Feed field -> its value in every match.
@@ -28,7 +28,8 @@ SCORE_FIELDS = tuple(
 SQL_TYPES = {field: str(match_raw.c[name].type) for field, name in RAW_FIELDS.items()}
 #: A NUL in JSON text, which PostgreSQL cannot store; the backslash itself is not escaped.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-_VERBATIM = {name: field for field, name in RAW_FIELDS.items()}
+#: Column of ``match`` -> field whose values it has as they are.
+_VERBATIM = {name: field for field, name in RAW_FIELDS.items()} | {"is_neutral": NEUTRAL_FIELD}
 #: Columns of ``match`` that its hash covers.
 _CONTENT = [c.name for c in match.columns if c.name not in (*BOOKKEEPING, "vanished_at")]
 
@@ -81,25 +82,6 @@ def match_table(
         "changed_at": fetched_at,
     }
     return _table(MATCH_SCHEMA, data, constants)
-
-
-def odds_table(ids: Sequence[int], extras: list[dict], fetched_at: datetime) -> pa.Table:
-    """The odds among what is beyond the known fields; ``ODDS_SCHEMA``."""
-    rows = [
-        {
-            "match_id": match_id,
-            "bookmaker": odds.bookmaker,
-            "phase": odds.when,
-            "odds_home": odds.odds_home,
-            "odds_draw": odds.odds_draw,
-            "odds_away": odds.odds_away,
-            "changed_at": fetched_at,
-        }
-        for match_id, extra in zip(ids, extras, strict=True)
-        if isinstance(cells := extra.get(ODDS_FIELD), dict)
-        for odds in odds_of_row({k: v for k, v in cells.items() if isinstance(v, str)})
-    ]
-    return pa.Table.from_pylist(rows, schema=ODDS_SCHEMA)
 
 
 def content_hash(document: Any) -> int:

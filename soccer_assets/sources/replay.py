@@ -8,7 +8,8 @@ Rules of the replay:
   unfolded, and any other is finished. A row without a score stays a fixture.
 - ``ft_flag`` E or P: the file's score includes extra time or penalties, see ``_result``.
 - Seasons are cut in July: ``seasonId = tournament_id * 10000 + start year``.
-- Columns the feed has no place for (odds, neutral ground, source, ...) are ignored.
+- ``isNeutral``, which the site does not have, is as the file's ``neutral`` says.
+- Columns the feed has no place for (odds, source, ...) are ignored.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ import numpy as np
 import orjson
 
 from soccer_assets.clock import utc_now
-from soccer_assets.feed.fields import FeedStatus, Sex
+from soccer_assets.feed.fields import NEUTRAL_FIELD, FeedStatus, Sex
 from soccer_assets.feed.payload import (
     Row,
     day_feed,
@@ -35,6 +36,7 @@ from soccer_assets.sources.results_file import (
     EPOCH_DAY,
     FLAGS,
     NO_SCORE,
+    UNKNOWN,
     ResultsFileError,
     read_results,
 )
@@ -152,11 +154,17 @@ def _match(row: Row, year: int, now: float) -> Row:
         "awayTeamName": row["away_team"],
         "awayTeamCountryName": country,
     }
+    own = {} if row["neutral"] == UNKNOWN else {NEUTRAL_FIELD: bool(row["neutral"])}
+    return match_row(fixture, _shown(row, now)) | own
+
+
+def _shown(row: Row, now: float) -> Row:
+    """What is known of the match at ``now``."""
     if row["kickoff"] > now or NO_SCORE in (row["home_score"], row["away_score"]):
-        return match_row(fixture, _FIXTURE)
+        return _FIXTURE
     if row["kickoff"] + FINAL_WHISTLE > now:
-        return match_row(fixture, _IN_PLAY)
-    return match_row(fixture, _result(row))
+        return _IN_PLAY
+    return _result(row)
 
 
 _FIXTURE: Row = {"status": int(FeedStatus.SCHEDULED), "period": 0}

@@ -44,11 +44,12 @@ TEXT_COLUMNS = ("country", "competition", "home_team", "away_team")
 INT_COLUMNS = ("match_id", "region_id", "tournament_id", "home_team_id", "away_team_id")
 FLAG_COLUMNS = ("is_international", "women")
 SCORE_COLUMNS = ("home_score", "away_score")
-NEEDED_COLUMNS = tuple(c for c in REQUIRED_COLUMNS if c != "neutral")  # the feed does not say
 
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 DEFAULT_KICKOFF = 12 * 3600
 NO_SCORE = -1
+#: Of ``neutral``: the file does not say.
+UNKNOWN = -1
 FLAGS = ("F", "E", "P")
 
 _CLOCK = re.compile(r"\s*([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?\s*", re.ASCII)
@@ -69,9 +70,9 @@ class Results:
     """The rows of a file, as plain arrays of one length."""
 
     columns: dict[str, AnyArray]
-    """``INT_COLUMNS``, ``FLAG_COLUMNS``, ``SCORE_COLUMNS`` (``NO_SCORE``: none), ``day`` and
-    ``second`` of the kick-off (since 1970 and since midnight), ``flag`` (place in ``FLAGS``), and
-    ``TEXT_COLUMNS`` as codes of ``texts``."""
+    """``INT_COLUMNS``, ``FLAG_COLUMNS``, ``neutral`` (0, 1, or ``UNKNOWN``), ``SCORE_COLUMNS``
+    (``NO_SCORE``: none), ``day`` and ``second`` of the kick-off (since 1970 and since midnight),
+    ``flag`` (place in ``FLAGS``), and ``TEXT_COLUMNS`` as codes of ``texts``."""
     texts: dict[str, list[str]]
     """The texts of a column, in order."""
 
@@ -98,6 +99,7 @@ def read_results(path: Path, date_format: str | None = None) -> Results:
         columns[name] = file.integers(name)
     for name in FLAG_COLUMNS:
         columns[name] = file.read(name, _truth, np.bool_)
+    columns["neutral"] = file.read("neutral", _truth_if_any, np.int8)
     for name in SCORE_COLUMNS:
         columns[name] = file.read(name, _score, np.int16)
     for name in TEXT_COLUMNS:
@@ -112,7 +114,7 @@ def read_results(path: Path, date_format: str | None = None) -> Results:
 
 
 def _read(path: Path) -> pa.Table:
-    """The needed columns; those of a CSV as texts."""
+    """The columns; those of a CSV as texts."""
     parquet = path.suffix == ".parquet"
     try:
         present = pq.read_schema(path).names if parquet else _csv_columns(path)
@@ -123,14 +125,14 @@ def _read(path: Path) -> pa.Table:
         if twice:
             raise ResultsFileError(f"{path} has twice the columns {', '.join(twice)}")
         if parquet:
-            return pq.read_table(path, columns=list(NEEDED_COLUMNS))
+            return pq.read_table(path, columns=list(REQUIRED_COLUMNS))
         coded = pa.dictionary(pa.int32(), pa.string())
         return pa.csv.read_csv(
             path,
             parse_options=_PARSE,
             convert_options=pa.csv.ConvertOptions(
-                include_columns=list(NEEDED_COLUMNS),
-                column_types={**dict.fromkeys(NEEDED_COLUMNS, coded), "match_id": pa.string()},
+                include_columns=list(REQUIRED_COLUMNS),
+                column_types={**dict.fromkeys(REQUIRED_COLUMNS, coded), "match_id": pa.string()},
                 strings_can_be_null=True,
                 null_values=[""],
             ),
@@ -242,7 +244,7 @@ def _integer(value: Any) -> int:
 
 
 def _score(value: Any) -> int:
-    if value is None or value == "" or value != value:  # NaN
+    if _is_empty(value):
         return NO_SCORE
     try:
         score = _integer(value)
@@ -258,6 +260,14 @@ def _truth(value: Any) -> bool:
     if truth is None:
         raise ValueError(f"{_shown(value)} is neither true nor false")
     return truth
+
+
+def _truth_if_any(value: Any) -> int:
+    return UNKNOWN if _is_empty(value) else _truth(value)
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value == "" or value != value  # NaN
 
 
 def _text(value: Any) -> str:

@@ -58,7 +58,8 @@ class ParsedDay:
     """One day's rows, as Arrow tables with the columns of the warehouse tables of those names.
 
     ``fetched_at`` is when the source first sent this payload. ``new_fields`` are fields of the feed
-    that no column holds, ``missing_fields`` known ones that no match of a day with matches has.
+    that no column holds, ``missing_fields`` known ones that no match of a day with matches has,
+    ``unusable`` what a source added to its matches that cannot be true, in words.
     What is known of a match that is set aside, or that a gap hides, stays as it is.
     """
 
@@ -72,6 +73,7 @@ class ParsedDay:
     missing_fields: tuple[str, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    unusable: tuple[str, ...] = ()
 
     @property
     def is_whole(self) -> bool:

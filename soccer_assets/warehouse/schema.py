@@ -116,6 +116,9 @@ match = sa.Table(
     sa.Column("home_team_name", Text, nullable=False, comment="its name at the time"),
     sa.Column("away_team_id", BigInteger, nullable=False, comment="away team"),
     sa.Column("away_team_name", Text, nullable=False, comment="its name at the time"),
+    sa.Column(
+        "is_neutral", Boolean, comment="on neutral ground; null: the source does not say"
+    ),
     sa.Column("home_score", SmallInteger, comment="after 90 minutes"),
     sa.Column("away_score", SmallInteger, comment="after 90 minutes"),
     sa.Column("home_extratime_score", SmallInteger, comment="after extra time"),

@@ -82,6 +82,8 @@ def test_what_is_set_aside_or_missing_is_told_by_a_warning_and_the_day_is_loaded
     payload = copy.deepcopy(feed.backend.payload(BAD, MIDSEASON))
     odd = payload["tournaments"][0]["matches"][0]
     odd["startTimeUtc"] = "2099-05-01T15:00:00Z"
+    nowhere = payload["tournaments"][0]["matches"][1]
+    nowhere["isNeutral"] = "perhaps"
     payload["gaps"] = [{"tournamentIds": [901], "fault": "E0.csv line 3: no goals"}]
     feed.override(BAD, payload)
     result = midseason.run(*INGESTION, partitions=RANGE)
@@ -91,6 +93,7 @@ def test_what_is_set_aside_or_missing_is_told_by_a_warning_and_the_day_is_loaded
     found = checks_of(result)
     for check, told in (
         ("possible_kickoffs", f"{BAD}: match {odd['id']}: kick-off 2099-05-01 15:00 is more than"),
+        ("possible_details", f"{BAD}: match {nowhere['id']}: isNeutral 'perhaps' is neither"),
         ("whole_days", f"E0.csv line 3: no goals (1 days from {BAD} to {BAD})"),
     ):
         assert not found[check].passed
@@ -137,6 +140,7 @@ def test_a_range_of_days_becomes_rows_and_materialized_partitions(
         "feed_schema": True,
         "feed_fields": True,
         "possible_kickoffs": True,
+        "possible_details": True,
         "whole_days": True,
         "usual_volume": True,
         "no_day_overdue": True,
@@ -191,7 +195,7 @@ def test_a_field_the_feed_gains_is_kept_and_told(midseason: Platform, feed: Feed
     assert_fields_told(result, new=["attendance"], missing=[])
     with midseason.engine.connect() as connection:
         kept = connection.scalars(
-            sa.text("SELECT extra->>'attendance' FROM soccer.match_raw WHERE extra IS NOT NULL")
+            sa.text("SELECT extra->>'attendance' FROM soccer.match_raw WHERE extra ? 'attendance'")
         ).all()
     assert kept == ["31000"]
 

@@ -57,6 +57,8 @@ def test_finished_matches_and_fixtures_are_those_of_the_lake(
         assert frame["kickoff"].dt.tz is not None
         assert frame["match_id"].is_unique
         assert "status" not in frame
+        assert frame["is_neutral"].dtype == np.float32
+        assert (frame["is_neutral"] == 0).all()
     joined = done.set_index("match_id").join(matches, rsuffix="_lake")
     assert (joined["home_score"] == joined["home_score_lake"]).all()
 

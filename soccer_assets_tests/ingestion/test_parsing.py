@@ -139,6 +139,20 @@ def test_what_is_no_row_holds_no_odds(cells: Any) -> None:
     assert parse(changed(footballData=cells)).odds.num_rows == 0
 
 
+@pytest.mark.parametrize("value", [True, False, None])
+def test_neutral_ground_is_what_the_source_says(value: bool | None) -> None:
+    day = parse(changed(isNeutral=value))
+    assert day.match["is_neutral"].to_pylist() == [None, value]
+    assert day.new_fields == day.unusable == ()
+
+
+@pytest.mark.parametrize("value", [1, "true", [], {"a": 1}])
+def test_ground_that_is_neither_is_told_and_unknown(value: Any) -> None:
+    day = parse(changed(isNeutral=value))
+    assert day.match["is_neutral"].to_pylist() == [None, None]
+    assert day.unusable == (f"match 2: isNeutral {value!r} is neither true nor false",)
+
+
 @pytest.mark.parametrize("kind", ["Extratime", "Penalty"])
 def test_a_final_score_beyond_ninety_minutes_is_enough(kind: str) -> None:
     later = {f"home{kind}Score": 4, f"away{kind}Score": 3}
@@ -287,6 +301,10 @@ def test_a_new_field_changes_the_raw_hash_only() -> None:
     new_raw, new_canonical = hashes(changed(shots=3))
     assert new_raw != raw
     assert new_canonical == canonical
+
+
+def test_the_ground_is_content() -> None:
+    assert len({hashes(changed(isNeutral=value)) for value in (None, False, True)}) == 3
 
 
 def test_the_day_is_content() -> None:

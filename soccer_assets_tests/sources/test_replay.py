@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from soccer_assets.feed.fields import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
 from soccer_assets.sources.replay import ReplayBackend
 from soccer_assets.sources.results_file import (
-    NEEDED_COLUMNS,
     REQUIRED_COLUMNS,
     ResultsFileError,
 )
@@ -92,13 +91,15 @@ def test_every_field_is_there_in_order(replay: ReplayBackend) -> None:
     for as_of in (EVE, LATER):
         for header in replay.payload(DAY, as_of)["tournaments"]:
             assert tuple(header) == (*HEADER_FIELDS, "matches")
-            assert all(tuple(match) == MATCH_FIELDS for match in header["matches"])
+            fields = (*MATCH_FIELDS, "isNeutral")
+            assert all(tuple(match) == fields for match in header["matches"])
 
 
 def test_values_are_plain(replay: ReplayBackend) -> None:
     for header in replay.payload(DAY, LATER)["tournaments"]:
         for row in (header, *header["matches"]):
-            assert {type(v) for k, v in row.items() if k != "matches"} <= {int, str, type(None)}
+            kinds = {type(v) for k, v in row.items() if k != "matches"}
+            assert kinds <= {int, str, bool, type(None)}
 
 
 def test_a_finished_match(replay: ReplayBackend) -> None:
@@ -146,6 +147,18 @@ def test_scores_beyond_ninety_minutes_are_kept_apart(
     assert match["awayScore"] is None
     assert match["homeExtratimeScore"] == 1
     assert match["awayExtratimeScore"] in (1, 2)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_neutral_ground_is_as_the_file_says_and_unknown_where_it_does_not(
+    tmp_path: Path, suffix: str
+) -> None:
+    said = {1: True, 2: False, 3: None}
+    frame = pd.DataFrame([result(match_id, neutral=value) for match_id, value in said.items()])
+    replay = ReplayBackend(write(frame, tmp_path / f"all.{suffix}"))
+    for as_of in (EVE, LATER):
+        seen = matches(replay, DAY, as_of)
+        assert {match_id: row.get("isNeutral") for match_id, row in seen.items()} == said
 
 
 def test_headers(replay: ReplayBackend) -> None:
@@ -222,6 +235,7 @@ def refused(path: Path, **options: Any) -> str:
         ("away_score", "2:1", "2:1 is not a score"),
         ("away_score", None, "the score of one team only"),
         ("women", "maybe", "maybe is neither true nor false"),
+        ("neutral", "maybe", "maybe is neither true nor false"),
         ("women", None, "None is neither true nor false"),
         ("is_international", 2, "2 is neither true nor false"),
         ("date", "05/03/2024", "05/03/2024 is not a date like YYYY-MM-DD; say how"),
@@ -346,7 +360,7 @@ odd_cells = st.one_of(
 
 @settings(deadline=None, max_examples=60)
 @given(
-    column=st.sampled_from(NEEDED_COLUMNS),
+    column=st.sampled_from(REQUIRED_COLUMNS),
     cells=st.lists(odd_cells, min_size=2, max_size=2),
     suffix=st.sampled_from(["csv", "parquet"]),
 )

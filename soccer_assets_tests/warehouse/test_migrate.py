@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from soccer_assets.warehouse.migrate import VERSION_TABLE, migrate
@@ -17,22 +19,28 @@ from soccer_assets.warehouse.session import UnusableDatabase, open_engine
 from soccer_assets_tests.databases import empty_database
 
 
-def test_the_newest_revision_is_what_the_code_describes(engine: sa.Engine) -> None:
+def differences(connection: sa.Connection) -> list[object]:
+    """Between the tables and what the code describes."""
+
     def in_schema(name: str | None, kind: str, parents: object) -> bool:
         return kind != "schema" or name == SCHEMA
 
+    context = MigrationContext.configure(
+        connection,
+        opts={
+            "include_schemas": True,
+            "include_name": in_schema,
+            "version_table": VERSION_TABLE,
+            "version_table_schema": SCHEMA,
+            "compare_type": True,
+        },
+    )
+    return list(compare_metadata(context, metadata))
+
+
+def test_the_newest_revision_is_what_the_code_describes(engine: sa.Engine) -> None:
     with engine.connect() as connection:
-        context = MigrationContext.configure(
-            connection,
-            opts={
-                "include_schemas": True,
-                "include_name": in_schema,
-                "version_table": VERSION_TABLE,
-                "version_table_schema": SCHEMA,
-                "compare_type": True,
-            },
-        )
-        assert compare_metadata(context, metadata) == []
+        assert differences(connection) == []
 
 
 def test_check_constraints_are_those_of_the_code(engine: sa.Engine) -> None:
@@ -60,6 +68,18 @@ def empty(postgres_server: str) -> Iterator[sa.Engine]:
         engine = open_engine(url, poolclass=sa.NullPool)
         yield engine
         engine.dispose()
+
+
+def test_every_migration_can_be_undone_and_done_again(empty: sa.Engine) -> None:
+    migrate(empty)
+    config = Config()
+    config.set_main_option("script_location", "soccer_assets.warehouse:migrations")
+    with empty.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        assert sa.inspect(connection).get_table_names(SCHEMA) == [VERSION_TABLE]
+        command.upgrade(config, "head")
+        assert differences(connection) == []
 
 
 def test_the_version_table_of_before_is_taken_over_and_that_of_dagster_is_not(

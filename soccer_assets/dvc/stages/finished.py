@@ -1,4 +1,8 @@
-"""Finished matches with a 90-minute score."""
+"""Finished matches with a 90-minute score.
+
+Columns as in ``match``, scores int16; ``is_neutral`` is float32: 1, 0, or NaN where the source does
+not say.
+"""
 
 from soccer_assets.dvc.outs import FINISHED
 from soccer_assets.dvc.stages.io import write_parquet
@@ -13,6 +17,7 @@ COLUMNS = [
     "sex",
     "home_team_id",
     "away_team_id",
+    "is_neutral",
     "home_score",
     "away_score",
     "status",

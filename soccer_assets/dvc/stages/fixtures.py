@@ -1,4 +1,7 @@
-"""Scheduled matches that the feed still shows, those that should have begun already among them."""
+"""Scheduled matches that the feed still shows, those that should have begun already among them.
+
+Columns as in ``finished``, without scores.
+"""
 
 from soccer_assets.dvc.outs import FIXTURES
 from soccer_assets.dvc.stages.io import write_parquet
@@ -13,6 +16,7 @@ COLUMNS = [
     "sex",
     "home_team_id",
     "away_team_id",
+    "is_neutral",
     "status",
     "vanished_at",
 ]

@@ -19,7 +19,8 @@ PARAMS = Path("params.yaml")
 
 
 def read_matches(columns: list[str]) -> pd.DataFrame:
-    """Rows of ``match`` in the lake files that ``lake.json`` names, in order of kick-off.
+    """Rows of ``match`` in the lake files that ``lake.json`` names, in order of kick-off; flags as
+    float32, NaN where they are null.
 
     One whose kick-off lies as far from its day as no loaded payload has it any more (it is in the
     lake from before) is left out.
@@ -31,6 +32,8 @@ def read_matches(columns: list[str]) -> pd.DataFrame:
     for match_id, day in zip(*far.select(["match_id", "feed_day"]).slice(0, 20), strict=True):
         print(f"left out: match {match_id} of {day}: its kick-off is far from its day", flush=True)
     matches = table.filter(near).select(columns).to_pandas()
+    flags = [field.name for field in table.schema if pa.types.is_boolean(field.type)]
+    matches = matches.astype(dict.fromkeys(flags, "float32"))
     return matches.sort_values(["kickoff", "match_id"], ignore_index=True)
 
 

@@ -1,6 +1,6 @@
 """A match as the feed shows it at a moment: what is known by then, and nothing later."""
 
-from soccer_assets.feed.fields import FeedStatus
+from soccer_assets.feed.fields import NEUTRAL_FIELD, FeedStatus
 from soccer_assets.feed.payload import Row, local_text, match_row, utc_text, winner
 from soccer_assets.simulator.leagues.match import FINAL_WHISTLE, Kind, Match
 from soccer_assets.simulator.leagues.units import DAY, HOUR
@@ -41,7 +41,7 @@ def _row(match: Match, kickoff: int, shown: Row) -> Row:
         "matchIsOpta": False,
         "commentCount": 0,
     }
-    return match_row(fixture, match.home.home, match.away.away, shown)
+    return match_row(fixture, match.home.home, match.away.away, shown) | {NEUTRAL_FIELD: False}
 
 
 def _played(match: Match, kickoff: int, now: float) -> Row:

@@ -143,7 +143,7 @@ def test_a_naive_moment_is_refused(world: LeagueSimulator) -> None:
 def test_every_field_is_there_in_order(history: list[Shown]) -> None:
     for _, header, match in history:
         assert tuple(header) == (*HEADER_FIELDS, "matches")
-        assert tuple(match) == MATCH_FIELDS
+        assert tuple(match) == (*MATCH_FIELDS, "isNeutral")
         assert match["stageId"] == header["stageId"]
 
 
