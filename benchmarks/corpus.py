@@ -17,7 +17,7 @@ import pyarrow as pa
 from benchmarks.source import Source
 from soccer_assets.feed.payload import FeedBackend
 from soccer_assets.ingestion.parsing import parse_day
-from soccer_assets.warehouse.rows import ODDS_SCHEMA, ParsedDay
+from soccer_assets.warehouse.rows import ODDS_SCHEMA, STATISTICS_SCHEMA, ParsedDay
 
 CHUNK_DAYS = 366
 #: Of every so many matches one is changed.
@@ -144,5 +144,6 @@ def _read(path: Path) -> Iterator[ParsedDay]:
             chunk["raw"].slice(start, rows),
             chunk["match"].slice(start, rows),
             ODDS_SCHEMA.empty_table(),
+            STATISTICS_SCHEMA.empty_table(),
         )
         start += rows

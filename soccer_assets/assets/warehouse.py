@@ -41,7 +41,8 @@ TABLE_SPECS = [
         group_name="warehouse",
         kinds={"postgres", "table"},
         description="Canonical matches: typed, UTC, one row a match, whichever day shows it. "
-        "What changes is kept in `match_change`, odds in `match_odds`.",
+        "What changes is kept in `match_change`, odds in `match_odds`, shots and corners in "
+        "`match_statistics`.",
         metadata=column_schema(match),
     ),
 ]

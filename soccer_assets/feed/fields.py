@@ -67,11 +67,11 @@ MATCH_FIELDS = (
 )
 
 # Fields that the site does not have, and that a source may add to a match.
-#: Where a source that has odds puts the row they are in: see ``football_data``.
-ODDS_FIELD = "footballData"
+#: Its odds and statistics: a row in the columns of football-data.co.uk, column -> text.
+ROW_FIELD = "footballData"
 #: Whether it is played on neutral ground: true or false.
 NEUTRAL_FIELD = "isNeutral"
-OWN_FIELDS = frozenset({ODDS_FIELD, NEUTRAL_FIELD})
+OWN_FIELDS = frozenset({ROW_FIELD, NEUTRAL_FIELD})
 #: Where a source that is made from several files says what it could not tell of the day:
 #: ``[{"tournamentIds": [...], "fault": "..."}, ...]``.
 GAPS_FIELD = "gaps"

@@ -7,7 +7,7 @@ the best and the mean of the market. Columns without all three outcomes (handica
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from soccer_assets.arrays import FloatArray
+from soccer_assets.text import one_line
 
 #: Codes that end in C by themselves.
 _ENDING_IN_C = frozenset({"VC"})
@@ -40,10 +41,16 @@ class Odds:
     market: Literal["1x2"] = "1x2"
 
 
-def match_odds(cells: Mapping[str, str]) -> list[Odds]:
+def match_odds(
+    cells: Mapping[str, str], tell: Callable[[str], None] = lambda _: None
+) -> list[Odds]:
     """All complete 1X2 odds of a ``footballData`` object, in the order of its columns.
 
     Odds that are not numbers of at least 1 are left out, with the other two of their triple.
+
+    Args:
+        cells: column -> text.
+        tell: told each cell that is no odds.
     """
     found: dict[tuple[str, str], Odds] = {}
     for column in cells:
@@ -61,6 +68,11 @@ def match_odds(cells: Mapping[str, str]) -> list[Odds]:
         if home >= 1 and draw >= 1 and away >= 1:
             when: Literal["pre", "closing"] = "closing" if closing else "pre"
             found.setdefault((bookmaker, when), Odds(bookmaker, when, home, draw, away))
+        else:
+            for outcome, price in zip(_OUTCOMES, (home, draw, away), strict=True):
+                text = cells[code + outcome]
+                if text.strip() and not price >= 1:
+                    tell(one_line(f"{code}{outcome} {text!r:.40} are no odds (1 or more)"))
     return list(found.values())
 
 

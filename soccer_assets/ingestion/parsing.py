@@ -23,7 +23,7 @@ from soccer_assets.feed.fields import (
     FeedStatus,
 )
 from soccer_assets.feed.limits import FeedLimits
-from soccer_assets.ingestion.details import grounds, odds_table
+from soccer_assets.ingestion.details import grounds, odds_table, statistics_table
 from soccer_assets.ingestion.tables import (
     SCORE_FIELDS,
     SQL_TYPES,
@@ -130,7 +130,8 @@ def _parse_day(
         fetched_at,
         raw=raw_table(headers, matches, extras, columns, day, payload_key, fetched_at, fault),
         match=match_table({**columns, NEUTRAL_FIELD: neutral}, kickoffs, day, fetched_at),
-        odds=odds_table(columns["id"], extras, fetched_at),
+        odds=odds_table(columns["id"], extras, fetched_at, tell),
+        statistics=statistics_table(columns["id"], extras, fetched_at, tell),
         new_fields=tuple(field for field in new_fields if field not in OWN_FIELDS),
         missing_fields=tuple(f for f in RAW_FIELDS if f not in present) if present else (),
         set_aside=tuple(set_aside.values()),

@@ -24,6 +24,7 @@ from soccer_assets.warehouse.schema import (
     match_raw,
     match_raw_shadow,
     match_shadow,
+    match_statistics,
 )
 
 #: What is made from the archive.
@@ -34,6 +35,7 @@ REBUILT = (
     match_shadow,
     match_change,
     match_odds,
+    match_statistics,
     ingested_day,
 )
 #: Payloads parsed and loaded at once.

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 import psycopg2.extensions
 import sqlalchemy as sa
 
-from soccer_assets.warehouse.schema import BOOKKEEPING, SCHEMA, match, match_odds, match_raw
+from soccer_assets.warehouse.schema import (
+    BOOKKEEPING,
+    SCHEMA,
+    match,
+    match_odds,
+    match_raw,
+    match_statistics,
+)
 from soccer_assets.warehouse.staging import CAUSE, DAYS, column_list
 
 
@@ -31,6 +38,8 @@ def merge(
     cursor.execute(_NOTE_CHANGES, {"touched": touched})
     raw, canonical = _upsert(cursor, match_raw), _upsert(cursor, match)
     cursor.execute(_UPSERT_ODDS)
+    cursor.execute(_UPSERT_STATISTICS)
+    cursor.execute(_REMOVE_STATISTICS, {"touched": touched})
     cursor.execute(_MARK_VANISHED)
     return raw, canonical, max(cursor.rowcount, 0)
 
@@ -64,15 +73,33 @@ SELECT match_id, fetched_at, 'vanished_at', 'null', to_jsonb(fetched_at), payloa
 FROM gone ORDER BY match_id
 """
 
-_UPSERT_ODDS = f"""
-INSERT INTO {SCHEMA}.match_odds AS t ({column_list(match_odds)})
-SELECT {", ".join(f"o.{column.name}" for column in match_odds.columns)}
-FROM stage_match_odds o JOIN stage_match s USING (match_id)
-ON CONFLICT (match_id, bookmaker, phase) DO UPDATE SET odds_home = excluded.odds_home,
-    odds_draw = excluded.odds_draw, odds_away = excluded.odds_away,
-    changed_at = excluded.changed_at
-WHERE (t.odds_home, t.odds_draw, t.odds_away)
-   <> (excluded.odds_home, excluded.odds_draw, excluded.odds_away)
+#: What comes with the record of a match counts where that record does, not another day's.
+_OF_THE_RECORD = "p.origin = 'stage' AND p.place = 1"
+
+
+def _upsert_details(table: sa.Table) -> str:
+    """Of odds and statistics: rows whose values are new."""
+    key = [column.name for column in table.primary_key.columns]
+    values = [c.name for c in table.columns if c.name not in (*key, "changed_at")]
+    old, new = (", ".join(f"{row}.{name}" for name in values) for row in ("t", "excluded"))
+    return f"""
+    INSERT INTO {SCHEMA}.{table.name} AS t ({column_list(table)})
+    SELECT {", ".join(f"d.{column.name}" for column in table.columns)}
+    FROM stage_{table.name} d JOIN pool p USING (match_id) WHERE {_OF_THE_RECORD}
+    ON CONFLICT ({", ".join(key)}) DO UPDATE SET
+        {", ".join(f"{name} = excluded.{name}" for name in (*values, "changed_at"))}
+    WHERE ({old}) IS DISTINCT FROM ({new})
+    """
+
+
+# Odds that a source drops stay: it may show those of before a match until it is played.
+_UPSERT_ODDS = _upsert_details(match_odds)
+_UPSERT_STATISTICS = _upsert_details(match_statistics)
+# Statistics are as the newest record has them.
+_REMOVE_STATISTICS = f"""
+DELETE FROM {SCHEMA}.match_statistics t USING pool p
+WHERE t.match_id = ANY (%(touched)s) AND t.match_id = p.match_id AND {_OF_THE_RECORD}
+  AND NOT EXISTS (SELECT FROM stage_match_statistics s WHERE s.match_id = t.match_id)
 """
 
 

@@ -15,9 +15,19 @@ from soccer_assets.warehouse.schema import (
     match_raw,
     match_raw_shadow,
     match_shadow,
+    match_statistics,
 )
 
-_TABLES = (match, match_shadow, match_raw, match_raw_shadow, match_change, match_odds, ingested_day)
+_TABLES = (
+    match,
+    match_shadow,
+    match_raw,
+    match_raw_shadow,
+    match_change,
+    match_odds,
+    match_statistics,
+    ingested_day,
+)
 #: Times of fetches; all others are of matches, or of questions.
 _TIMES = {"fetched_at", "first_seen_at", "changed_at", "vanished_at"}
 _KEY = "payload_key"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from soccer_assets.warehouse.schema import match, match_odds, match_raw
+from soccer_assets.warehouse.schema import match, match_odds, match_raw, match_statistics
 
 _ARROW_TYPES = {
     "BIGINT": pa.int64(),
@@ -32,6 +32,7 @@ def arrow_schema(table: Any) -> pa.Schema:
 RAW_SCHEMA = arrow_schema(match_raw)
 MATCH_SCHEMA = arrow_schema(match)
 ODDS_SCHEMA = arrow_schema(match_odds)
+STATISTICS_SCHEMA = arrow_schema(match_statistics)
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class ParsedDay:
     raw: pa.Table
     match: pa.Table
     odds: pa.Table
+    statistics: pa.Table
     new_fields: tuple[str, ...] = ()
     missing_fields: tuple[str, ...] = ()
     set_aside: tuple[SetAside, ...] = ()

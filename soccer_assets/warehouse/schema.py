@@ -116,9 +116,7 @@ match = sa.Table(
     sa.Column("home_team_name", Text, nullable=False, comment="its name at the time"),
     sa.Column("away_team_id", BigInteger, nullable=False, comment="away team"),
     sa.Column("away_team_name", Text, nullable=False, comment="its name at the time"),
-    sa.Column(
-        "is_neutral", Boolean, comment="on neutral ground; null: the source does not say"
-    ),
+    sa.Column("is_neutral", Boolean, comment="on neutral ground; null: the source does not say"),
     sa.Column("home_score", SmallInteger, comment="after 90 minutes"),
     sa.Column("away_score", SmallInteger, comment="after 90 minutes"),
     sa.Column("home_extratime_score", SmallInteger, comment="after extra time"),
@@ -197,6 +195,33 @@ match_odds = sa.Table(
         "odds_home >= 1 AND odds_draw >= 1 AND odds_away >= 1", name="match_odds_possible"
     ),
     comment="1X2 odds where the source gives them: a yardstick for scores, not a feature.",
+)
+
+match_statistics = sa.Table(
+    "match_statistics",
+    metadata,
+    sa.Column("match_id", BigInteger, primary_key=True, autoincrement=False, comment="as in match"),
+    *(
+        sa.Column(f"{side}_{name}", SmallInteger, comment=f"{side} team's {what}")
+        for name, what in (
+            ("shots", "shots"),
+            ("shots_on_target", "shots on target"),
+            ("corners", "corners"),
+        )
+        for side in ("home", "away")
+    ),
+    sa.Column("changed_at", Timestamp, nullable=False, comment="fetch that last changed it"),
+    sa.CheckConstraint(
+        "home_shots >= 0 AND away_shots >= 0 AND home_shots_on_target >= 0"
+        " AND away_shots_on_target >= 0 AND home_corners >= 0 AND away_corners >= 0",
+        name="match_statistics_possible",
+    ),
+    sa.CheckConstraint(
+        "home_shots_on_target <= home_shots AND away_shots_on_target <= away_shots",
+        name="match_statistics_on_target_are_shots",
+    ),
+    comment="Shots and corners where the source gives them, as it gave them last; null: it does not "
+    "say.",
 )
 
 source = sa.Table(

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from psycopg2.extras import execute_values
 
 from soccer_assets.warehouse.rows import ParsedDay
-from soccer_assets.warehouse.schema import SCHEMA, match, match_odds, match_raw
+from soccer_assets.warehouse.schema import SCHEMA, match, match_odds, match_raw, match_statistics
 from soccer_assets.warehouse.steps import Shown
 
+_STAGED = (match_raw, match, match_odds, match_statistics)
 # Arrays, by which the indexes of the large tables can be asked; those of thousands of ids as constants,
 # which are looked up by hash where no index is used after all.
 DAYS = "ANY (ARRAY(SELECT day FROM stage_day))"
@@ -30,7 +31,7 @@ _TABLES = (
     + "".join(
         f"CREATE TEMP TABLE IF NOT EXISTS stage_{table.name} (LIKE {SCHEMA}.{table.name})"
         " ON COMMIT DROP;\n"
-        for table in (match_raw, match, match_odds)
+        for table in _STAGED
     )
     + (
         "CREATE TEMP TABLE IF NOT EXISTS stage_day"
@@ -50,11 +51,16 @@ def column_list(table: sa.Table) -> str:
 _AS_BEFORE = "".join(
     f"""
     INSERT INTO stage_{table.name} ({column_list(table)})
-        SELECT {column_list(table)} FROM {SCHEMA}.{table.name}{losing}
-        WHERE match_id = ANY(%(ids)s) AND feed_day = %(day)s;
+        SELECT {column_list(table)} FROM {SCHEMA}.{name} WHERE match_id = ANY(%(ids)s){of_day};
     """
-    for table in (match_raw, match)
-    for losing in ("", "_shadow")
+    for table, name, of_day in (
+        *(
+            (table, table.name + losing, " AND feed_day = %(day)s")
+            for table in (match_raw, match)
+            for losing in ("", "_shadow")
+        ),
+        (match_statistics, match_statistics.name, ""),
+    )
 )
 
 
@@ -65,7 +71,8 @@ def make_staging(cursor: psycopg2.extensions.cursor) -> None:
 
 def stage(cursor: psycopg2.extensions.cursor, days: Sequence[ParsedDay], shown: Shown) -> None:
     """Fill them with the rows of some days; of what a day could not tell, with what is known."""
-    cursor.execute("TRUNCATE stage_match_raw, stage_match, stage_match_odds, stage_day, pool")
+    staged = ", ".join(f"stage_{table.name}" for table in _STAGED)
+    cursor.execute(f"TRUNCATE {staged}, stage_day, pool")
     execute_values(
         cursor,
         "INSERT INTO stage_day VALUES %s",
@@ -77,6 +84,7 @@ def stage(cursor: psycopg2.extensions.cursor, days: Sequence[ParsedDay], shown: 
             ("stage_match_raw", [day.raw for day in days]),
             ("stage_match", [day.match for day in days]),
             ("stage_match_odds", [day.odds for day in days]),
+            ("stage_match_statistics", [day.statistics for day in days]),
         ):
             _copy(cursor, table, pa.concat_tables(parts), writer)
     for day in days:

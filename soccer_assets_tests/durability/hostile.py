@@ -56,13 +56,16 @@ documents = st.one_of(
     st.lists(numbers, max_size=3),
 )
 anything = st.one_of(texts, numbers, moments, documents, st.none(), st.booleans())
-#: Prices that are none, and names of bookmakers that cannot be, beside good ones.
+#: Prices and counts that are none, and names of bookmakers that cannot be, beside good ones.
 odds = st.dictionaries(
     st.one_of(
         st.sampled_from(["B365H", "B365D", "B365A", "H", "D", "A", "CH", "CD", "CA", "PH", "PSH"]),
+        st.sampled_from(["HS", "AS", "HST", "AST", "HC", "AC"]),
         texts.flatmap(lambda text: st.sampled_from([text + outcome for outcome in "HDA"])),
     ),
-    st.one_of(texts, st.sampled_from(["2.1", "1e308", "1e999", "nan", "-3", "0.5", "1", "٣"])),
+    st.one_of(
+        texts, st.sampled_from(["2.1", "1e308", "1e999", "nan", "-3", "0.5", "1", "9.0", "٣"])
+    ),
     max_size=9,
 )
 scores = st.integers(0, 3)

@@ -73,7 +73,8 @@ def late_view(world: LeagueSimulator) -> dict[date, Payload]:
 
 
 def odds(home: str) -> dict[str, str]:
-    return {"B365H": home, "B365D": "3.40", "B365A": "3.60", "PSCH": home}
+    prices = {"B365H": home, "B365D": "3.40", "B365A": "3.60", "PSCH": home}
+    return prices | ({"HS": "12", "HST": "5"} if home < "2" else {"HS": "11", "HC": "4"})
 
 
 def rows_of(payload: Payload) -> list[tuple[Payload, Row]]:

@@ -57,6 +57,12 @@ def test_a_triple_with_a_bad_price_is_left_out(bad: str) -> None:
         assert [odds.bookmaker for odds in match_odds(cells)] == ["Avg"]
 
 
+def test_the_price_that_is_none_is_told_and_an_empty_one_is_not() -> None:
+    told: list[str] = []
+    match_odds(triple("PS", 2, "evens", 4) | triple("Avg", "", 3, 0), told.append)
+    assert told == ["PSD 'evens' are no odds (1 or more)", "AvgA '0' are no odds (1 or more)"]
+
+
 def test_a_triple_without_one_of_its_columns_is_left_out() -> None:
     for outcome in "HDA":
         cells = triple("PS", 2, 3, 4)

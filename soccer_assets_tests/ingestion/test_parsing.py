@@ -134,9 +134,41 @@ def test_odds_are_taken_from_the_row_of_a_source_that_has_them() -> None:
     ]
 
 
-@pytest.mark.parametrize("cells", [None, [], "x", {"B365H": 1, "B365D": None, "B365A": {}}])
-def test_what_is_no_row_holds_no_odds(cells: Any) -> None:
-    assert parse(changed(footballData=cells)).odds.num_rows == 0
+@pytest.mark.parametrize(
+    "cells", [None, [], "x", {"B365H": 1, "B365D": None, "B365A": {}, "HS": 3}]
+)
+def test_what_is_no_row_holds_neither_odds_nor_statistics(cells: Any) -> None:
+    day = parse(changed(footballData=cells))
+    assert day.odds.num_rows == day.statistics.num_rows == 0
+
+
+def test_statistics_are_taken_from_the_same_row() -> None:
+    cells = {
+        "HS": "12",
+        "HST": "5",
+        "HC": "6.0",
+        "AC": "x",
+        "B365H": "0",
+        "B365D": "3",
+        "B365A": "4",
+    }
+    day = parse(changed(footballData=cells))
+    assert day.statistics.to_pylist() == [
+        {
+            "match_id": 2,
+            "home_shots": 12,
+            "away_shots": None,
+            "home_shots_on_target": 5,
+            "away_shots_on_target": None,
+            "home_corners": 6,
+            "away_corners": None,
+            "changed_at": FETCHED,
+        }
+    ]
+    assert day.unusable == (
+        "match 2: B365H '0' are no odds (1 or more)",
+        "match 2: AC 'x' is not a count (0 to 99)",
+    )
 
 
 @pytest.mark.parametrize("value", [True, False, None])

@@ -14,11 +14,12 @@ from soccer_assets.settings import SettingsError, get_settings
 from soccer_assets.sources.results_file import REQUIRED_COLUMNS
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
+from soccer_assets.warehouse.schema import match_statistics
 from soccer_assets_tests.sources.football_data.site import Site
 
 DAY = date(2024, 8, 17)
-E0 = """Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR,B365H,B365D,B365A
-E0,17/08/2024,15:00,Arsenal,Wolves,2,0,H,1.18,7.5,13
+E0 = """Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR,B365H,B365D,B365A,HS,AS,HST,AST,HC,AC
+E0,17/08/2024,15:00,Arsenal,Wolves,2,0,H,1.18,7.5,13,18,9,6,3,8,2
 """
 
 
@@ -61,7 +62,7 @@ ARSENAL = {
 }
 
 
-def test_football_data_with_its_odds(
+def test_football_data_with_its_odds_and_statistics(
     environment: pytest.MonkeyPatch, engine: sa.Engine, store: LocalStore, tmp_path: Path
 ) -> None:
     site = Site(tmp_path / "site")
@@ -76,6 +77,8 @@ def test_football_data_with_its_odds(
             sa.text("SELECT bookmaker, phase, odds_home FROM soccer.match_odds")
         )
         assert odds.all() == [("B365", "pre", 1.18)]
+        statistics = connection.execute(sa.select(match_statistics)).one()
+        assert statistics[:7] == (statistics.match_id, 18, 9, 6, 3, 8, 2)
     (kept,) = store.list("source_files/football_data/mmz4281/2425/")
     assert kept.endswith(".gz")
 

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.feed.states import MatchState
 from soccer_assets.ingestion.ingest import ingest_days
+from soccer_assets.ingestion.parsing import parse_day
 from soccer_assets.ingestion.rebuild import REBUILT, rebuild_warehouse
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
 from soccer_assets.warehouse.history import matches_as_of
 from soccer_assets.warehouse.load import LoadResult, load_days
 from soccer_assets.warehouse.merge import TableChange
-from soccer_assets.warehouse.schema import match, match_change, match_odds
+from soccer_assets.warehouse.rows import ParsedDay
+from soccer_assets.warehouse.schema import match, match_change, match_odds, match_statistics
 from soccer_assets_tests.databases import empty
 from soccer_assets_tests.feed_days import DAY, FETCHED, a_match, a_payload, finished, parsed
 
@@ -130,6 +132,95 @@ def test_odds_are_kept_apart_and_updated(engine: sa.Engine) -> None:
     assert changes(engine) == []
 
 
+def counted(*cells: dict[str, str] | None, day: date = DAY, hours: int = 0) -> ParsedDay:
+    """A day of finished matches, from 1 on, of which those that are not None have such a row."""
+    shown = [
+        finished(n, 2, 1, day) | ({} if row is None else {"footballData": row})
+        for n, row in enumerate(cells, 1)
+    ]
+    return parsed(*shown, day=day, fetched_at=FETCHED + hours * HOUR)
+
+
+def statistics(engine: sa.Engine) -> dict[int, tuple[Any, ...]]:
+    """Of each match: shots of both teams, corners of the home team, and when they changed."""
+    return {
+        row["match_id"]: (
+            row["home_shots"],
+            row["away_shots"],
+            row["home_corners"],
+            (row["changed_at"] - FETCHED) // HOUR,
+        )
+        for row in rows(engine, match_statistics)
+    }
+
+
+def test_statistics_are_as_the_newest_record_has_them(engine: sa.Engine) -> None:
+    load_days(engine, [counted({"HS": "12", "AS": "7"}, {"HC": "3"}, None)])
+    assert statistics(engine) == {1: (12, 7, None, 0), 2: (None, None, 3, 0)}
+    # One is corrected and one of its values gone, the next has none any more, the last has some.
+    load_days(engine, [counted({"HS": "13"}, None, {"HC": "0"}, hours=1)])
+    assert statistics(engine) == {1: (13, None, None, 1), 3: (None, None, 0, 1)}
+    # What is said again is no change.
+    load_days(engine, [counted({"HS": "13"}, {}, {"HC": "0"}, hours=2)])
+    assert statistics(engine) == {1: (13, None, None, 1), 3: (None, None, 0, 1)}
+    assert changes(engine) == []
+
+
+def test_statistics_of_a_record_that_another_day_outdoes_do_not_count(engine: sa.Engine) -> None:
+    load_days(engine, [counted({"HS": "12"}, day=NEXT)])
+    load_days(engine, [counted({"HS": "1"}, hours=1)])
+    assert statistics(engine) == {1: (12, None, None, 0)}
+    load_days(engine, [counted(None, hours=2)])
+    assert statistics(engine) == {1: (12, None, None, 0)}
+
+
+def test_odds_of_a_record_that_another_day_outdoes_do_not_count(engine: sa.Engine) -> None:
+    """Here one that loses to a record which it had outdone before."""
+
+    def priced(row: dict[str, Any], home: str, day: date = DAY, hours: int = 0) -> ParsedDay:
+        cells = {"B365H": home, "B365D": "3.4", "B365A": "3.5"}
+        return parsed(row | {"footballData": cells}, day=day, fetched_at=FETCHED + hours * HOUR)
+
+    load_days(engine, [priced(a_match(1, NEXT), "2.1", NEXT)])
+    load_days(engine, [priced(finished(1, 2, 0), "2.2", hours=1)])
+    load_days(engine, [priced(a_match(1), "9.9", hours=2)])
+    assert [row["feed_day"] for row in rows(engine)] == [NEXT]
+    assert [row["odds_home"] for row in rows(engine, match_odds)] == [2.2]
+
+
+def test_statistics_move_with_their_match_and_stay_when_no_day_shows_it(engine: sa.Engine) -> None:
+    load_days(engine, [counted({"HS": "12"})])
+    load_days(engine, [counted({"HS": "12"}, day=NEXT, hours=1)])
+    load_days(engine, [counted(day=DAY, hours=2)])
+    assert statistics(engine) == {1: (12, None, None, 0)}
+    load_days(engine, [counted(day=NEXT, hours=3)])
+    assert rows(engine)[0]["vanished_at"] is not None
+    assert statistics(engine) == {1: (12, None, None, 0)}
+
+
+def test_statistics_stay_where_a_day_cannot_tell_of_their_match(engine: sa.Engine) -> None:
+    load_days(engine, [counted({"HS": "12"}, {"HS": "5"})])
+    told = a_payload(finished(2, 2, 1) | {"footballData": {"HS": "6"}}, tournamentId=12)
+    told["gaps"] = [{"tournamentIds": [11], "fault": "E0.csv: is empty"}]
+    day = parse_day(DAY, orjson.dumps(told), payload_key="gaps", fetched_at=LATER)
+    load_days(engine, [day])
+    assert statistics(engine) == {1: (12, None, None, 0), 2: (6, None, None, 1)}
+
+
+@pytest.mark.parametrize(
+    "values", [{"home_shots": -1}, {"away_shots": 2, "away_shots_on_target": 3}]
+)
+def test_statistics_that_cannot_be_are_refused_by_the_table(
+    engine: sa.Engine, values: dict[str, int]
+) -> None:
+    row = {"match_id": 1, "changed_at": FETCHED, **values}
+    with (
+        pytest.raises(sa.exc.IntegrityError, match="match_statistics"),
+        engine.begin() as connection,
+    ):
+        connection.execute(match_statistics.insert().values(row))
+
+
 def test_a_naive_moment_is_refused(engine: sa.Engine) -> None:
     with pytest.raises(ValueError, match="time zone"):
         matches_as_of(engine, datetime(2024, 3, 9))
@@ -160,7 +251,8 @@ def body_of(day: date, content: dict[int, Any]) -> bytes:
             shown.append(a_match(match_id, day, status=FeedStatus.FINISHED.value))
         else:
             code = FeedStatus[state.name].value
-            shown.append(a_match(match_id, day, status=code, homeScore=home))
+            row = {} if home == 1 else {"footballData": {"HS": str(home), "HC": "4"}}
+            shown.append(a_match(match_id, day, status=code, homeScore=home) | row)
     return orjson.dumps(a_payload(*shown))
 
 

@@ -18,7 +18,8 @@ from soccer_assets.warehouse.rows import ParsedDay
 from soccer_assets.warehouse.schema import SCHEMA
 from soccer_assets_tests.feed_days import DAY, FETCHED, a_match, parsed
 
-TABLES = ("match", "match_raw", "match_shadow", "match_raw_shadow", "match_odds", "match_change")
+DETAILS = ("match_odds", "match_statistics", "match_change")
+TABLES = ("match", "match_raw", "match_shadow", "match_raw_shadow", *DETAILS)
 #: Matches that move, and those that are there besides.
 MOVING, OTHERS = range(1, 1001), range(10_001, 12_001)
 #: Rows that the nodes of a statement may handle for each match; about thirty columns of a match are
@@ -114,9 +115,7 @@ def of_a_tiny_table(table: str) -> list[str]:
 
 def of_one_match(table: str) -> list[str]:
     """All rows are of one match and one day."""
-    attributes = (
-        ["match_id"] if table in ("match_odds", "match_change") else ["match_id", "feed_day"]
-    )
+    attributes = ["match_id"] if table in DETAILS else ["match_id", "feed_day"]
     return [
         f"SELECT pg_restore_attribute_stats('schemaname', '{SCHEMA}', 'relname', '{table}',"
         f" 'attname', '{attribute}', 'inherited', false, 'null_frac', 0::real,"

@@ -1,12 +1,10 @@
 """Rows of the site's files in the feed's words."""
 
-from soccer_assets.feed.fields import FeedStatus, Sex
+from soccer_assets.feed.fields import ROW_FIELD, FeedStatus, Sex
 from soccer_assets.feed.payload import Row, header_row, match_row, winner
 from soccer_assets.sources.football_data.leagues import League
 from soccer_assets.sources.football_data.parsing import LONDON, CsvRow
 from soccer_assets.sources.football_data.teams import Team, match_id
-
-EXTRA_FIELD = "footballData"
 
 _CARDS = {
     "homeYellowCards": "HY",
@@ -62,7 +60,7 @@ def league_match(row: CsvRow, meeting: int, home: Team, away: Team) -> Row:
         "awayTeamCountryName": league.country,
     }
     result = _result(row, cells) if row.finished else {}
-    return match_row(known, result) | {EXTRA_FIELD: cells | {"file": row.file}}
+    return match_row(known, result) | {ROW_FIELD: cells | {"file": row.file}}
 
 
 def _result(row: CsvRow, cells: dict[str, str]) -> Row:
