@@ -69,6 +69,15 @@ MATCH_FIELDS = (
 # Fields that the site does not have, and that a source may add to a match.
 #: Its odds and statistics: a row in the columns of football-data.co.uk, column -> text.
 ROW_FIELD = "footballData"
+#: Statistic of a match -> its column in such a row.
+STATISTICS = {
+    "home_shots": "HS",
+    "away_shots": "AS",
+    "home_shots_on_target": "HST",
+    "away_shots_on_target": "AST",
+    "home_corners": "HC",
+    "away_corners": "AC",
+}
 #: Whether it is played on neutral ground: true or false.
 NEUTRAL_FIELD = "isNeutral"
 OWN_FIELDS = frozenset({ROW_FIELD, NEUTRAL_FIELD})

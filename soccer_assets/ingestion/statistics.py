@@ -3,17 +3,9 @@
 import re
 from collections.abc import Callable, Mapping
 
+from soccer_assets.feed.fields import STATISTICS
 from soccer_assets.text import one_line
 
-#: Column of ``match_statistics`` -> column of the site.
-SITE_COLUMNS = {
-    "home_shots": "HS",
-    "away_shots": "AS",
-    "home_shots_on_target": "HST",
-    "away_shots_on_target": "AST",
-    "home_corners": "HC",
-    "away_corners": "AC",
-}
 #: What no true count is beyond.
 _MAX_COUNT = 99
 _COUNT = re.compile(r"\s*(\d{1,4})(?:\.0*)?\s*", re.ASCII)
@@ -30,7 +22,7 @@ def match_statistics(
             target than shots, both.
     """
     found: dict[str, int] = {}
-    for name, column in SITE_COLUMNS.items():
+    for name, column in STATISTICS.items():
         text = cells.get(column, "")
         match = _COUNT.fullmatch(text)
         if match and int(match[1]) <= _MAX_COUNT:
@@ -41,7 +33,7 @@ def match_statistics(
         shots, on_target = f"{side}_shots", f"{side}_shots_on_target"
         if shots in found and on_target in found and found[on_target] > found[shots]:
             tell(
-                f"{SITE_COLUMNS[on_target]} {found.pop(on_target)} is more than "
-                f"{SITE_COLUMNS[shots]} {found.pop(shots)}"
+                f"{STATISTICS[on_target]} {found.pop(on_target)} is more than "
+                f"{STATISTICS[shots]} {found.pop(shots)}"
             )
     return found

@@ -9,7 +9,10 @@ Rules of the replay:
 - ``ft_flag`` E or P: the file's score includes extra time or penalties, see ``_result``.
 - Seasons are cut in July: ``seasonId = tournament_id * 10000 + start year``.
 - ``isNeutral``, which the site does not have, is as the file's ``neutral`` says.
-- Columns the feed has no place for (odds, source, ...) are ignored.
+- Odds (from the kick-off on) and statistics (of matches that are over), where the file has them,
+  are given as a row of football-data.co.uk, cell by cell as they are. ``odds_type`` is bookmaker
+  and phase: ``avg_close``, ``b365_pre``; what does not say that it is closing counts as earlier.
+- Other columns are ignored.
 """
 
 from collections.abc import Callable
@@ -22,7 +25,7 @@ import numpy as np
 import orjson
 
 from soccer_assets.clock import utc_now
-from soccer_assets.feed.fields import NEUTRAL_FIELD, FeedStatus, Sex
+from soccer_assets.feed.fields import NEUTRAL_FIELD, ROW_FIELD, STATISTICS, FeedStatus, Sex
 from soccer_assets.feed.payload import (
     Row,
     day_feed,
@@ -36,6 +39,7 @@ from soccer_assets.sources.results_file import (
     EPOCH_DAY,
     FLAGS,
     NO_SCORE,
+    ODDS_COLUMNS,
     UNKNOWN,
     ResultsFileError,
     read_results,
@@ -154,8 +158,33 @@ def _match(row: Row, year: int, now: float) -> Row:
         "awayTeamName": row["away_team"],
         "awayTeamCountryName": country,
     }
-    own = {} if row["neutral"] == UNKNOWN else {NEUTRAL_FIELD: bool(row["neutral"])}
-    return match_row(fixture, _shown(row, now)) | own
+    shown = _shown(row, now)
+    own: Row = {} if row["neutral"] == UNKNOWN else {NEUTRAL_FIELD: bool(row["neutral"])}
+    cells = _odds(row) if row["kickoff"] <= now else {}
+    if shown["status"] == FeedStatus.FINISHED:
+        cells |= {c: text for name, c in STATISTICS.items() if (text := row.get(name))}
+    if cells:
+        own[ROW_FIELD] = cells
+    return match_row(fixture, shown) | own
+
+
+#: How ``odds_type`` ends -> what a column of closing odds has after the bookmaker.
+_PHASES = {"pre": "", "close": "C", "closing": "C"}
+#: Bookmakers as the site abbreviates them; others keep their name.
+_BOOKMAKERS = {"avg": "Avg", "max": "Max", "b365": "B365", "pinnacle": "PS"}
+_LONGEST_BOOKMAKER = 15
+
+
+def _odds(row: Row) -> dict[str, str]:
+    """Column of the site -> price, where the file has odds of the match."""
+    *prices, kind = (row.get(name) for name in ODDS_COLUMNS)
+    if not (kind and all(prices)):
+        return {}
+    bookmaker, _, phase = kind.lower().rpartition("_")
+    if phase not in _PHASES:
+        bookmaker, phase = kind.lower(), "pre"
+    code = _BOOKMAKERS.get(bookmaker, bookmaker)[:_LONGEST_BOOKMAKER] or "unnamed"
+    return {f"{code}{_PHASES[phase]}{o}": p for o, p in zip("HDA", prices, strict=True)}
 
 
 def _shown(row: Row, now: float) -> Row:

@@ -18,7 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from soccer_assets.arrays import AnyArray
-from soccer_assets.feed.fields import MAX_BIGINT, MAX_SCORE
+from soccer_assets.feed.fields import MAX_BIGINT, MAX_SCORE, STATISTICS
 from soccer_assets.text import one_line
 
 REQUIRED_COLUMNS = (
@@ -44,6 +44,11 @@ TEXT_COLUMNS = ("country", "competition", "home_team", "away_team")
 INT_COLUMNS = ("match_id", "region_id", "tournament_id", "home_team_id", "away_team_id")
 FLAG_COLUMNS = ("is_international", "women")
 SCORE_COLUMNS = ("home_score", "away_score")
+#: Odds, and whose they are; used where all four are there.
+ODDS_COLUMNS = ("odds_h", "odds_d", "odds_a", "odds_type")
+#: What a file may have besides. No cell of theirs makes a file unusable: they go on as they are, to
+#: be judged one by one where matches are loaded.
+OPTIONAL_COLUMNS = (*STATISTICS, *ODDS_COLUMNS)
 
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 DEFAULT_KICKOFF = 12 * 3600
@@ -72,9 +77,10 @@ class Results:
     columns: dict[str, AnyArray]
     """``INT_COLUMNS``, ``FLAG_COLUMNS``, ``neutral`` (0, 1, or ``UNKNOWN``), ``SCORE_COLUMNS``
     (``NO_SCORE``: none), ``day`` and ``second`` of the kick-off (since 1970 and since midnight),
-    ``flag`` (place in ``FLAGS``), and ``TEXT_COLUMNS`` as codes of ``texts``."""
+    ``flag`` (place in ``FLAGS``), and ``TEXT_COLUMNS`` as codes of ``texts``, with those of
+    ``OPTIONAL_COLUMNS`` that are there (an empty text: none)."""
     texts: dict[str, list[str]]
-    """The texts of a column, in order."""
+    """The texts of a column."""
 
 
 def read_results(path: Path, date_format: str | None = None) -> Results:
@@ -104,6 +110,8 @@ def read_results(path: Path, date_format: str | None = None) -> Results:
         columns[name] = file.read(name, _score, np.int16)
     for name in TEXT_COLUMNS:
         columns[name], texts[name] = file.codes(name)
+    for name in table.column_names[len(REQUIRED_COLUMNS) :]:
+        columns[name], texts[name] = file.cells(name)
     columns["flag"] = file.read("ft_flag", _ft_flag, np.int8)
     columns["day"] = file.read("date", read_day, np.int64)
     columns["second"] = file.read("time", _second, np.int64)
@@ -114,25 +122,26 @@ def read_results(path: Path, date_format: str | None = None) -> Results:
 
 
 def _read(path: Path) -> pa.Table:
-    """The columns; those of a CSV as texts."""
+    """The columns that are used; those of a CSV as texts."""
     parquet = path.suffix == ".parquet"
     try:
         present = pq.read_schema(path).names if parquet else _csv_columns(path)
         missing = [column for column in REQUIRED_COLUMNS if column not in present]
         if missing:
             raise ResultsFileError(f"{path} lacks the required columns {', '.join(missing)}")
-        twice = [column for column in REQUIRED_COLUMNS if present.count(column) > 1]
+        used = [*REQUIRED_COLUMNS, *(c for c in OPTIONAL_COLUMNS if c in present)]
+        twice = [column for column in used if present.count(column) > 1]
         if twice:
             raise ResultsFileError(f"{path} has twice the columns {', '.join(twice)}")
         if parquet:
-            return pq.read_table(path, columns=list(REQUIRED_COLUMNS))
+            return pq.read_table(path, columns=used)
         coded = pa.dictionary(pa.int32(), pa.string())
         return pa.csv.read_csv(
             path,
             parse_options=_PARSE,
             convert_options=pa.csv.ConvertOptions(
-                include_columns=list(REQUIRED_COLUMNS),
-                column_types={**dict.fromkeys(REQUIRED_COLUMNS, coded), "match_id": pa.string()},
+                include_columns=used,
+                column_types={**dict.fromkeys(used, coded), "match_id": pa.string()},
                 strings_can_be_null=True,
                 null_values=[""],
             ),
@@ -160,7 +169,7 @@ class _File:
 
     def read(self, name: str, one: Callable[[Any], Any], dtype: Any) -> AnyArray:
         """A column whose values ``one`` reads, or refuses with ValueError."""
-        codes, values = self._coded(name)
+        codes, values = self._coded(self._table[name])
         read = np.zeros(len(values), dtype)
         faults: dict[int, str] = {}
         for code in np.flatnonzero(np.bincount(codes)).tolist():
@@ -198,14 +207,23 @@ class _File:
         rank[order] = np.arange(len(order), dtype=np.int32)
         return rank[places], [texts[k] for k in order]
 
+    def cells(self, name: str) -> tuple[AnyArray, list[str]]:
+        """A column of anything as codes, and the texts that a CSV would have."""
+        column = self._table[name]
+        try:
+            codes, texts = self._coded(column.cast(pa.string()))
+        except pa.ArrowException:
+            raise self._fault(0, name, f"{column.type} is no type of numbers or texts") from None
+        return codes, ["" if text in (None, "nan") else one_line(text) for text in texts]
+
     def refuse(self, name: str, bad: AnyArray, fault: str) -> None:
         """Raise for the first row of a column that is ``bad``."""
         if bad.any():
             raise self._fault(int(bad.argmax()), name, fault)
 
-    def _coded(self, name: str) -> tuple[AnyArray, list[Any]]:
+    def _coded(self, column: pa.ChunkedArray) -> tuple[AnyArray, list[Any]]:
         """Codes, and the values they stand for."""
-        column = self._table[name].combine_chunks()
+        column = column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):
             column = pa.concat_arrays(column.chunks)
         if not pa.types.is_dictionary(column.type):

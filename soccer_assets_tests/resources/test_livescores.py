@@ -14,7 +14,7 @@ from soccer_assets.settings import SettingsError, get_settings
 from soccer_assets.sources.results_file import REQUIRED_COLUMNS
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.storage.store import LocalStore
-from soccer_assets.warehouse.schema import match_statistics
+from soccer_assets.warehouse.schema import match, match_odds, match_statistics
 from soccer_assets_tests.sources.football_data.site import Site
 
 DAY = date(2024, 8, 17)
@@ -90,7 +90,8 @@ def test_a_results_file(
         "date": DAY, "time": "14:00", "country": "England", "competition": "League",
         "is_international": False, "women": False, "neutral": False, "home_team": "Arsenal",
         "away_team": "Wolves", "home_score": 2, "away_score": 0, "ft_flag": "F",
-        "away_team_id": 2,
+        "away_team_id": 2, "odds_h": 1.2, "odds_d": 7, "odds_a": 15, "odds_type": "avg_close",
+        "home_shots": 18, "home_corners": "many",
     }  # fmt: skip
     environment.setenv("LIVESCORES_SOURCE", "file")
     environment.setenv("LIVESCORES_FILE", str(tmp_path / "results.csv"))
@@ -104,6 +105,12 @@ def test_a_results_file(
     environment.setenv("LIVESCORES_DATE_FORMAT", "%d/%m/%Y")
     ingest(engine, store)
     assert the_match(engine) == ARSENAL
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(match.c.is_neutral)) is False
+        odds = connection.execute(sa.select(match_odds)).one()
+        assert odds[:6] == (1, "Avg", "closing", 1.2, 7.0, 15.0)
+        statistics = connection.execute(sa.select(match_statistics)).one()
+        assert (statistics.home_shots, statistics.home_corners) == (18, None)
     environment.delenv("LIVESCORES_DATE_FORMAT")
     write(DAY.isoformat())
     ingest(engine, store)

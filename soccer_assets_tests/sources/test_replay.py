@@ -13,8 +13,10 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from soccer_assets.feed.fields import HEADER_FIELDS, MATCH_FIELDS, FeedStatus
+from soccer_assets.ingestion.odds import Odds, match_odds
 from soccer_assets.sources.replay import ReplayBackend
 from soccer_assets.sources.results_file import (
+    OPTIONAL_COLUMNS,
     REQUIRED_COLUMNS,
     ResultsFileError,
 )
@@ -161,6 +163,81 @@ def test_neutral_ground_is_as_the_file_says_and_unknown_where_it_does_not(
         assert {match_id: row.get("isNeutral") for match_id, row in seen.items()} == said
 
 
+COUNTS = {
+    "home_shots": 12,
+    "away_shots": 7,
+    "home_shots_on_target": None,
+    "away_shots_on_target": 3,
+    "home_corners": "many",
+    "away_corners": 4,
+}
+
+
+def with_details(path: Path, **values: Any) -> ReplayBackend:
+    """A file of a match, one without details, and one without a score."""
+    details = COUNTS | {"odds_h": 1.9, "odds_d": 3.5, "odds_a": 4.25, "odds_type": "avg_close"}
+    nothing = dict.fromkeys(details)
+    rows = [
+        result(1, **(details | values)),
+        result(2, **nothing),
+        result(3, **(details | values), home_score=None, away_score=None),
+    ]
+    frame = pd.DataFrame(rows)
+    prices = ["odds_h", "odds_d", "odds_a"]
+    if path.suffix == ".parquet":
+        frame = frame.astype(dict.fromkeys(prices, "float32")).astype({"home_corners": "string"})
+    return ReplayBackend(write(frame, path))
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_odds_and_statistics_are_shown_cell_by_cell_once_they_can_be_known(
+    tmp_path: Path, suffix: str
+) -> None:
+    replay = with_details(tmp_path / f"all.{suffix}")
+    odds = {"AvgCH": "1.9", "AvgCD": "3.5", "AvgCA": "4.25"}
+    counts = {"HS": 12, "AS": 7, "AST": 3, "AC": 4}
+
+    def shown(as_of: datetime) -> dict[int, Any]:
+        return {n: row.get("footballData") for n, row in matches(replay, DAY, as_of).items()}
+
+    assert shown(datetime(2024, 3, 9, 14, 59, tzinfo=UTC)) == {1: None, 2: None, 3: None}
+    assert shown(datetime(2024, 3, 9, 15, tzinfo=UTC)) == {1: odds, 2: None, 3: odds}
+    over = shown(LATER)
+    assert over.keys() == {1, 2, 3}
+    assert (over[2], over[3]) == (None, odds)
+    assert over[1].pop("HC") == "many"
+    assert {k: v if k in odds else float(v) for k, v in over[1].items()} == odds | counts
+
+
+@pytest.mark.parametrize(
+    ("kind", "bookmaker", "phase"),
+    [
+        ("avg_close", "Avg", "closing"),
+        ("pinnacle_close", "PS", "closing"),
+        ("avg_pre", "Avg", "pre"),
+        ("b365_pre", "B365", "pre"),
+        ("footystats_pre", "footystats", "pre"),
+        ("Pinnacle_Closing", "PS", "closing"),
+        ("some book", "some book", "pre"),
+        ("close", "unnamed", "closing"),
+        ("x" * 40, "x" * 15, "pre"),
+    ],
+)
+def test_the_type_of_odds_is_bookmaker_and_phase(
+    tmp_path: Path, kind: str, bookmaker: str, phase: str
+) -> None:
+    replay = with_details(tmp_path / "all.csv", odds_type=kind)
+    (odds,) = match_odds(matches(replay, DAY, LATER)[1]["footballData"])
+    assert odds == Odds(bookmaker, phase, 1.9, 3.5, 4.25)
+
+
+@pytest.mark.parametrize("missing", ["odds_h", "odds_d", "odds_a", "odds_type"])
+def test_odds_that_lack_a_part_are_none(tmp_path: Path, missing: str) -> None:
+    for suffix in ("csv", "parquet"):
+        replay = with_details(tmp_path / f"all.{suffix}", **{missing: None})
+        assert match_odds(matches(replay, DAY, LATER)[1]["footballData"]) == []
+
+
 def test_headers(replay: ReplayBackend) -> None:
     seen = headers(replay)
     assert list(seen) == [11, 12, 13, 14]
@@ -273,6 +350,7 @@ def test_a_value_that_cannot_be_used_is_named_with_its_row_and_column(
         ("home_score", [1.0, 2.5], "row 2, column home_score: 2.5 is not a score"),
         ("match_id", [True, False], "row 1, column match_id: True is not a whole number"),
         ("match_id", [1.0, float("nan")], "row 2, column match_id"),
+        ("home_shots", [[1], [2]], "row 1, column home_shots: list<"),
     ],
 )
 def test_a_type_that_cannot_be_used_is_named_too(
@@ -360,7 +438,7 @@ odd_cells = st.one_of(
 
 @settings(deadline=None, max_examples=60)
 @given(
-    column=st.sampled_from(REQUIRED_COLUMNS),
+    column=st.sampled_from([*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS]),
     cells=st.lists(odd_cells, min_size=2, max_size=2),
     suffix=st.sampled_from(["csv", "parquet"]),
 )
@@ -368,7 +446,7 @@ odd_cells = st.one_of(
 def test_whatever_a_file_holds_is_replayed_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, column: str, cells: list[Any], suffix: str
 ) -> None:
-    frame = pd.DataFrame([result(1), result(2)]).astype({column: object})
+    frame = pd.DataFrame([result(1), result(2)])
     frame[column] = pd.Series(cells, dtype=object)
     path = tmp_path_factory.mktemp("odd") / f"odd.{suffix}"
     try:
@@ -378,6 +456,7 @@ def test_whatever_a_file_holds_is_replayed_or_refused_in_one_line(
     try:
         backend = ReplayBackend(path)
     except ResultsFileError:
+        assert column in REQUIRED_COLUMNS
         refused(path)
         return
     first, last = backend.days
