@@ -11,14 +11,15 @@ from soccer_assets.warehouse.schema import SCHEMA, STATUSES, match, match_raw
 from soccer_assets.warehouse.staging import CAUSE, DAYS, column_list
 
 
-def decide_contests(cursor: psycopg2.extensions.cursor) -> list[int]:
+def decide_contests(cursor: psycopg2.extensions.cursor) -> str:
     """Leave the winners that are new in the staging tables, and the losers in the shadow tables.
 
     Returns:
-        Ids of all matches that the step touches: those of its days, now and before.
+        Ids of all matches that the step touches: those of its days, now and before. An array as
+        PostgreSQL writes it: thousands of numbers would take it longer to read than to look up.
     """
     cursor.execute(_TOUCHED)
-    touched = [match_id for (match_id,) in cursor]
+    (touched,) = cursor.fetchone() or ("{}",)
     cursor.execute(_POOL, {"touched": touched})
     cursor.execute(_RENEW)
     cursor.execute(_CONTESTED)
@@ -29,6 +30,8 @@ def decide_contests(cursor: psycopg2.extensions.cursor) -> list[int]:
     return touched
 
 
+# Looked up by hash, other than in an array.
+_OF_OTHER_DAYS = "feed_day NOT IN (SELECT day FROM stage_day)"
 _RANK = "array_position(ARRAY[{}], status)".format(", ".join(f"'{s}'" for s in STATUSES))
 
 
@@ -60,20 +63,26 @@ def _shadow_moves(table: sa.Table) -> str:
 
 # Every match that the step touches: those of its days, now and before.
 _TOUCHED = f"""
-SELECT match_id FROM stage_match
-UNION SELECT match_id FROM {SCHEMA}.match WHERE feed_day = {DAYS}
+SELECT coalesce(array_agg(match_id), '{{}}')::text FROM (
+    SELECT match_id FROM stage_match
+    UNION SELECT match_id FROM {SCHEMA}.match WHERE feed_day = {DAYS}
+) touched
 """
-# Their records, those that other days show among them. First place wins.
+# The records of those that other days show, and the step's own of the same matches. First place
+# wins. Most matches are shown by one day, and in no contest.
 _POOL = f"""
 INSERT INTO pool
-WITH records AS (
-    SELECT match_id, feed_day, status, 'stage' AS origin FROM stage_match
-    UNION ALL
-    SELECT match_id, feed_day, status, 'shadow' FROM {SCHEMA}.match_shadow
-        WHERE match_id = ANY (%(touched)s) AND NOT feed_day = {DAYS}
+WITH rivals AS (
+    SELECT match_id, feed_day, status, 'shadow' AS origin FROM {SCHEMA}.match_shadow
+        WHERE match_id = ANY (%(touched)s) AND {_OF_OTHER_DAYS}
     UNION ALL
     SELECT match_id, feed_day, status, 'main' FROM {SCHEMA}.match
-        WHERE match_id = ANY (%(touched)s) AND NOT feed_day = {DAYS} AND vanished_at IS NULL
+        WHERE match_id = ANY (%(touched)s) AND {_OF_OTHER_DAYS} AND vanished_at IS NULL
+), records AS (
+    SELECT * FROM rivals
+    UNION ALL
+    SELECT match_id, feed_day, status, 'stage' FROM stage_match
+        WHERE match_id IN (SELECT match_id FROM rivals)
 )
 SELECT match_id, feed_day, origin,
        row_number() OVER (PARTITION BY match_id ORDER BY {_RANK} DESC, feed_day DESC)

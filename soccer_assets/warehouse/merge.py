@@ -27,21 +27,68 @@ class TableChange:
         return TableChange(self.inserted + other.inserted, self.updated + other.updated)
 
 
-def merge(
-    cursor: psycopg2.extensions.cursor, touched: list[int]
-) -> tuple[TableChange, TableChange, int]:
+def merge(cursor: psycopg2.extensions.cursor, touched: str) -> tuple[TableChange, TableChange, int]:
     """Merge what is staged; the changes of ``match_raw`` and ``match``, and how many vanished.
 
     Args:
-        touched: ids of the matches that the step can change.
+        touched: ids of the matches that the step can change, an array as PostgreSQL writes it.
     """
-    cursor.execute(_NOTE_CHANGES, {"touched": touched})
-    raw, canonical = _upsert(cursor, match_raw), _upsert(cursor, match)
+    news, raw_news = (_news(cursor, table, touched) for table in (match, match_raw))
+    cursor.execute(_NOTE_CHANGES, vars(news))
+    raw, canonical = _write(cursor, match_raw, raw_news), _write(cursor, match, news)
     cursor.execute(_UPSERT_ODDS)
     cursor.execute(_UPSERT_STATISTICS)
     cursor.execute(_REMOVE_STATISTICS, {"touched": touched})
     cursor.execute(_MARK_VANISHED)
     return raw, canonical, max(cursor.rowcount, 0)
+
+
+@dataclass(frozen=True)
+class _News:
+    """The staged records that a table does not hold as they are: their ids, two arrays as
+    PostgreSQL writes them."""
+
+    unknown: str
+    different: str
+
+
+def _news(cursor: psycopg2.extensions.cursor, table: sa.Table, touched: str) -> _News:
+    """Of a day that is loaded again most records are as before; nothing more is done for those.
+    ``ON CONFLICT`` would lock their rows, and so write to each."""
+    cursor.execute(
+        f"""
+        SELECT coalesce(array_agg(match_id) FILTER (WHERE held IS NULL), '{{}}')::text,
+               coalesce(array_agg(match_id) FILTER (WHERE held <> content_hash), '{{}}')::text
+        FROM stage_{table.name} LEFT JOIN (
+            SELECT match_id, content_hash AS held FROM {SCHEMA}.{table.name}
+            WHERE match_id = ANY (%(touched)s)) t USING (match_id)
+        WHERE held IS DISTINCT FROM content_hash
+        """,
+        {"touched": touched},
+    )
+    return _News(*(cursor.fetchone() or ()))
+
+
+def _write(cursor: psycopg2.extensions.cursor, table: sa.Table, news: _News) -> TableChange:
+    """Loads come one after the other: what is unknown is so still, and conflicts with nothing."""
+    name, columns = table.name, column_list(table)
+    replaced = ", ".join(
+        f"{column.name} = s.{column.name}"
+        for column in table.columns
+        if column.name not in ("match_id", "first_seen_at")
+    )
+    cursor.execute(
+        f"UPDATE {SCHEMA}.{name} t SET {replaced} FROM stage_{name} s"
+        " WHERE t.match_id = ANY (%(different)s) AND t.match_id = s.match_id",
+        vars(news),
+    )
+    updated = cursor.rowcount
+    cursor.execute(
+        f"INSERT INTO {SCHEMA}.{name} ({columns}) SELECT {columns} FROM stage_{name}"
+        " WHERE match_id = ANY (%(unknown)s) ORDER BY match_id",
+        vars(news),
+    )
+    return TableChange(cursor.rowcount, updated)
 
 
 _NOT_CONTENT = ", ".join(f"'{name}'" for name in ("match_id", *BOOKKEEPING))
@@ -52,8 +99,7 @@ SELECT m.match_id, s.changed_at, before.key, before.value, after.row -> before.k
 FROM stage_match s JOIN {SCHEMA}.match m USING (match_id)
 CROSS JOIN LATERAL (SELECT to_jsonb(s) AS row OFFSET 0) after
 CROSS JOIN LATERAL jsonb_each(to_jsonb(m)) before
-WHERE m.match_id = ANY (%(touched)s)
-  AND m.content_hash <> s.content_hash
+WHERE m.match_id = ANY (%(different)s) AND s.match_id = ANY (%(different)s)
   AND before.value <> after.row -> before.key AND before.key NOT IN ({_NOT_CONTENT})
 ORDER BY s.changed_at, s.feed_day, m.match_id, before.key
 """
@@ -101,25 +147,3 @@ DELETE FROM {SCHEMA}.match_statistics t USING pool p
 WHERE t.match_id = ANY (%(touched)s) AND t.match_id = p.match_id AND {_OF_THE_RECORD}
   AND NOT EXISTS (SELECT FROM stage_match_statistics s WHERE s.match_id = t.match_id)
 """
-
-
-def _upsert(cursor: psycopg2.extensions.cursor, table: sa.Table) -> TableChange:
-    columns = column_list(table)
-    updated = ", ".join(
-        f"{column.name} = excluded.{column.name}"
-        for column in table.columns
-        if column.name not in ("match_id", "first_seen_at")
-    )
-    cursor.execute(
-        f"""
-        WITH changed AS (
-            INSERT INTO {SCHEMA}.{table.name} AS t ({columns})
-            SELECT {columns} FROM stage_{table.name} ORDER BY match_id
-            ON CONFLICT (match_id) DO UPDATE SET {updated}
-            WHERE t.content_hash <> excluded.content_hash
-            RETURNING (xmax = 0) AS is_new)
-        SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM changed
-        """
-    )
-    inserted, changed = cursor.fetchone() or (0, 0)
-    return TableChange(inserted, changed)

@@ -16,11 +16,11 @@ from soccer_assets.warehouse.schema import SCHEMA, match, match_odds, match_raw,
 from soccer_assets.warehouse.steps import Shown
 
 _STAGED = (match_raw, match, match_odds, match_statistics)
-# Arrays, by which the indexes of the large tables can be asked; those of thousands of ids as constants,
-# which are looked up by hash where no index is used after all.
+# Arrays, by which the indexes of the large tables can be asked; those of thousands of ids as one
+# constant each, which is looked up by hash where no index is used after all.
 DAYS = "ANY (ARRAY(SELECT day FROM stage_day))"
 #: The fetch and the payload that a step's change is owed to: its own day's, or the only one's.
-CAUSE = """(SELECT {0} FROM stage_day ORDER BY (day = {1}) DESC LIMIT 1)"""
+CAUSE = "coalesce((SELECT {0} FROM stage_day WHERE day = {1}), (SELECT {0} FROM stage_day LIMIT 1))"
 # No statistics can make a load slow: they are of yesterday, and those of a wrong moment would have one
 # table gone through for each row of another. So the tables of the warehouse are asked for given
 # matches or days only, by their indexes, and joined by hashes only.
@@ -88,7 +88,7 @@ def stage(cursor: psycopg2.extensions.cursor, days: Sequence[ParsedDay], shown: 
         ):
             _copy(cursor, table, pa.concat_tables(parts), writer)
     for day in days:
-        if untold := shown.untold(day, set(day.match["match_id"].to_pylist())):
+        if untold := shown.untold(day):
             cursor.execute(_AS_BEFORE, {"day": day.day, "ids": list(untold)})
 
 

@@ -48,12 +48,13 @@ class Shown:
     """Day -> match -> its tournament; None when the day does not show it any more."""
     contested: set[int]
 
-    def untold(self, day: ParsedDay, told: set[int]) -> set[int]:
+    def untold(self, day: ParsedDay) -> set[int]:
         """The known matches of a day of which its payload says nothing that could be used."""
         if not day.gaps and not day.set_aside:
             return set()
         hidden = frozenset[int]().union(*(gap.tournament_ids for gap in day.gaps))
         aside = {match.match_id for match in day.set_aside}
+        told = set(day.match["match_id"].to_pylist())
         return {
             match_id
             for match_id, tournament_id in self.by_day[day.day].items()
@@ -105,7 +106,7 @@ def steps_of(
             if before.payload_key == day.payload_key and not reparse:
                 continue
         its_ids = set(day.match["match_id"].to_pylist())
-        its_ids |= shown.untold(day, its_ids)
+        its_ids |= shown.untold(day)
         alone = before is not None and not (
             shown.by_day[day.day].keys() <= its_ids
             and its_ids.isdisjoint(shown.contested)

@@ -99,6 +99,18 @@ def test_inserted_updated_and_untouched_rows_are_counted(engine: sa.Engine) -> N
     assert load_days(engine, [second]) == LoadResult(TableChange(1, 2), TableChange(1, 1))
 
 
+def test_nothing_is_written_to_the_rows_of_matches_that_are_as_before(engine: sa.Engine) -> None:
+    load_days(engine, [parsed(a_match(1), a_match(2))])
+    load_days(engine, [parsed(a_match(1), a_match(2, homeTeamName="New"), fetched_at=LATER)])
+    with engine.connect() as connection:
+        for table in ("match", "match_raw"):
+            # Of a row's versions, the one that is left; xmax: who deleted or only locked it.
+            locked = connection.scalars(
+                sa.text(f"SELECT match_id FROM soccer.{table} WHERE xmax <> 0")
+            )
+            assert list(locked) == [], table
+
+
 def test_changes_add_up() -> None:
     assert TableChange(1, 2) + TableChange(3, 4) == TableChange(4, 6)
 
