@@ -119,8 +119,9 @@ SELECT match_id, fetched_at, 'vanished_at', 'null', to_jsonb(fetched_at), payloa
 FROM gone ORDER BY match_id
 """
 
-#: What comes with the record of a match counts where that record does, not another day's.
-_OF_THE_RECORD = "p.origin = 'stage' AND p.place = 1"
+#: What comes with the record of a match counts where that record does: it is staged still, and no
+#: other day's that has come back.
+_OF_THE_RECORD = "r.feed_day IN (SELECT day FROM stage_day)"
 
 
 def _upsert_details(table: sa.Table) -> str:
@@ -131,7 +132,7 @@ def _upsert_details(table: sa.Table) -> str:
     return f"""
     INSERT INTO {SCHEMA}.{table.name} AS t ({column_list(table)})
     SELECT {", ".join(f"d.{column.name}" for column in table.columns)}
-    FROM stage_{table.name} d JOIN pool p USING (match_id) WHERE {_OF_THE_RECORD}
+    FROM stage_{table.name} d JOIN stage_match r USING (match_id) WHERE {_OF_THE_RECORD}
     ON CONFLICT ({", ".join(key)}) DO UPDATE SET
         {", ".join(f"{name} = excluded.{name}" for name in (*values, "changed_at"))}
     WHERE ({old}) IS DISTINCT FROM ({new})
@@ -143,7 +144,7 @@ _UPSERT_ODDS = _upsert_details(match_odds)
 _UPSERT_STATISTICS = _upsert_details(match_statistics)
 # Statistics are as the newest record has them.
 _REMOVE_STATISTICS = f"""
-DELETE FROM {SCHEMA}.match_statistics t USING pool p
-WHERE t.match_id = ANY (%(touched)s) AND t.match_id = p.match_id AND {_OF_THE_RECORD}
+DELETE FROM {SCHEMA}.match_statistics t USING stage_match r
+WHERE t.match_id = ANY (%(touched)s) AND t.match_id = r.match_id AND {_OF_THE_RECORD}
   AND NOT EXISTS (SELECT FROM stage_match_statistics s WHERE s.match_id = t.match_id)
 """
