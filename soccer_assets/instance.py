@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -37,8 +38,8 @@ from soccer_assets.dagster_internals import (
 )
 from soccer_assets.dagster_tables import complete_data, complete_tables
 from soccer_assets.own_runs import LaunchedRun, OwnRun, RunOfCommand
-from soccer_assets.process import end_soon_when_asked, is_asked_to_end
-from soccer_assets.runs import end_dead_runs, holders, leases, take
+from soccer_assets.process import Leases, end_soon_when_asked, is_asked_to_end
+from soccer_assets.runs import end_dead_runs, holders, take
 from soccer_assets.settings import get_settings
 from soccer_assets.ticks import latest_possible, possible
 from soccer_assets.warehouse.connection import database_url
@@ -65,6 +66,7 @@ class SoccerInstance(dg.DagsterInstance):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.leases = Leases(_folder("runs"))
         self._own_runs: dict[str, OwnRun] = {}
 
     @classmethod
@@ -91,7 +93,7 @@ class SoccerInstance(dg.DagsterInstance):
         repository = RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME)
         named["remote_job_origin"] = RemoteJobOrigin(repository, job_def.name)
         # Whoever started it starts it again.
-        tags = {**(tags or {}), **take(run_id), "dagster/max_retries": "0"}
+        tags = {**(tags or {}), **take(self.leases, run_id), "dagster/max_retries": "0"}
         try:
             created = super().create_run_for_job(job_def, run_id=run_id, tags=tags, **named)
         except BaseException:
@@ -116,7 +118,7 @@ class SoccerInstance(dg.DagsterInstance):
             and pid == dg.MetadataValue.text(str(os.getpid()))
         ):
             end_soon_when_asked()
-            self.add_run_tags(dagster_run.run_id, take(dagster_run.run_id))
+            self.add_run_tags(dagster_run.run_id, take(self.leases, dagster_run.run_id))
             run = self._own_runs[dagster_run.run_id] = LaunchedRun(self, dagster_run.run_id)
             run.watch()
         return super().report_engine_event(
@@ -138,7 +140,7 @@ class SoccerInstance(dg.DagsterInstance):
             run.done.set()  # before it can be read, and taken for an end that others made
         super().handle_new_event(event, **named)
         if ends:
-            leases().give_back(event.run_id)
+            self.leases.give_back(event.run_id)
 
     # What schedules and sensors did when the clock was ahead is not believed.
 
@@ -277,8 +279,8 @@ class SoccerPostgresStorage(DagsterPostgresStorage):
         return None
 
 
-def _folder(name: str) -> str:
-    return str(get_settings().home / "dagster" / name)
+def _folder(name: str) -> Path:
+    return get_settings().home / "dagster" / name
 
 
 class SoccerArtifactStorage(LocalArtifactStorage):
@@ -292,7 +294,7 @@ class SoccerArtifactStorage(LocalArtifactStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Any
     ) -> "SoccerArtifactStorage":
-        return cls(base_dir=_folder("artifacts"), inst_data=inst_data)
+        return cls(base_dir=str(_folder("artifacts")), inst_data=inst_data)
 
 
 class SoccerComputeLogManager(LocalComputeLogManager):
@@ -328,7 +330,7 @@ class SoccerComputeLogManager(LocalComputeLogManager):
     def from_config_value(  # type: ignore[override]
         cls, inst_data: ConfigurableClassData | None, config_value: Any
     ) -> "SoccerComputeLogManager | LakeComputeLogManager":
-        folder = _folder("compute_logs")
+        folder = str(_folder("compute_logs"))
         local = cls(base_dir=folder, inst_data=inst_data)
         settings = get_settings()
         if not settings.lake.startswith("s3://"):

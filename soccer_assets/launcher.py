@@ -3,7 +3,7 @@
 import dagster as dg
 
 from soccer_assets.dagster_internals import CheckRunHealthResult, WorkerStatus
-from soccer_assets.runs import end_dead_runs, leases
+from soccer_assets.runs import end_dead_runs, leases_of
 
 
 class SoccerRunLauncher(dg.DefaultRunLauncher):
@@ -17,7 +17,8 @@ class SoccerRunLauncher(dg.DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        if leases().is_alive(run.run_id) is False:
+        leases = leases_of(self._instance)
+        if leases and leases.is_alive(run.run_id) is False:
             end_dead_runs(self._instance)
             return CheckRunHealthResult(WorkerStatus.FAILED)
         return CheckRunHealthResult(WorkerStatus.RUNNING)  # or it cannot be seen from here

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
+from typing import Protocol, runtime_checkable
 
 import dagster as dg
 import sqlalchemy as sa
 
 from soccer_assets.dagster_internals import JobFailureData, RunFailureReason
 from soccer_assets.process import Leases, this_process
-from soccer_assets.settings import get_settings
 
 log = logging.getLogger(__name__)
 
@@ -22,19 +22,26 @@ LOCK_KEY = int.from_bytes(b"runs")
 TIMES, SHORT = 3, timedelta(minutes=5)
 
 
-def leases() -> Leases:
-    """Where processes say which runs they execute."""
-    return Leases(get_settings().home / "dagster" / "runs")
+@runtime_checkable
+class KeepsLeases(Protocol):
+    """An instance whose processes say which runs they execute."""
+
+    leases: Leases
 
 
-def take(run_id: str) -> dict[str, str]:
+def leases_of(instance: dg.DagsterInstance) -> Leases | None:
+    """None of an instance that keeps none: nothing tells whether a process of its lives."""
+    return instance.leases if isinstance(instance, KeepsLeases) else None
+
+
+def take(leases: Leases, run_id: str) -> dict[str, str]:
     """Have this process answer for a run; returns the tags that say so.
 
     Without room for a lease the run goes on all the same, and its death is noticed by its limit
     on time only.
     """
     try:
-        leases().take(run_id)
+        leases.take(run_id)
     except OSError as error:
         log.warning("no lease for run %s: %s", run_id, error)
     return {PROCESS_TAG: this_process()}
@@ -43,7 +50,8 @@ def take(run_id: str) -> dict[str, str]:
 def abandon(instance: dg.DagsterInstance, run_id: str) -> None:
     """Do no more for a run. Nothing happens to one that has ended; another, whose end could not be
     written, is as good as dead."""
-    if leases().abandon(run_id):
+    leases = leases_of(instance)
+    if leases and leases.abandon(run_id):
         with suppress(Exception):  # the database may be away: whoever looks next ends it
             end_dead_runs(instance)
 
@@ -54,25 +62,29 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     Runs that were executed where this process cannot see are left to those who can, and to their
     limit on time.
     """
+    leases = leases_of(instance)
+    if not leases:
+        return []
     ended = []
-    if _dead(instance):
+    if _dead(instance, leases):
         with _alone(instance):
-            for run in _dead(instance):  # by now, another may have ended some
+            for run in _dead(instance, leases):  # by now, another may have ended some
                 _end(instance, run)
+                leases.bury(run.run_id)
                 ended.append(run.run_id)
     for run_id in instance.event_log_storage.get_concurrency_run_ids():
         holder = instance.get_run_by_id(run_id)
-        if holder is None or (holder.is_finished and not leases().is_alive(run_id)):
+        if holder is None or (holder.is_finished and not leases.is_alive(run_id)):
             instance.event_log_storage.free_concurrency_slots_for_run(run_id)
     return ended
 
 
-def _dead(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+def _dead(instance: dg.DagsterInstance, leases: Leases) -> list[dg.DagsterRun]:
     found = []
-    for run_id in leases().dead():
+    for run_id in leases.dead():
         run = instance.get_run_by_id(run_id)  # None: it is another database's
         if run and run.is_finished:
-            leases().bury(run_id)
+            leases.bury(run_id)
         elif run:
             found.append(run)
     return found
@@ -87,7 +99,6 @@ def _end(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
         reason = JobFailureData(error=None, failure_reason=RunFailureReason.UNEXPECTED_TERMINATION)
         instance.report_run_failed(run, message, reason)
     instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-    leases().bury(run.run_id)
     log.warning("run %s (%s) is ended: %s", run.run_id[:8], run.job_name, message)
 
 

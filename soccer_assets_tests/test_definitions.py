@@ -321,7 +321,6 @@ ENTRY_POINTS = {
     "dagster_home",
     "definitions",
     "instance",
-    "runs",
 }
 
 

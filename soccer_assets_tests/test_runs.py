@@ -14,8 +14,10 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.automation.jobs import ends_within
+from soccer_assets.instance import SoccerInstance
+from soccer_assets.process import Leases
 from soccer_assets.runner import open_instance
-from soccer_assets.runs import PROCESS_TAG, end_dead_runs, leases, overdue, usual_time
+from soccer_assets.runs import PROCESS_TAG, end_dead_runs, overdue, usual_time
 from soccer_assets_tests.doomed_runs import (
     Household,
     execute,
@@ -53,6 +55,11 @@ def instance(household: Household) -> Iterator[dg.DagsterInstance]:
 def only_run(instance: dg.DagsterInstance) -> dg.DagsterRun:
     (run,) = instance.get_runs()
     return run
+
+
+def leases(instance: dg.DagsterInstance) -> Leases:
+    assert isinstance(instance, SoccerInstance)
+    return instance.leases
 
 
 def slots(instance: dg.DagsterInstance) -> set[str]:
@@ -96,7 +103,7 @@ def test_a_killed_run_is_ended_and_its_slot_freed(
     assert f"process {child.process.pid} on " in message
     assert "is gone" in message
     assert slots(instance) == set()
-    assert leases().dead() == end_dead_runs(instance) == []
+    assert leases(instance).dead() == end_dead_runs(instance) == []
 
 
 def test_a_run_that_is_stopped_for_a_while_is_not_ended(
@@ -114,7 +121,7 @@ def test_a_run_of_another_machine_is_left_to_it(
     with household.start(execute, "waits") as child:
         child.hear("in step")
         child.kill()
-        leases().bury(only_run(instance).run_id)  # it never was in this folder
+        leases(instance).bury(only_run(instance).run_id)  # it never was in this folder
         assert end_dead_runs(instance) == []
 
 
@@ -230,7 +237,7 @@ def test_slots_of_runs_that_ended_or_are_no_more_are_freed(
     assert slots(instance) == {run.run_id}
     end_dead_runs(instance)
     assert slots(instance) == set()
-    assert leases().dead() == []
+    assert leases(instance).dead() == []
     storage = instance.event_log_storage
     storage.claim_concurrency_slot("only_one", "a run that was deleted", "step")
     end_dead_runs(instance)
