@@ -3,12 +3,14 @@
 import shutil
 
 import dagster as dg
+import pandas as pd
 
 from soccer_assets.assets.common import OWNERS, asset_once_possible, recorded, table
 from soccer_assets.assets.features import DATASET, FEATURES
 from soccer_assets.automation.conditions import RETRAIN
 from soccer_assets.automation.reasons import TRIGGER_TAG, training_reasons
 from soccer_assets.dvc import outs
+from soccer_assets.dvc.reading import RevisionReader
 from soccer_assets.integrations.dvc import REVISION
 from soccer_assets.resources import DvcResource, ParamsResource
 from soccer_assets.resources.mlflow import MlflowTrackingResource
@@ -36,14 +38,15 @@ def trained_model(
 ) -> dg.MaterializeResult:
     """Chosen by walking forward in time, judged on the latest matches before it had seen them, then
     fitted on everything to the last result."""
+    from soccer_assets.modelling.pages import pages_of
     from soccer_assets.modelling.provenance import training_key
     from soccer_assets.modelling.splits import timeline
-    from soccer_assets.modelling.tracking import log_training, reliability_plot
+    from soccer_assets.modelling.tracking import log_training
     from soccer_assets.modelling.train import train
 
     revision = recorded(context, DATASET, REVISION)
     made = dvc.at(revision)
-    dataset, meta = made.frame(outs.DATASET), made.document(outs.FEATURES_META)
+    dataset, meta = told_apart(made), made.document(outs.FEATURES_META)
     training = params.read().training
     timeline(dataset["kickoff"], training)  # before MLflow has a run that comes to nothing
     reasons = training_reasons(context.instance, context.run)
@@ -53,15 +56,16 @@ def trained_model(
         key = training_key(revision, meta["features"], training)
         journals = mlflow_tracking.settings.home / "tuning" / key
         result = train(dataset, meta["features"], training, context.log.info, journals)
+        pages = pages_of(result, revision)
         run_id = log_training(
             result,
+            pages,
             training,
             data_revision=revision,
             finished_matches=meta["finished"],
             tags={"soccer.trigger": reasons},
         )
     shutil.rmtree(journals.parent, ignore_errors=True)
-    report = result.report_table()
     return dg.MaterializeResult(
         metadata={
             MLFLOW_RUN: run_id,
@@ -69,15 +73,29 @@ def trained_model(
             "chosen": result.chosen,
             "learner": result.learner,
             "dagster/row_count": len(dataset),
-            "holdout": table(report.round(4), index=True),
+            "holdout": table(result.report_table().round(4), index=True),
             "holdout_log_loss": float(result.report["model"].log_loss),
             "learnt_until": result.model.trained_until.isoformat(),
-            "reliability": png(reliability_plot(result)),
+            "report": png(pages.figure),
+            "against": table(pages.report.against.round(4)),
+            "slices": table(pages.report.slices.round(4)),
+            "card": dg.MetadataValue.md(pages.card),
             "split": {name: part.as_dict() for name, part in result.bounds.items()},
             "data_revision": revision,
         },
         data_version=dg.DataVersion(run_id),
     )
+
+
+def told_apart(made: RevisionReader) -> pd.DataFrame:
+    """The dataset, with what a report tells matches apart by and compares with, as far as it is
+    there: no feature, but of the finished matches."""
+    from soccer_assets.modelling.market import ODDS_COLUMNS
+
+    dataset, finished = made.frame(outs.DATASET), made.frame(outs.FINISHED).set_index("match_id")
+    more = [*("region_id", "home_team_id", "away_team_id"), *ODDS_COLUMNS]
+    columns = [name for name in more if name in finished and name not in dataset]
+    return dataset.join(finished[columns], on="match_id")
 
 
 def png(image: bytes) -> dg.MarkdownMetadataValue:

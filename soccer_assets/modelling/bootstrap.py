@@ -62,6 +62,32 @@ def paired_bootstrap(
     return PairedComparison(float(difference.mean()), float(low), float(high), better, len(a))
 
 
+def blocked_intervals(
+    values: FloatArray,
+    blocks: ArrayLike,
+    draws: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> tuple[FloatArray, FloatArray]:
+    """Percentile intervals, low (k,) and high (k,), of the means of k columns of values (n, k), whole
+    blocks (n,) resampled together."""
+    counts, index = block_draws(blocks, draws, seed)
+    sums = np.stack([np.bincount(index, weights=column) for column in values.T], axis=1)
+    means = (counts @ sums) / (counts @ np.bincount(index))[:, None]
+    tail = (1.0 - confidence) / 2.0
+    low, high = np.quantile(means, [tail, 1.0 - tail], axis=0)
+    return low, high
+
+
+def block_draws(blocks: ArrayLike, draws: int, seed: int) -> tuple[FloatArray, IntArray]:
+    """How often each block is in each resample, float64 (draws, blocks), and the number of each row's
+    block, from 0, int64 (n,)."""
+    labels, index = np.unique(np.asarray(blocks), return_inverse=True)
+    rng = np.random.default_rng(seed)
+    counts = rng.multinomial(len(labels), np.full(len(labels), 1.0 / len(labels)), size=draws)
+    return counts.astype(np.float64), index
+
+
 def blocked_standard_error(differences: ArrayLike, blocks: ArrayLike) -> float:
     """Standard error of the mean of per-match differences (n,) whose blocks (n,) are independent.
 

@@ -47,8 +47,9 @@ class Estimator(Protocol):
         """An unfitted twin that grows exactly so large, whatever rows follow."""
         ...
 
-    def importances(self) -> FloatArray:
-        """float64 (features,), not negative, summing to 1 (or all 0)."""
+    def importances(self, features: Float32Array) -> FloatArray:
+        """float64 (features,), not negative, summing to 1 (or all 0): how much each moves the
+        predictions of these rows, or of all where it is the same."""
         ...
 
 
@@ -105,7 +106,7 @@ class LogisticEstimator:
         """The same, unfitted: there is no size to it."""
         return LogisticEstimator(self.params, self.seed)
 
-    def importances(self) -> FloatArray:
+    def importances(self, features: Float32Array) -> FloatArray:
         """Mean absolute standardised coefficient, the indicator's added to its feature's."""
         weights = np.abs(self._pipeline[-1].coef_).mean(axis=0)
         per_feature = weights[: self._width].copy()
@@ -174,10 +175,12 @@ class BoostingEstimator:
         """An unfitted twin that boosts exactly so many rounds."""
         return BoostingEstimator(self.params.model_copy(update={"rounds": size}), self.seed)
 
-    def importances(self) -> FloatArray:
-        """Share of the total gain."""
-        gains = self._booster.feature_importance(importance_type="gain")
-        return _shares(np.asarray(gains, dtype=np.float64))
+    def importances(self, features: Float32Array) -> FloatArray:
+        """Mean absolute SHAP value (Lundberg & Lee 2017) over the rows and outcomes."""
+        found = self._booster.predict(features, pred_contrib=True, num_threads=self.params.n_jobs)
+        # Each outcome has a column a feature, and one for what is expected of any match.
+        values = np.asarray(found).reshape(len(features), 3, features.shape[1] + 1)
+        return _shares(np.abs(values[:, :, :-1]).mean(axis=(0, 1)))
 
     def _settings(self) -> dict[str, Any]:
         ours = {"rounds", "early_stopping_rounds", "n_jobs", "max_rows"}

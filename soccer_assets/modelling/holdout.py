@@ -2,7 +2,8 @@
 
 One row a match and system: ``system``, ``match_id``, ``kickoff``, ``outcome``, ``p_home``,
 ``p_draw``, ``p_away``, and the ``CONTEXT`` columns that slices are cut by. Within every system the
-matches stand in the same order, so two systems' losses can be compared row by row.
+matches stand in the same order, so two systems' losses can be compared row by row. Only of the market
+some may be absent: those that had no odds.
 """
 
 from collections.abc import Mapping
@@ -13,18 +14,23 @@ import pandas as pd
 from soccer_assets.arrays import FloatArray, IntArray
 from soccer_assets.modelling.metrics import per_match_log_loss
 
-CONTEXT = ("tournament_id", "sex", "elo_difference")
+CONTEXT = (
+    *("tournament_id", "region_id", "sex", "elo_difference"),
+    *("league_history", "team_history", "season_matches"),
+)
 PROBABILITY_COLUMNS = ["p_home", "p_draw", "p_away"]
 
 
 def holdout_table(matches: pd.DataFrame, systems: Mapping[str, FloatArray]) -> pd.DataFrame:
-    """Lay out ``systems`` (name -> float (len(matches), 3)) over the held-out ``matches``."""
+    """Lay out ``systems`` (name -> float (len(matches), 3)) over the judged ``matches``; a match of
+    which a system says nothing, NaN, is left out of it."""
     context = [name for name in CONTEXT if name in matches]
     base = matches[["match_id", "kickoff", "outcome", *context]].reset_index(drop=True)
-    tables = []
+    tables: list[pd.DataFrame] = []
     for system, probabilities in systems.items():
         columns = dict(zip(PROBABILITY_COLUMNS, probabilities.T, strict=True))
-        tables.append(base.assign(**columns).assign(system=system))
+        said = np.isfinite(probabilities).all(axis=1)
+        tables.append(base.assign(**columns).assign(system=system).loc[said])
     table = pd.concat(tables, ignore_index=True)
     return table[["system", *(name for name in table if name != "system")]]
 

@@ -18,6 +18,8 @@ from soccer_assets.arrays import FloatArray, IntArray
 CLASSES = ("home", "draw", "away")
 CALIBRATION_BINS = 15
 SUM_TOLERANCE = 1e-6
+#: The bin of every row, int64 (n,), and how far it is off, float64 (n,).
+_Gaps = tuple[IntArray, FloatArray]
 #: A probability is raised to this before its logarithm, so that a lone zero stays a finite loss.
 SMALLEST_PROBABILITY = 1e-15
 
@@ -31,6 +33,9 @@ class Scorecard:
     brier: float
     rps: float
     ece: float
+    """Class-wise."""
+    ece_top: float
+    """Of the likeliest outcome alone."""
     accuracy: float
     auc_ovr: float
 
@@ -87,10 +92,22 @@ def log_loss(probabilities: ArrayLike, outcomes: ArrayLike) -> float:
     return float(per_match_log_loss(probabilities, outcomes).mean())
 
 
+def per_match_brier(probabilities: ArrayLike, outcomes: ArrayLike) -> FloatArray:
+    """Squared distance of every match's probabilities from what happened: float64 (n,)."""
+    p, y = validated(probabilities, outcomes)
+    return ((p - _one_hot(y)) ** 2).sum(axis=1)
+
+
 def brier(probabilities: ArrayLike, outcomes: ArrayLike) -> float:
     """Multi-class Brier score (Brier 1950): squared errors summed over the 3 classes, in [0, 2]."""
+    return float(per_match_brier(probabilities, outcomes).mean())
+
+
+def per_match_rps(probabilities: ArrayLike, outcomes: ArrayLike) -> FloatArray:
+    """Ranked probability score of every match: float64 (n,)."""
     p, y = validated(probabilities, outcomes)
-    return float(((p - _one_hot(y)) ** 2).sum(axis=1).mean())
+    gaps = np.cumsum(p - _one_hot(y), axis=1)[:, :2]
+    return (gaps**2).sum(axis=1) / 2.0
 
 
 def rps(probabilities: ArrayLike, outcomes: ArrayLike) -> float:
@@ -99,9 +116,7 @@ def rps(probabilities: ArrayLike, outcomes: ArrayLike) -> float:
     Squared differences of the two inner cumulative probabilities, halved (Epstein 1969;
     Constantinou & Fenton 2012, "Solving the problem of inadequate scoring rules").
     """
-    p, y = validated(probabilities, outcomes)
-    gaps = np.cumsum(p - _one_hot(y), axis=1)[:, :2]
-    return float((gaps**2).sum(axis=1).mean() / 2.0)
+    return float(per_match_rps(probabilities, outcomes).mean())
 
 
 def accuracy(probabilities: ArrayLike, outcomes: ArrayLike) -> float:
@@ -142,6 +157,32 @@ def ece(probabilities: ArrayLike, outcomes: ArrayLike, bins: int = CALIBRATION_B
     return float(_classwise_gap(p, y, _class_bins(p, bins)))
 
 
+def top_label_ece(
+    probabilities: ArrayLike, outcomes: ArrayLike, bins: int = CALIBRATION_BINS
+) -> float:
+    """Expected calibration error of the likeliest outcome (Guo et al. 2017), with equal-mass bins.
+
+    |mean probability - share of hits| over bins of the highest probability, averaged by bin size.
+    """
+    p, y = validated(probabilities, outcomes)
+    ((group, gap),) = top_label_gaps(p, y, bins)
+    return float(np.abs(np.bincount(group, weights=gap)).sum()) / len(y)
+
+
+def class_gaps(p: FloatArray, y: IntArray, bins: int = CALIBRATION_BINS) -> list[_Gaps]:
+    """Per class: the bin of every row, and its probability minus whether the class happened. Their
+    sums over bins are what ``ece`` adds up."""
+    groups = _class_bins(p, bins)
+    return [(group, p[:, code] - (y == code)) for code, (group, _) in enumerate(groups)]
+
+
+def top_label_gaps(p: FloatArray, y: IntArray, bins: int = CALIBRATION_BINS) -> list[_Gaps]:
+    """The same of the likeliest outcome (the first, when tied)."""
+    top = p.argmax(axis=1)
+    highest = p[np.arange(len(p)), top]
+    return [(_bins(highest, bins)[0], highest - (top == y))]
+
+
 def ece_noise_ceiling(
     probabilities: ArrayLike,
     quantile: float = 0.95,
@@ -179,6 +220,7 @@ def scorecard(probabilities: ArrayLike, outcomes: ArrayLike) -> Scorecard:
         brier=brier(p, y),
         rps=rps(p, y),
         ece=ece(p, y),
+        ece_top=top_label_ece(p, y),
         accuracy=accuracy(p, y),
         auc_ovr=auc_ovr(p, y),
     )
@@ -224,14 +266,15 @@ def _one_hot(outcomes: IntArray) -> FloatArray:
 
 def _class_bins(p: FloatArray, bins: int) -> list[tuple[IntArray, int]]:
     """Per class: the bin of every row and the number of bins."""
+    return [_bins(p[:, code], bins) for code in range(len(CLASSES))]
+
+
+def _bins(values: FloatArray, bins: int) -> tuple[IntArray, int]:
+    """Cut at their quantiles: the bin of every value, and the number of bins."""
     if bins < 1:
         raise ValueError(f"bins must be at least 1, got {bins}")
-    levels = np.linspace(0.0, 1.0, bins + 1)[1:-1]
-    groups = []
-    for code in range(len(CLASSES)):
-        edges = np.unique(np.quantile(p[:, code], levels))
-        groups.append((np.searchsorted(edges, p[:, code], side="right"), len(edges) + 1))
-    return groups
+    edges = np.unique(np.quantile(values, np.linspace(0.0, 1.0, bins + 1)[1:-1]))
+    return np.searchsorted(edges, values, side="right"), len(edges) + 1
 
 
 def _classwise_gap(p: FloatArray, y: IntArray, groups: list[tuple[IntArray, int]]) -> float:

@@ -78,8 +78,8 @@ class OutcomeModel:
             {name: [self.medians.get(name, float("nan"))] for name in self.features}
         )
 
-    def importances(self) -> dict[str, float]:
-        """Feature -> share of the estimator's importance, largest first."""
-        shares = self.estimator.importances()
+    def importances(self, frame: pd.DataFrame) -> dict[str, float]:
+        """Feature -> share of the estimator's importance for the matches of ``frame``, largest first."""
+        shares = self.estimator.importances(feature_matrix(frame, self.features))
         order = np.argsort(-shares, kind="stable")
         return {self.features[position]: float(shares[position]) for position in order}

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 
@@ -14,8 +15,10 @@ from soccer_assets.params.training import TrainingParams
 LIBRARIES = ("lightgbm", "numpy", "optuna", "pandas", "scikit-learn", "scipy")
 
 
+@cache
 def training_code() -> str:
-    """Version of the code that trains: changes with it, and with nothing else."""
+    """Version of the code that trains: changes with it, and with nothing else. Of a process, it is
+    that of the code which it began with."""
     return code_version("soccer_assets.modelling.train")
 
 

@@ -153,6 +153,7 @@ class ModelRegistry:
             run.model_uri,
             run.run_id,
             model_id=run.model_uri.removeprefix("models:/"),
+            description=_card(run),
         )
         return _version(made)
 
@@ -269,6 +270,14 @@ class ModelRegistry:
 
     def _tag(self, version: Version, key: str, value: str) -> None:
         self._client.set_model_version_tag(MODEL_NAME, str(version.number), key, value)
+
+
+def _card(run: TrainingRun) -> str | None:
+    """None where the training left none: a version needs no description."""
+    try:
+        return run.card()
+    except Unusable:
+        return None
 
 
 def predictions_of(version: Version, model: OutcomeModel, frame: pd.DataFrame) -> FloatArray:

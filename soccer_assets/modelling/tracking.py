@@ -14,9 +14,10 @@ import pandas as pd
 
 from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable, explained, is_gone
 from soccer_assets.modelling.model import OutcomeModel
+from soccer_assets.modelling.pages import Pages
 from soccer_assets.modelling.profile import ReferenceProfile
 from soccer_assets.modelling.provenance import libraries, training_code
-from soccer_assets.modelling.train import MODEL, TrainingResult
+from soccer_assets.modelling.train import TrainingResult
 from soccer_assets.modelling.tuning import Tuning
 from soccer_assets.params.training import TrainingParams
 
@@ -32,11 +33,12 @@ DAGSTER_RUN_TAG = "dagster_run_id"  # dagster-mlflow's name for it
 PATIENCE_SECONDS = 300
 T = TypeVar("T")
 _HOLDOUT, _REFERENCE, _REPORT = "holdout.parquet", "reference_profile.json", "scorecard.json"
-_JUDGE = "judge.pkl"
+_JUDGE, _CARD = "judge.pkl", "model_card.md"
 
 
 def log_training(
     result: TrainingResult,
+    pages: Pages,
     params: TrainingParams,
     *,
     data_revision: str,
@@ -64,11 +66,12 @@ def log_training(
         ):
             with attempt, explained(mlflow.get_tracking_uri()):
                 mlflow.set_tags({KIND_TAG: KIND_TRAINING})
-        return _log_training(result, params, data_revision, finished_matches, tags)
+        return _log_training(result, pages, params, data_revision, finished_matches, tags)
 
 
 def _log_training(
     result: TrainingResult,
+    pages: Pages,
     params: TrainingParams,
     data_revision: str,
     finished_matches: int,
@@ -109,7 +112,10 @@ def _log_training(
         )
         result.cv.to_csv(root / "cross_validation.csv", index=False)
         (root / "importances.json").write_text(json.dumps(result.importances, indent=2))
-        (root / "reliability.png").write_bytes(reliability_plot(result))
+        (root / "report.png").write_bytes(pages.figure)
+        (root / _CARD).write_text(pages.card)
+        for name in ("scores", "against", "slices", "months", "reliability"):
+            getattr(pages.report, name).to_csv(root / f"{name}.csv", index=False)
         mlflow.log_artifacts(folder)
     run = mlflow.active_run()
     assert run is not None
@@ -174,39 +180,6 @@ def _log_model(result: TrainingResult) -> str:
         ],
     )
     return logged.model_uri
-
-
-def reliability_plot(result: TrainingResult) -> bytes:
-    """PNG: observed against predicted shares of the model's probabilities for the judged matches."""
-    from io import BytesIO
-
-    from matplotlib.figure import Figure
-
-    from soccer_assets.modelling.holdout import outcomes_of, probabilities_of
-    from soccer_assets.modelling.metrics import reliability_curve
-
-    table = result.holdout_predictions
-    curve = reliability_curve(probabilities_of(table, MODEL), outcomes_of(table, MODEL))
-    figure = Figure(figsize=(5, 4.5), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-    for outcome, bins in curve.groupby("outcome", sort=False):
-        axes.plot(
-            bins["mean_probability"],
-            bins["observed_share"],
-            marker="o",
-            markersize=3,
-            label=outcome,
-        )
-    axes.set(
-        xlabel="predicted probability",
-        ylabel="observed share",
-        title="Reliability (judged matches)",
-    )
-    axes.legend(frameon=False)
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
 
 
 @dataclass(frozen=True)
@@ -281,6 +254,10 @@ class TrainingRun:
         if not isinstance(model, OutcomeModel):
             raise Unusable(f"{self.known_as} has a {_JUDGE} that is no OutcomeModel")
         return model
+
+    def card(self) -> str:
+        """The model card, Markdown."""
+        return self._read(_CARD, bytes.decode)
 
     def reference(self) -> ReferenceProfile:
         """What the features looked like in training."""

@@ -19,8 +19,10 @@ import pandas as pd
 from soccer_assets.arrays import Float32Array, FloatArray
 from soccer_assets.modelling.baselines import ELO_COLUMN, ClassPrior, EloOrderedLogit
 from soccer_assets.modelling.calibration import VectorScaling, scaling_if_better
+from soccer_assets.modelling.context import with_context
 from soccer_assets.modelling.estimators import Estimator, estimator_of
 from soccer_assets.modelling.holdout import holdout_table, losses_of
+from soccer_assets.modelling.market import market_probabilities
 from soccer_assets.modelling.metrics import Scorecard, scorecard
 from soccer_assets.modelling.model import MissingFeatures, OutcomeModel, feature_matrix
 from soccer_assets.modelling.profile import ReferenceProfile
@@ -35,6 +37,10 @@ __all__ = ["PartBounds", "TrainingParams", "TrainingResult", "train"]
 
 #: The systems every training reports on.
 MODEL, CLASS_PRIOR, ELO_LOGIT, LOGISTIC = "model", "class_prior", "elo_ordered_logit", "logistic"
+#: Of the matches that have odds, where there are any.
+MARKET = "market"
+#: Judged matches over which importances are taken.
+IMPORTANCE_ROWS = 2000
 #: From the last kick-off that a model has learnt from, to the first that it has not.
 INSTANT = pd.Timedelta(microseconds=1)
 
@@ -124,7 +130,9 @@ def train(
 
     It has ``match_id``, ``kickoff`` (UTC), ``tournament_id``, ``sex``, ``outcome`` (0 home win, 1
     draw, 2 away win), ``elo_difference`` (Elo points) and the numeric columns ``features``, NaN
-    where unknown. Its order does not matter. ``progress`` is told a line at every step. A search for
+    where unknown. What else a report tells matches apart by, ``region_id``, ``home_team_id`` and
+    ``away_team_id``, and what it compares with, decimal odds ``odds_home``, ``odds_draw`` and
+    ``odds_away``, may be there. Its order does not matter. ``progress`` is told a line at every step. A search for
     parameters keeps its state in the folder ``journals``, and goes on from what is there: one of the
     same dataset, features, params and code.
 
@@ -150,7 +158,7 @@ def train(
 
     judge = recipe.fit(rows[cut.before], cut.judged_from)
     progress(f"judge: fitted on {len(rows[cut.before])} rows before {cut.judged_from}")
-    matches = frame.iloc[cut.judged]
+    matches = with_context(frame).iloc[cut.judged]
     systems = {MODEL: judge.predict_proba(matches)}
     systems |= _baselines(frame.iloc[cut.before], matches)
     systems[LOGISTIC] = _logistic(systems[MODEL], chosen, rows, cut, settings)
@@ -159,6 +167,8 @@ def train(
     for name, card in report.items():
         progress(f"judged: {name} log-loss {card.log_loss:.4f}, RPS {card.rps:.4f}")
 
+    market = market_probabilities(matches)
+    held_out = systems if market is None else systems | {MARKET: market}
     model = recipe.fit(rows, frame["kickoff"].iloc[-1] + INSTANT)
     progress(f"served: fitted on {len(rows)} rows, the last of {frame['kickoff'].iloc[-1]}")
     return TrainingResult(
@@ -170,8 +180,8 @@ def train(
         bounds=bounds,
         cv=walks_table(walks, rows, cut.folds),
         report=report,
-        holdout_predictions=holdout_table(matches, systems),
-        importances=model.importances(),
+        holdout_predictions=holdout_table(matches, held_out),
+        importances=model.importances(matches.iloc[:: len(matches) // IMPORTANCE_ROWS + 1]),
         reference=ReferenceProfile.build(frame.tail(settings.reference_max_rows), features),
         params=settings,
         tunings=tunings,

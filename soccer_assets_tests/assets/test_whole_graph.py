@@ -229,8 +229,14 @@ def test_what_serves_has_learnt_from_the_last_result(season: Season, promoted: S
     assert season.platform.registry.load(champion).trained_until == learnt_until(promoted)
 
 
-def test_the_reliability_plot_is_in_the_metadata_itself(promoted: Stage) -> None:
-    text = metadata_of(promoted.result, "trained_model")["reliability"]
+def test_the_report_is_in_the_metadata_itself(season: Season, promoted: Stage) -> None:
+    told = metadata_of(promoted.result, "trained_model")
+    for kind in ("region", "earlier matches of a team", "Elo gap"):
+        assert f"| {kind} " in plain(told["slices"])
+    assert told["card"].startswith("# 1X2 model")
+    version = mlflow_client().get_model_version(MODEL_NAME, "2")
+    assert version.description == told["card"]
+    text = told["report"]
     prefix = "![plot](data:image/png;base64,"
     assert text.startswith(prefix)
     assert base64.b64decode(text[len(prefix) : -1]).startswith(b"\x89PNG")

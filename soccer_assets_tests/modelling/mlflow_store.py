@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soccer_assets.modelling.mlflow_service import connect
+from soccer_assets.modelling.pages import pages_of
 from soccer_assets.modelling.registry import ModelRegistry
 from soccer_assets.modelling.tracking import log_training
 from soccer_assets.modelling.train import TrainingResult
@@ -54,5 +55,10 @@ class Store:
         """A training, logged and finished; returns its run's id."""
         with self.run():
             return log_training(
-                result, params, data_revision=revision, finished_matches=6000, tags={"why": "test"}
+                result,
+                pages_of(result, revision),
+                params,
+                data_revision=revision,
+                finished_matches=6000,
+                tags={"why": "test"},
             )

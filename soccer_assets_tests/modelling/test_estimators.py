@@ -46,7 +46,7 @@ def test_learns_with_missing_values_and_pickles(name):
     assert log_loss(found, later.outcomes) < 0.98
     again = pickle.loads(pickle.dumps(estimator))
     assert (again.predict_proba(later.features) == found).all()
-    shares = estimator.importances()
+    shares = estimator.importances(later.features)
     assert shares.shape == (4,)
     assert shares.sum() == pytest.approx(1.0)
     assert shares[:2].sum() > shares[2:].sum()

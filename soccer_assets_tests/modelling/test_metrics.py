@@ -52,6 +52,14 @@ def test_ece_of_a_constant_is_the_distance_to_the_frequencies():
     assert metrics.ece(constant, outcomes) == pytest.approx((0.2 + 0.1 + 0.1) / 3)
 
 
+def test_the_top_label_ece_looks_at_the_likeliest_outcome_alone():
+    constant = np.tile([0.5, 0.3, 0.2], (10, 1))
+    assert metrics.top_label_ece(constant, [0] * 7 + [1] * 2 + [2]) == pytest.approx(0.2)
+    p, y = simulated(20_000, 2)
+    sharp = p**2 / (p**2).sum(axis=1, keepdims=True)
+    assert metrics.top_label_ece(p, y) < 0.02 < metrics.top_label_ece(sharp, y)
+
+
 def test_ece_does_not_depend_on_the_order_of_rows():
     p, y = simulated(500, 3)
     p = np.round(p, 1)
@@ -99,6 +107,7 @@ def test_scorecard_holds_every_score():
         "brier": metrics.brier(P, Y),
         "rps": metrics.rps(P, Y),
         "ece": metrics.ece(P, Y),
+        "ece_top": metrics.top_label_ece(P, Y),
         "accuracy": metrics.accuracy(P, Y),
         "auc_ovr": card.auc_ovr,
     }

@@ -19,6 +19,7 @@ import pytest
 
 from soccer_assets.modelling import tracking
 from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable, connect
+from soccer_assets.modelling.pages import pages_of
 from soccer_assets.modelling.registry import ModelRegistry, Version
 from soccer_assets.modelling.tracking import log_training
 from soccer_assets.modelling.train import TrainingResult, train
@@ -114,7 +115,14 @@ def registry(server: Server) -> ModelRegistry:
 def log(registry: ModelRegistry, result: TrainingResult, name: str) -> str:
     run_id = registry.begin_training(name, "retrain")
     with mlflow.start_run(run_id=run_id):
-        return log_training(result, PARAMS, data_revision="abc", finished_matches=6000, tags={})
+        return log_training(
+            result,
+            pages_of(result, "abc"),
+            PARAMS,
+            data_revision="abc",
+            finished_matches=6000,
+            tags={},
+        )
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +175,14 @@ def test_a_training_waits_for_a_server_that_is_away_for_a_while(
         server.kill()
         back = threading.Timer(10, server.start)
         back.start()
-        log_training(result, PARAMS, data_revision="abc", finished_matches=6000, tags={})
+        log_training(
+            result,
+            pages_of(result, "abc"),
+            PARAMS,
+            data_revision="abc",
+            finished_matches=6000,
+            tags={},
+        )
         back.join()
     assert registry.training_run(run_id).holdout().equals(result.holdout_predictions)
 
@@ -186,7 +201,14 @@ def test_a_training_whose_server_stays_away_fails_by_name(
     monkeypatch.setattr(tracking, "PATIENCE_SECONDS", 1)
     try:
         with pytest.raises(MlflowUnavailable, match=f"MLflow at {server.url} does not answer"):
-            log_training(result, PARAMS, data_revision="abc", finished_matches=6000, tags={})
+            log_training(
+                result,
+                pages_of(result, "abc"),
+                PARAMS,
+                data_revision="abc",
+                finished_matches=6000,
+                tags={},
+            )
         with pytest.raises(mlflow.MlflowException):
             mlflow.end_run("FAILED")
     finally:

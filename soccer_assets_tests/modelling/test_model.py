@@ -69,12 +69,12 @@ def test_nullable_columns_and_no_rows(model, frame):
     assert model.predict_proba(frame.iloc[:0]).shape == (0, 3)
 
 
-def test_typical_match_and_importances(model):
+def test_typical_match_and_importances(model, frame):
     typical = model.typical_match()
     assert list(typical) == FEATURES
     assert typical["elo_difference"].item() == 60.0
     assert model.predict_proba(typical).shape == (1, 3)
-    shares = model.importances()
+    shares = model.importances(frame)
     assert next(iter(shares)) in ("elo_difference", "form")
     assert list(shares.values()) == sorted(shares.values(), reverse=True)
 

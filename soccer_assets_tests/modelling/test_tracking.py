@@ -14,9 +14,10 @@ import pytest
 from soccer_assets.modelling.holdout import losses_of
 from soccer_assets.modelling.metrics import per_match_log_loss
 from soccer_assets.modelling.mlflow_service import Unusable
+from soccer_assets.modelling.pages import pages_of
 from soccer_assets.modelling.provenance import training_code, training_key
 from soccer_assets.modelling.pyfunc import OutcomePyfunc
-from soccer_assets.modelling.tracking import TrainingRun, reliability_plot
+from soccer_assets.modelling.tracking import TrainingRun
 from soccer_assets.modelling.train import TrainingResult, train
 from soccer_assets.modelling.tuning import Trial, Tuning
 from soccer_assets.params.training import LogisticParams, TrainingParams
@@ -89,14 +90,11 @@ def test_the_reference_profile_comes_back(run: TrainingRun, result: TrainingResu
     assert run.reference().to_json() == result.reference.to_json()
 
 
-def test_the_reliability_plot_is_a_picture_of_this_training(
-    run: TrainingRun, result: TrainingResult
-) -> None:
-    image = Path(
-        mlflow.artifacts.download_artifacts(run_id=run.run_id, artifact_path="reliability.png")
-    ).read_bytes()
-    assert image.startswith(b"\x89PNG")
-    assert image == reliability_plot(result)
+def test_the_card_describes_the_version(store: Store, run: TrainingRun) -> None:
+    version = store.registry().register(run)
+    described = mlflow.MlflowClient().get_model_version("soccer_1x2", str(version.number))
+    assert described.description == run.card()
+    assert described.description.startswith("# 1X2 model")
 
 
 def test_reports_lie_beside_the_run_for_people(run: TrainingRun, result: TrainingResult) -> None:
@@ -106,6 +104,9 @@ def test_reports_lie_beside_the_run_for_people(run: TrainingRun, result: Trainin
     importances = json.loads((folder / "importances.json").read_text())
     assert importances == pytest.approx(result.importances)
     assert len(pd.read_csv(folder / "cross_validation.csv")) == len(result.cv)
+    pages = pages_of(result, "f00d")
+    assert (folder / "report.png").read_bytes() == pages.figure
+    assert len(pd.read_csv(folder / "slices.csv")) == len(pages.report.slices)
 
 
 def test_the_logged_model_predicts_the_same_probabilities(

@@ -1,0 +1,104 @@
+"""A model card: what whoever uses a version has to know, on one page (Mitchell et al. 2019, "Model
+cards for model reporting")."""
+
+import pandas as pd
+
+from soccer_assets.modelling.figure import TITLES
+from soccer_assets.modelling.provenance import libraries, training_code
+from soccer_assets.modelling.report import Report
+from soccer_assets.modelling.train import MODEL, TrainingResult
+
+#: Of the description of a version in MLflow's registry.
+MAX_CHARACTERS = 5000
+SCORES = {
+    "log_loss": "log-loss",
+    "brier": "Brier",
+    "rps": "RPS",
+    "ece": "ECE, class-wise",
+    "ece_top": "ECE, top label",
+}
+LIMITS = """- Probabilities of the result after 90 minutes; of nothing else.
+- It knows results, not who plays, who is hurt, or what the market says.
+- It is weakest where little is known: new teams and leagues, and the first matches of a season.
+- The scores are of the same recipe before it had seen the judged matches, not of the version itself."""
+
+
+def model_card(result: TrainingResult, report: Report, data_revision: str) -> str:
+    """Markdown, at most ``MAX_CHARACTERS``."""
+    judged = result.bounds["judged"]
+    size = "" if result.size is None else f", size {result.size}"
+    scaling = "none" if result.model.calibrator.is_identity else "vector scaling"
+    _, params = result.params.learner(result.chosen)
+    changed = params.model_dump(exclude_defaults=True)
+    names = list(result.importances)
+    parts = [
+        "# 1X2 model",
+        f"Home win, draw and away win of football matches: `{result.chosen}`, {result.learner}{size}, "
+        f"{len(result.model.features)} features, calibration: {scaling}.",
+        f"- **Learnt until** {result.model.trained_until:%Y-%m-%d %H:%M} UTC, from "
+        f"{sum(part.rows for part in result.bounds.values()):,} matches, the older ones counting less "
+        f"(half-life: {result.params.half_life_days or 'none'} days).\n"
+        f"- **Judged on** {judged.rows:,} matches of {judged.first:%Y-%m-%d} to "
+        f"{judged.last:%Y-%m-%d}, before it had seen them.",
+        "## Scores, with 95 % intervals",
+        _table(_scores(report)),
+        "## Against the baselines, log-loss on the same matches",
+        _table(_against(report)),
+        "## Where it is weak: least gained on Elo alone",
+        _table(_weakest(report)),
+        "## Limits",
+        LIMITS,
+        "## Made of",
+        f"- Features that matter most: {', '.join(names[:10])}.\n"
+        f"- Parameters: {changed or 'the defaults'}, seed {result.params.seed}.\n"
+        f"- Data revision `{data_revision}`, training code `{training_code()}`.\n"
+        f"- {', '.join(f'{name} {number}' for name, number in libraries().items())}.",
+    ]
+    return "\n\n".join(parts)[: MAX_CHARACTERS - 1] + "\n"
+
+
+def _scores(report: Report) -> pd.DataFrame:
+    scores = report.scores
+    rows = scores[(scores["matches"] == "all") & (scores["system"] == MODEL)]
+    return pd.DataFrame(
+        {
+            "score": [SCORES[name] for name in rows["score"]],
+            "value": [f"{value:.4f}" for value in rows["value"]],
+            "interval": _intervals(rows),
+        }
+    )
+
+
+def _against(report: Report) -> pd.DataFrame:
+    rows = report.against
+    return pd.DataFrame(
+        {
+            "baseline": [TITLES[name] for name in rows["baseline"]],
+            "matches": [f"{n:,}" for n in rows["n"]],
+            "difference": [f"{value:+.4f}" for value in rows["difference"]],
+            "interval": _intervals(rows),
+        }
+    )
+
+
+def _weakest(report: Report) -> pd.DataFrame:
+    rows = report.weakest()
+    return pd.DataFrame(
+        {
+            "kind of match": rows["kind"] + ": " + rows["slice"],
+            "matches": [f"{n:,}" for n in rows["n"]],
+            "log-loss": [f"{value:.4f}" for value in rows["log_loss"]],
+            "difference": [f"{value:+.4f}" for value in rows["difference"]],
+            "interval": _intervals(rows),
+        }
+    )
+
+
+def _intervals(rows: pd.DataFrame) -> list[str]:
+    sign = "+" if (rows["low"] < 0).any() else ""
+    pairs = zip(rows["low"], rows["high"], strict=True)
+    return [f"{low:{sign}.4f} to {high:{sign}.4f}" for low, high in pairs]
+
+
+def _table(rows: pd.DataFrame) -> str:
+    return rows.to_markdown(index=False, disable_numparse=True)
