@@ -125,6 +125,7 @@ REPLAY = ["replay", "results.csv", "--as-of=2025-03-01", SINCE]
         (["serve", "--port", "x"], r"soccer serve: .*--port.*integer"),
         (["serve", "--host", ""], r"soccer: --host is empty"),
         (["rebuild", "now"], r"soccer rebuild: .*unexpected extra argument"),
+        (["rebuild-model", "newest"], r"soccer rebuild-model: .*integer"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

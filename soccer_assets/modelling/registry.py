@@ -158,6 +158,16 @@ class ModelRegistry:
         return _version(made)
 
     @_asked
+    def version(self, number: int) -> Version:
+        """The version of this number."""
+        try:
+            return _version(self._client.get_model_version(MODEL_NAME, str(number)))
+        except Exception as error:
+            if is_gone(error):
+                raise Unusable(f"there is no version {number} of {MODEL_NAME}") from None
+            raise
+
+    @_asked
     def by_alias(self, alias: str) -> Version | None:
         """The version an alias points to; None when it points nowhere."""
         try:

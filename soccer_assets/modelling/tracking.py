@@ -200,6 +200,12 @@ class TrainingRun:
     """The same of its judge; None for a training of a time when the model judged itself."""
     finished_matches: int
     model_uri: str
+    code: str | None
+    """Version of the code that trained; None where it was not written down."""
+    libraries: dict[str, str]
+    """Name -> version of those that its numbers come from, as far as they were written down."""
+    given: dict[str, str]
+    """Name -> JSON of each parameter."""
     metrics: dict[str, float]
 
     @classmethod
@@ -211,6 +217,7 @@ class TrainingRun:
         try:
             trained_until, rows = pd.Timestamp(tags[TRAINED_UNTIL_TAG]), int(tags[ROWS_TAG])
             judged_from = pd.Timestamp(tags[JUDGED_FROM_TAG]) if tags.get(JUDGED_FROM_TAG) else None
+            known_libraries = dict(json.loads(tags.get(LIBRARIES_TAG, "{}")))
         except ValueError as error:
             raise Unusable(f"{known_as} has a tag that is not legible: {error}") from None
         return cls(
@@ -221,8 +228,22 @@ class TrainingRun:
             judged_from=judged_from,
             finished_matches=rows,
             model_uri=tags[MODEL_URI_TAG],
+            code=tags.get(CODE_TAG),
+            libraries=known_libraries,
+            given=dict(run.data.params),
             metrics=dict(run.data.metrics),
         )
+
+    def params(self) -> TrainingParams:
+        """The parameters that it was given."""
+        try:
+            given = {name: json.loads(value) for name, value in self.given.items()}
+            return TrainingParams.model_validate(given)
+        except ValueError as error:
+            reason = " ".join(str(error).split())
+            raise Unusable(
+                f"{self.known_as} has other parameters than there are: {reason}"
+            ) from None
 
     def metric(self, name: str) -> float:
         try:

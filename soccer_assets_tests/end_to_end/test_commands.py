@@ -45,6 +45,7 @@ FINISHING = {
     "dagster asset materialize": {},
     "dagster job execute -j refresh": {},  # in the README's order: there is no champion yet
     "dagster job execute -j retrain": {},
+    "soccer rebuild-model": {"VERSION": "1"},
     "soccer backfill": {"--since DAY": "--since 2025-06-01", "--until DAY": "--until 2025-07-05"},
     "soccer rebuild": {},
 }

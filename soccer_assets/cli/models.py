@@ -1,0 +1,47 @@
+"""Commands about versions of the model."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from soccer_assets.cli.app import app, console
+from soccer_assets.settings import get_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@app.command("rebuild-model")
+def rebuild_model(
+    version: Annotated[int, typer.Argument(help="Number of a version in the registry.", min=1)],
+) -> None:
+    """Train a version again from the data, the parameters and the seed that it was made of.
+
+    Its predictions are compared to the bit. If they differ, the reason is told and the command fails.
+    Nothing is registered, and what serves stays as it is.
+    """
+    from soccer_assets.dvc import outs
+    from soccer_assets.dvc.command import DvcError
+    from soccer_assets.modelling import rebuild
+    from soccer_assets.modelling.mlflow_service import Unusable
+    from soccer_assets.process import end_soon_when_asked
+    from soccer_assets.resources import make_resources
+
+    end_soon_when_asked()
+    resources = make_resources(get_settings())
+
+    def data(revision: str) -> "tuple[pd.DataFrame, Sequence[str]]":
+        try:
+            made = resources["dvc"].at(revision)
+            return made.frame(outs.DATASET), made.document(outs.FEATURES_META)["features"]
+        except DvcError as error:
+            raise Unusable(f"what version {version} was trained on is gone: {error}") from error
+
+    rebuilt = rebuild.rebuild_model(resources["registry"].registry, version, data, _progress)
+    console.print(rebuilt.summary(), highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(0 if rebuilt.same else 1)
+
+
+def _progress(line: str) -> None:
+    console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
