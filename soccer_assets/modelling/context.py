@@ -17,7 +17,7 @@ def with_context(matches: pd.DataFrame) -> pd.DataFrame:
     ``season_matches`` (earlier matches of the season of the team that has fewer).
     """
     found: dict[str, IntArray] = {
-        "league_history": matches.groupby("tournament_id").cumcount().to_numpy(dtype=np.int64)
+        "league_history": np.asarray(matches.groupby("tournament_id").cumcount(), dtype=np.int64)
     }
     if {"home_team_id", "away_team_id"} <= set(matches.columns):
         teams = matches[["home_team_id", "away_team_id"]].to_numpy()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from soccer_assets.arrays import FloatArray, IntArray
+from soccer_assets.arrays import BoolArray, FloatArray, IntArray
 from soccer_assets.modelling.metrics import per_match_log_loss
 
 CONTEXT = (
@@ -29,8 +29,8 @@ def holdout_table(matches: pd.DataFrame, systems: Mapping[str, FloatArray]) -> p
     tables: list[pd.DataFrame] = []
     for system, probabilities in systems.items():
         columns = dict(zip(PROBABILITY_COLUMNS, probabilities.T, strict=True))
-        said = np.isfinite(probabilities).all(axis=1)
-        tables.append(base.assign(**columns).assign(system=system).loc[said])
+        said: BoolArray = np.asarray(np.isfinite(probabilities).all(axis=1))
+        tables.append(base.assign(**columns).assign(system=system)[said])
     table = pd.concat(tables, ignore_index=True)
     return table[["system", *(name for name in table if name != "system")]]
 
