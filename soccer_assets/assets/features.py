@@ -1,6 +1,7 @@
 """Features: the outs of ``dvc.yaml``, and the contracts on them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
+from pathlib import PurePosixPath
 
 import dagster as dg
 
@@ -8,11 +9,14 @@ from soccer_assets.assets.common import OWNERS, Checks, evaluate, recorded
 from soccer_assets.assets.lake import MATCH_PARQUET
 from soccer_assets.clock import utc_now
 from soccer_assets.dvc import outs
+from soccer_assets.dvc.definition import PIPELINE_FILE, stage_code_version
+from soccer_assets.dvc.pipeline import Pipeline, Stage, StageOut
 from soccer_assets.dvc.reading import RevisionReader
 from soccer_assets.features.contract import violations
 from soccer_assets.features.params import FeatureParams
 from soccer_assets.ingestion.expectations import recency
-from soccer_assets.integrations.dvc import REVISION, DvcTranslator, dvc_assets, reproduce
+from soccer_assets.integrations.dvc import DvcTranslator, dvc_assets
+from soccer_assets.integrations.revisions import REVISION, reproduce_from_lake
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.resources import DvcResource, LakeResource
 
@@ -22,14 +26,37 @@ DATASET = dg.AssetKey("dataset")
 NEWEST_RESULT, FEATURE_RANGES = "newest_result", "feature_ranges"
 
 
+class FeaturesTranslator(DvcTranslator):
+    """Assets are called like their files; the code of a stage is all that its module imports."""
+
+    def get_asset_key(self, path: str) -> dg.AssetKey:
+        return dg.AssetKey(PurePosixPath(path).stem)
+
+    def get_dep(self, path: str) -> dg.AssetDep:
+        if path == "lake.json":
+            # A stage reads the whole lake, whatever partitions its source has.
+            return dg.AssetDep(MATCH_PARQUET, partition_mapping=dg.AllPartitionMapping())
+        return super().get_dep(path)
+
+    def get_group_name(self, stage: Stage, out: StageOut) -> str:
+        return "features"
+
+    def get_owners(self, stage: Stage, out: StageOut) -> Sequence[str]:
+        return OWNERS
+
+    def get_kinds(self, stage: Stage, out: StageOut) -> Set[str]:
+        """A folder is one of parquet files."""
+        return {"dvc", PurePosixPath(out.path).suffix.lstrip(".") or "parquet"}
+
+    def get_code_version(self, pipeline: Pipeline, stage: Stage) -> str:
+        return stage_code_version(stage.name)
+
+
 @dvc_assets(
+    pipeline=PIPELINE_FILE,
     name="dvc_outs",
     pool="dvc_workspace",
-    translator=DvcTranslator(
-        group_name="features",
-        owners=OWNERS,
-        external={"lake.json": MATCH_PARQUET},
-    ),
+    translator=FeaturesTranslator(),
     check_specs=[
         dg.AssetCheckSpec(
             NEWEST_RESULT,
@@ -51,7 +78,7 @@ def dvc_outs(
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     if context.selected_asset_keys:
         store = lake.store
-        yield from reproduce(
+        yield from reproduce_from_lake(
             context,
             dvc.workspace,
             read_manifest(store).to_bytes(),

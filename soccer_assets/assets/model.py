@@ -11,7 +11,7 @@ from soccer_assets.automation.conditions import RETRAIN
 from soccer_assets.automation.reasons import TRIGGER_TAG, training_reasons
 from soccer_assets.dvc import outs
 from soccer_assets.dvc.reading import RevisionReader
-from soccer_assets.integrations.dvc import REVISION
+from soccer_assets.integrations.revisions import REVISION
 from soccer_assets.resources import DvcResource, ParamsResource
 from soccer_assets.resources.mlflow import MlflowTrackingResource
 

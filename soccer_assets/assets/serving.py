@@ -18,7 +18,7 @@ from soccer_assets.assets.features import FEATURES
 from soccer_assets.assets.registry import CHAMPION
 from soccer_assets.clock import utc_now
 from soccer_assets.dvc import outs
-from soccer_assets.integrations.dvc import REVISION
+from soccer_assets.integrations.revisions import REVISION
 from soccer_assets.not_yet import NotYet
 from soccer_assets.resources import (
     DvcResource,

@@ -20,7 +20,8 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     threading.Thread(target=_end_with_parent, args=(pipe,), daemon=True).start()
-    _check_remote(os.environ[REMOTE_VARIABLE])
+    if meant := os.environ.get(REMOTE_VARIABLE):
+        _check_remote(meant)
     from dvc.cli import main as dvc
 
     sys.exit(dvc(sys.argv[1:]))

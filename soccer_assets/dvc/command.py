@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-#: In the environment of the commands of a workspace: its folder, and the remote it means DVC to have.
-WORKSPACE_VARIABLE = "SOCCER_DVC_WORKSPACE"
-REMOTE_VARIABLE = "SOCCER_DVC_REMOTE"
+#: In the environment of the commands of a workspace: its folder, and the remote it means DVC to have,
+#: where that is not left to DVC's configuration.
+WORKSPACE_VARIABLE = "REPRODUCED_WORKSPACE"
+REMOTE_VARIABLE = "REPRODUCED_REMOTE"
 #: Lines of a command's output that its error repeats.
 TAIL_LINES = 20
 

@@ -18,14 +18,14 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def alone_in(root: Path) -> Iterator[int]:
-    """Holds the workspace's lock, when nobody else is at work there and no stage of a run that was
+def alone_in(root: Path, lock: Path) -> Iterator[int]:
+    """Holds the workspace's lock, which is that of the file ``lock``, when nobody else is at work there and no stage of a run that was
     killed goes on. Yields its descriptor: children that inherit it keep the lock until they end.
 
     Raises:
         Occupied: somebody is, and does not come to an end.
     """
-    handle = os.open(root / ".lock", os.O_CREAT | os.O_RDONLY, 0o666)
+    handle = os.open(lock, os.O_CREAT | os.O_RDONLY, 0o666)
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS
         told = ""

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import yaml
 
 from soccer_assets.clock import utc_now
-from soccer_assets.dvc.pipeline import PIPELINE_FILE
+from soccer_assets.dvc.definition import PIPELINE_FILE
 from soccer_assets.modelling.registry import CANDIDATE, CHAMPION, PREVIOUS, SMOKE
 from soccer_assets.params import ServingParams
 from soccer_assets.serving.client import WorkerClient

@@ -11,7 +11,8 @@ import pytest
 
 from soccer_assets.dvc import code_version as module
 from soccer_assets.dvc.code_version import code_version, import_closure
-from soccer_assets.dvc.pipeline import read_stages
+from soccer_assets.dvc.definition import PIPELINE_FILE, stage_code_version
+from soccer_assets.dvc.pipeline import Pipeline
 
 SOURCES = {
     "__init__": "",
@@ -157,7 +158,7 @@ def test_a_new_setting_or_parameter_reruns_nothing(monkeypatch: pytest.MonkeyPat
         return read(name)
 
     def versions() -> list[str]:
-        return [code_version(f"soccer_assets.dvc.stages.{stage.name}") for stage in read_stages()]
+        return [stage_code_version(stage.name) for stage in Pipeline.read(PIPELINE_FILE).stages]
 
     before = versions()
     monkeypatch.setattr(module, "_source", with_an_edit)
@@ -167,7 +168,7 @@ def test_a_new_setting_or_parameter_reruns_nothing(monkeypatch: pytest.MonkeyPat
 
 
 def test_every_stage_is_looked_at() -> None:
-    assert {stage.name for stage in read_stages()} == {
+    assert {stage.name for stage in Pipeline.read(PIPELINE_FILE).stages} == {
         "finished",
         "fixtures",
         "features",

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from soccer_assets.dvc.command import DvcError
-from soccer_assets.dvc.pipeline import read_stages
+from soccer_assets.dvc.definition import PIPELINE_FILE, stage_code_version
+from soccer_assets.dvc.pipeline import Pipeline
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.lake.manifest import Manifest
 from soccer_assets_tests.dvc.conftest import Reproduced, head
@@ -89,9 +90,9 @@ def test_a_save_point_is_a_commit_of_all_but_the_data(reproduced: Reproduced) ->
 
 
 def test_the_stages_are_those_of_the_file() -> None:
-    stages = read_stages()
+    stages = Pipeline.read(PIPELINE_FILE).stages
     assert [stage.name for stage in stages] == STAGES
-    assert [out for stage in stages for out in stage.outs] == OUTS
+    assert [out.path for stage in stages for out in stage.outs] == OUTS
     assert stages[2].deps == ("data/finished.parquet", "data/fixtures.parquet")
     assert stages[3].command == "python -m soccer_assets.dvc.stages.dataset"
 
@@ -143,7 +144,7 @@ def test_new_code_reruns_its_own_stage_and_stops_where_bytes_stay_the_same(
 ) -> None:
     """Another version of the code that makes the same bytes: no stage after it runs."""
     versions = json.loads((workspace.root / "code.json").read_text())
-    assert versions == {stage.name: stage.code_version for stage in read_stages()}
+    assert versions == {stage: stage_code_version(stage) for stage in STAGES}
     versions["fixtures"] = "edited"
     (workspace.root / "code.json").write_text(json.dumps(versions))
     assert ran(list(workspace.reproduce([]))) == ["fixtures"]

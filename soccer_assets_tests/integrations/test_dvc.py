@@ -1,255 +1,307 @@
-"""DVC outs as Dagster assets, materialized for real."""
+"""DVC pipelines as assets: the example of the documentation, with real DVC, git and a remote."""
 
-import signal
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
-from hashlib import md5
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 
 import dagster as dg
-import pandas as pd
 import psutil
 import pytest
+from dagster.components.core.component_tree import ComponentTree
 
-from soccer_assets.dvc.command import DvcError
-from soccer_assets.dvc.pipeline import read_stages
-from soccer_assets.dvc.workspace import DvcWorkspace
-from soccer_assets.integrations.dvc import DvcTranslator, dvc_assets, reproduce
-from soccer_assets.lake.manifest import read_manifest
-from soccer_assets.settings import DEFAULT_PARAMS
-from soccer_assets.storage.store import LocalStore
+import soccer_assets
+from soccer_assets.dvc.command import WORKSPACE_VARIABLE, DvcError
+from soccer_assets.dvc.project import DvcProject
+from soccer_assets.integrations.dvc import dvc_assets
 from soccer_assets_tests.end_to_end.shell import wait_until
-from soccer_assets_tests.small_lake import make_lake
+from soccer_assets_tests.integrations.example import make_example
 
 pytestmark = pytest.mark.system
 
-SOURCE = dg.AssetKey("match_parquet")
-KEYS = {"finished", "fixtures", "features", "features_meta", "dataset"}
+KEYS = {"data/months", "model", "metrics", "curve", "bars", "report"}
+Made = dict[str, dg.AssetMaterialization]
 
 
-class Prefixed(DvcTranslator):
-    """A project that calls its assets otherwise."""
-
-    def key(self, path: str) -> dg.AssetKey:
-        return super().key(path).with_prefix("dvc")
-
-
-def translator(kind: type[DvcTranslator] = DvcTranslator) -> DvcTranslator:
-    return kind(
-        group_name="features",
-        owners=["team:models"],
-        automation_condition=dg.AutomationCondition.eager(),
-        external={"lake.json": SOURCE},
-    )
-
-
-def assets_of(
-    workspace: DvcWorkspace, lake: Path, kind: type[DvcTranslator]
-) -> dg.AssetsDefinition:
-    @dvc_assets(name="outs", translator=translator(kind), pool="dvc_workspace")
-    def outs(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-        store = LocalStore(lake)
-        yield from reproduce(context, workspace, read_manifest(store).to_bytes(), store)
-
-    return outs
-
-
-@pytest.fixture(scope="module")
-def lake(tables: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lake")
-    make_lake(tables, LocalStore(folder))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def workspace(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DvcWorkspace]:
-    root = tmp_path_factory.mktemp("dvc")
+@contextmanager
+def importable(project: Path) -> Iterator[None]:
+    """Its package ``orders``, and nobody else's."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LAKE_URI", str(lake))
-        patch.setenv("SOCCER_HOME", str(root / "home"))
-        yield DvcWorkspace(root / "workspace", str(root / "remote"), DEFAULT_PARAMS)
+        patch.syspath_prepend(project)
+        yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "orders"]:
+        del sys.modules[name]
 
 
-Materialized = dict[str, dg.AssetMaterialization]
+def in_python(project: Path) -> dg.AssetsDefinition:
+    """The assets of ``definitions.py``."""
+    with importable(project):
+        orders: dg.AssetsDefinition = import_module("orders.definitions").orders
+    return orders
+
+
+def in_yaml(project: Path) -> dg.AssetsDefinition:
+    """The assets of ``defs.yaml``."""
+    with importable(project):
+        [assets] = ComponentTree.for_project(project).build_defs().assets or ()
+    assert isinstance(assets, dg.AssetsDefinition)
+    return assets
+
+
+def materialize(assets: dg.AssetsDefinition, *keys: str) -> tuple[Made, list[str]]:
+    """What is made, by its key, and what the run logged."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        selection = [dg.AssetKey.from_user_string(key) for key in keys] or None
+        result = dg.materialize([assets], selection=selection, instance=instance)
+        logged = [record.user_message for record in instance.all_logs(result.run_id)]
+    made = result.asset_materializations_for_node(assets.node_def.name)
+    return {one.asset_key.to_user_string(): one for one in made}, logged
+
+
+def value(made: dg.AssetMaterialization, name: str) -> object:
+    return made.metadata[name].value
+
+
+def specs(assets: dg.AssetsDefinition) -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in assets.specs}
+
+
+def deps(spec: dg.AssetSpec) -> set[str]:
+    return {dep.asset_key.to_user_string() for dep in spec.deps}
 
 
 @pytest.fixture(scope="module")
-def first(workspace: DvcWorkspace, lake: Path) -> Materialized:
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_example(tmp_path_factory.mktemp("example") / "project")
+
+
+@pytest.fixture(scope="module")
+def first(pristine: Path) -> tuple[Made, list[str]]:
     """Everything, materialized in one run."""
-    return materialize(assets_of(workspace, lake, DvcTranslator))
+    return materialize(in_python(pristine))
 
 
-def materialize(
-    assets: dg.AssetsDefinition, selection: list[dg.AssetKey] | None = None
-) -> Materialized:
-    result = dg.materialize([assets], selection=selection, instance=dg.DagsterInstance.ephemeral())
-    assert result.success
-    found = result.asset_materializations_for_node(assets.node_def.name)
-    return {one.asset_key.to_user_string(): one for one in found}
+@pytest.fixture
+def project(pristine: Path, first: tuple[Made, list[str]], tmp_path: Path) -> Path:
+    """A copy of the one where everything was made, with a remote of its own."""
+    for name in ("project", "store"):
+        shutil.copytree(pristine.with_name(name), tmp_path / name)
+    configuration = tmp_path / "project/.dvc/config"
+    configuration.write_text(configuration.read_text().replace(str(pristine.parent), str(tmp_path)))
+    return tmp_path / "project"
 
 
-def data_version(materialization: dg.AssetMaterialization) -> str:
-    assert materialization.tags
-    return materialization.tags["dagster/data_version"]
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
 
 
-def value(materialization: dg.AssetMaterialization, name: str) -> object:
-    return materialization.metadata[name].value
+# Before anything is made
 
 
-# Specs
+def test_every_file_that_a_stage_makes_is_an_asset(pristine: Path) -> None:
+    found = specs(in_python(pristine))
+    assert set(found) == KEYS
+    assert deps(found["data/months"]) == {"raw/orders"}  # the script is code
+    assert deps(found["model"]) == {"data/months"}
+    assert deps(found["report"]) == {"model"}
+    assert found["model"].description == "What an order of each weekday is worth."
+    assert found["curve"].kinds == {"dvc", "csv"}
+    assert found["data/months"].kinds == {"dvc"}
+    assert found["curve"].group_name == "orders"
+    assert found["curve"].automation_condition == dg.AutomationCondition.eager()
 
 
-def test_every_out_is_an_asset_described_by_its_stage(workspace: DvcWorkspace, lake: Path) -> None:
-    specs = {
-        spec.key.to_user_string(): spec for spec in assets_of(workspace, lake, DvcTranslator).specs
-    }
-    assert set(specs) == KEYS
-    for stage in read_stages():
-        for out in stage.outs:
-            spec = specs[Path(out).stem]
-            assert spec.code_version == stage.code_version
-            assert spec.description == stage.outs[out]
-            assert spec.group_name == "features"
-            assert list(spec.owners) == ["team:models"]
-            assert spec.kinds == {"dvc", Path(out).suffix[1:]}
-            assert spec.automation_condition is not None
-            assert spec.metadata == {
-                "dvc/stage": stage.name,
-                "dvc/command": f"python -m soccer_assets.dvc.stages.{stage.name}",
-                "dvc/out": out,
-            }
+def test_the_code_version_is_of_the_command_and_the_code(pristine: Path, tmp_path: Path) -> None:
+    project = make_example(tmp_path / "project")
+
+    def changed() -> set[str]:
+        before, after = specs(in_python(pristine)), specs(in_python(project))
+        return {key for key in KEYS if before[key].code_version != after[key].code_version}
+
+    edit(project / "raw/orders.csv", "10", "11")
+    assert changed() == set()
+    edit(project / "src/fit.py", "last_months", "last_month")
+    edit(project / "dvc.yaml", "a model of", "the model of")
+    assert changed() == {"model", "metrics", "curve", "bars", "report"}
 
 
-def test_dependencies_are_those_of_the_stage(workspace: DvcWorkspace, lake: Path) -> None:
-    specs = assets_of(workspace, lake, DvcTranslator).specs
-    deps = {
-        spec.key.to_user_string(): {dep.asset_key.to_user_string() for dep in spec.deps}
-        for spec in specs
-    }
-    assert deps == {
-        "finished": {"match_parquet"},
-        "fixtures": {"match_parquet"},
-        "features": {"finished", "fixtures"},
-        "features_meta": {"finished", "fixtures"},
-        "dataset": {"finished", "features", "features_meta"},
-    }
-    for spec in specs:
-        for dep in spec.deps:
-            whole = isinstance(dep.partition_mapping, dg.AllPartitionMapping)
-            assert whole == (dep.asset_key == SOURCE)
+def test_a_component_translates_in_yaml(pristine: Path) -> None:
+    assets = in_yaml(pristine)
+    found = specs(assets)
+    assert set(found) == {f"dvc/{key}" for key in KEYS}
+    assert deps(found["dvc/model"]) == {"dvc/data/months"}
+    assert deps(found["dvc/data/months"]) == {"raw/orders"}
+    assert found["dvc/model"].group_name == "orders"
+    assert found["dvc/model"].description == "model.json, by fit"
+    assert list(found["dvc/model"].owners) == ["team:orders"]
+    assert assets.op.pool == "orders_dvc"
 
 
-def test_outs_share_a_pool_and_can_be_selected_singly(workspace: DvcWorkspace, lake: Path) -> None:
-    assets = assets_of(workspace, lake, DvcTranslator)
-    assert assets.can_subset
-    assert assets.op.pool == "dvc_workspace"
+def test_two_outs_of_one_name_are_told_apart_by_the_translator_or_refused(tmp_path: Path) -> None:
+    file = tmp_path / "dvc.yaml"
+    file.write_text("stages: {one: {cmd: make, outs: [a.csv, a.svg]}}")
+    with pytest.raises(DvcError, match=r"a\.csv and a\.svg of .* are both the asset a: translate"):
+        dvc_assets(pipeline=file)
 
 
-# Runs
+# What is made
 
 
-def test_data_versions_are_the_hashes_of_the_bytes(
-    first: Materialized, workspace: DvcWorkspace
+def test_data_versions_are_dvcs_hashes_and_everything_is_pushed(
+    first: tuple[Made, list[str]], pristine: Path
 ) -> None:
-    assert set(first) == KEYS
-    for out in workspace.outs().values():
-        materialization = first[Path(out.path).stem]
-        body = workspace.path(out.path).read_bytes()
-        assert data_version(materialization) == md5(body).hexdigest() == out.md5
-        assert value(materialization, "dvc/md5") == out.md5
-        assert value(materialization, "dvc/revision") == workspace.revision.name
-        assert value(materialization, "dvc/changed") is True
-        assert value(materialization, "bytes") == len(body)
-        assert value(materialization, "dagster/uri") == str(workspace.root / out.path)
+    made, _ = first
+    outs = DvcProject(pristine).outs()
+    assert set(made) == KEYS
+    assert {value(one, "dvc/md5") for one in made.values()} == {out.md5 for out in outs.values()}
+    for one in made.values():
+        assert one.tags is not None
+        assert one.tags["dagster/data_version"] == value(one, "dvc/md5")
+        assert value(one, "dvc/ran") is True
+        # Five files, and of the months three and their listing; DVC does not keep the metrics.
+        assert value(one, "dvc/pushed") == 8
+        assert value(one, "dvc/remote") == str(pristine.with_name("store"))
+    assert len(list(pristine.with_name("store").glob("files/md5/*/*"))) == 8
 
 
-def test_tables_are_described_by_their_rows_and_columns(
-    first: Materialized, workspace: DvcWorkspace
-) -> None:
-    for name in KEYS - {"features_meta"}:
-        frame = pd.read_parquet(workspace.path(f"data/{name}.parquet"))
-        assert value(first[name], "dagster/row_count") == len(frame) > 0
-        schema = first[name].metadata["dagster/column_schema"].value
-        assert isinstance(schema, dg.TableSchema)
-        assert [column.name for column in schema.columns] == list(frame.columns)
-    assert "dagster/row_count" not in first["features_meta"].metadata
+def test_a_folder_of_parquet_has_rows_columns_and_files(first: tuple[Made, list[str]]) -> None:
+    months = first[0]["data/months"]
+    assert value(months, "dvc/files") == 3
+    assert value(months, "dagster/row_count") == 6
+    schema = value(months, "dagster/column_schema")
+    assert isinstance(schema, dg.TableSchema)
+    assert [column.name for column in schema.columns] == ["day", "worth"]
 
 
-def test_a_second_run_of_one_out_reports_it_alone_and_unchanged(
-    first: Materialized, workspace: DvcWorkspace, lake: Path
-) -> None:
-    """Under another key, too: what a translator calls an out is what is reported."""
-    lock = (workspace.root / "dvc.lock").read_bytes()
-    key = dg.AssetKey(["dvc", "features"])
-    again = materialize(assets_of(workspace, lake, Prefixed), [key])
-    assert set(again) == {"dvc/features"}
-    assert value(again["dvc/features"], "dvc/changed") is False
-    assert data_version(again["dvc/features"]) == data_version(first["features"])
-    assert value(again["dvc/features"], "dvc/revision") == value(first["features"], "dvc/revision")
-    assert (workspace.root / "dvc.lock").read_bytes() == lock
+def test_metrics_are_numbers_and_plots_are_shown(first: tuple[Made, list[str]]) -> None:
+    made, _ = first
+    for key in ("model", "metrics", "curve"):
+        assert value(made[key], "metrics/orders") == 4
+        assert value(made[key], "metrics/error.mean") == pytest.approx(1.25)
+    assert not [name for name in made["report"].metadata if name.startswith("metrics/")]
+    table = made["curve"].metadata["plot"]
+    assert isinstance(table, dg.TableMetadataValue)
+    assert [record.data["month"] for record in table.records] == ["2024-02", "2024-03"]
+    picture = made["bars"].metadata["plot"]
+    assert isinstance(picture, dg.MarkdownMetadataValue)
+    assert str(picture.value).startswith("![bars.svg](data:image/svg+xml;base64,")
 
 
-def test_a_failed_stage_fails_the_run_with_what_it_printed(
-    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LAKE_URI", str(tmp_path / "another lake"))
-    workspace = DvcWorkspace(tmp_path / "workspace", str(tmp_path / "remote"), DEFAULT_PARAMS)
-    with pytest.raises(DvcError, match="ObjectNotFound: 'tables/match/"):
-        materialize(assets_of(workspace, lake, DvcTranslator), [dg.AssetKey("finished")])
+def test_what_is_printed_is_logged_line_by_line(first: tuple[Made, list[str]]) -> None:
+    _, logged = first
+    assert "2024-01: 2 orders" in logged
+    assert f"> {'python src/fit.py'}" in logged
+    assert any(re.fullmatch("pushed 8 files to .*/store", line) for line in logged)
 
 
-CANCELED = """
-import signal
-import sys
-from pathlib import Path
+def test_what_did_not_change_is_told_as_up_to_date(project: Path) -> None:
+    edit(project / "params.yaml", "2", "3")
+    made, logged = materialize(in_yaml(project), "dvc/data/months", "dvc/model")
+    assert set(made) == {"dvc/data/months", "dvc/model"}
+    months, model = made["dvc/data/months"], made["dvc/model"]
+    assert [value(months, "dvc/ran"), value(months, "dvc/changed")] == [False, False]
+    assert [value(model, "dvc/ran"), value(model, "dvc/changed")] == [True, True]
+    assert "split: up to date" in logged
+    assert "fit: up to date" not in logged
+    assert value(model, "metrics/orders") == 6
 
+
+# What goes wrong
+
+
+def test_a_failed_stage_fails_the_step_with_what_it_printed(project: Path) -> None:
+    edit(project / "src/fit.py", "import json", "import jsonn")
+    with pytest.raises(DvcError, match=r"No module named 'jsonn'[\s\S]*failed to reproduce 'fit'"):
+        materialize(in_python(project), "model")
+
+
+def test_a_failed_push_fails_the_step_in_one_line(project: Path) -> None:
+    store = project.with_name("store")
+    shutil.rmtree(store)
+    store.write_text("no folder")
+    edit(project / "params.yaml", "2", "3")
+    with pytest.raises(DvcError) as caught:
+        materialize(in_python(project), "model")
+    assert re.fullmatch(rf"the outs could not be pushed to {store}: \S.*", str(caught.value))
+    store.unlink()
+    made, _ = materialize(in_python(project), "model")
+    assert value(made["model"], "dvc/ran") is False
+    assert value(made["model"], "dvc/pushed") == 7
+
+
+def test_a_project_without_a_remote_pushes_nothing(project: Path) -> None:
+    (project / ".dvc/config").write_text("")
+    made, logged = materialize(in_python(project), "report")
+    assert "dvc/pushed" not in made["report"].metadata
+    assert "not pushed: the project has no default remote" in logged
+
+
+RUN = """
 import dagster as dg
-
-from soccer_assets.dvc.workspace import DvcWorkspace
-from soccer_assets.integrations.dvc import DvcTranslator
-from soccer_assets.settings import DEFAULT_PARAMS
-from soccer_assets_tests.integrations.test_dvc import assets_of
-
-signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, too
-root, lake = map(Path, sys.argv[1:])
-workspace = DvcWorkspace(root / "workspace", str(root / "remote"), DEFAULT_PARAMS)
-assets = assets_of(workspace, lake, DvcTranslator)
-dg.materialize([assets], instance=dg.DagsterInstance.ephemeral())
+from orders.definitions import orders
+dg.materialize([orders], instance=dg.DagsterInstance.ephemeral())
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_canceled_in_the_middle_of_a_stage_ends_and_takes_the_stage_along(
-    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
+def test_a_run_that_is_killed_in_a_stage_takes_it_along_and_the_next_is_right(
+    project: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("LAKE_URI", str(lake))
-    monkeypatch.setenv("SOCCER_HOME", str(tmp_path / "home"))
-    run = subprocess.Popen(
-        [sys.executable, "-c", CANCELED, tmp_path, lake],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert run.stdout is not None
-    assert any("dvc.stages.f" in line for line in run.stdout)
-    wait_until(lambda: bool(stages_of(run.pid)))
-    children = psutil.Process(run.pid).children(recursive=True)
-    stages_of(run.pid)[0].suspend()  # one that would never end by itself
-    run.send_signal(how)
-    printed, _ = run.communicate()
-    assert run.returncode
-    assert "Interrupt" in printed
-    wait_until(lambda: not any(child.is_running() for child in children))
+    edit(project / "src/fit.py", "by_month =", "__import__('time').sleep(600)\nby_month =")
+    run = subprocess.Popen([sys.executable, "-c", RUN], cwd=project, stderr=subprocess.DEVNULL)
+    wait_until(lambda: any("src/fit.py" in " ".join(p.cmdline()) for p in at_work(project)))
+    run.kill()
+    run.wait()
+    wait_until(lambda: not at_work(project))
+    lock = project / "dvc.lock"
+    lock.write_text(lock.read_text()[:900])  # as if DVC had been writing it
+    edit(project / "src/fit.py", "__import__('time').sleep(600)\n", "")
+    made, _ = materialize(in_python(project))
+    assert "dvc.lock was unreadable, removed" in caplog.text
+    assert ".dvc/tmp/rwlock was left over" in caplog.text
+    assert {value(one, "dvc/pushed") for one in made.values()} == {0}
 
 
-def stages_of(pid: int) -> list[psutil.Process]:
+def at_work(project: Path) -> list[psutil.Process]:
     found = []
-    for child in psutil.Process(pid).children(recursive=True):
+    for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if "dvc.stages" in " ".join(child.cmdline()):
-                found.append(child)
+            if process.environ().get(WORKSPACE_VARIABLE) == str(project):
+                found.append(process)
     return found
+
+
+# Without this project
+
+
+LIFTED = """
+import sys
+import dagster as dg
+sys.modules["soccer_assets"] = None
+from orders.definitions import orders
+result = dg.materialize([orders], instance=dg.DagsterInstance.ephemeral())
+print(*sorted(one.asset_key.to_user_string() for one in result.asset_materializations_for_node("orders")))
+"""
+
+
+@pytest.mark.slow
+def test_the_modules_that_the_page_names_run_without_this_project(tmp_path: Path) -> None:
+    project = make_example(tmp_path / "project")
+    source, lifted = Path(soccer_assets.__file__).parent, project / "lifted"
+    shutil.copytree(source / "integrations/dvc", lifted / "integrations/dvc")
+    (lifted / "dvc").mkdir()
+    core = ("__main__", "cache", "command", "lock", "occupancy", "pipeline", "project")
+    for name in core:
+        shutil.copy(source / "dvc" / f"{name}.py", lifted / "dvc")
+    for file in (*lifted.rglob("*.py"), project / "orders/definitions.py"):
+        file.write_text(file.read_text().replace("soccer_assets", "lifted"))
+    done = subprocess.run(
+        [sys.executable, "-c", LIFTED], cwd=project, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == sorted(KEYS)
