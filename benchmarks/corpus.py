@@ -15,7 +15,6 @@ import orjson
 import pyarrow as pa
 
 from benchmarks.source import Source
-from soccer_assets.feed.fields import ROW_FIELD
 from soccer_assets.feed.payload import FeedBackend
 from soccer_assets.ingestion.parsing import parse_day
 from soccer_assets.warehouse.rows import ODDS_SCHEMA, STATISTICS_SCHEMA, ParsedDay
@@ -91,7 +90,7 @@ def _make_chunk(
     first, second = [], []
     size, seconds, changed_rows = 0, 0.0, 0
     for day in days:
-        document = _without_details(_backend.payload(day, source.as_of))
+        document = _backend.payload(day, source.as_of)
         body = orjson.dumps(document)
         size += len(body)
         started = time.perf_counter()
@@ -112,14 +111,6 @@ def _parse(day: date, body: bytes, fetched_at: datetime) -> ParsedDay:
     return parse_day(
         day, body, payload_key=f"{day}-{sha256(body).hexdigest()[:12]}", fetched_at=fetched_at
     )
-
-
-def _without_details(document: dict[str, Any]) -> dict[str, Any]:
-    """The same without odds and statistics, which other ways to load a day do not load."""
-    for tournament in document["tournaments"]:
-        for match in tournament["matches"]:
-            match.pop(ROW_FIELD, None)
-    return document
 
 
 def _correct(document: dict[str, Any]) -> int:

@@ -14,7 +14,8 @@ from benchmarks.workbench import Workbench
 from soccer_assets.ingestion.parsing import parse_day
 
 LAPS = 3
-FETCHED = datetime(2025, 1, 1, tzinfo=UTC)
+#: When every match is over.
+FETCHED = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def keep_payloads(source: Source, rows: int, path: Path) -> tuple[int, int]:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
+from soccer_assets.feed.fields import ROW_FIELD
 from soccer_assets.feed.payload import FeedBackend
 from soccer_assets.ingestion.ingest import days_between
 from soccer_assets.settings import project_folder
@@ -20,6 +22,17 @@ LAST_SEASON = 2024
 SEASON_ROWS = 9_000
 
 
+class PlainReplay(ReplayBackend):
+    """Without odds and statistics, which the ways to load a day that are compared do not load."""
+
+    def payload(self, day: date, as_of: datetime) -> dict[str, Any]:
+        document = super().payload(day, as_of)
+        for tournament in document["tournaments"]:
+            for match in tournament["matches"]:
+                match.pop(ROW_FIELD, None)
+        return document
+
+
 @dataclass(frozen=True)
 class Source:
     """The newest ``rows`` matches, as far as there are so many, whole days. ``file`` None: the
@@ -30,7 +43,7 @@ class Source:
 
     def backend(self) -> FeedBackend:
         if self.file:
-            return ReplayBackend(self.file)
+            return PlainReplay(self.file)
         return LeagueSimulator(first_season=self._first_season)
 
     @cached_property

@@ -1,6 +1,10 @@
-"""Lake: both tables as monthly parquet, from one database snapshot, behind one manifest."""
+"""Lake: the tables as monthly parquet, from one database snapshot, behind one manifest.
+
+Odds and statistics belong to ``match_parquet``, as they belong to ``match`` in the database.
+"""
 
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 import dagster as dg
@@ -13,11 +17,11 @@ from soccer_assets.assets.common import (
     report_partitions,
     reported,
 )
-from soccer_assets.assets.warehouse import TABLES
+from soccer_assets.assets.warehouse import MATCH, MATCH_RAW, TABLES
 from soccer_assets.automation.partitions import month_of
 from soccer_assets.lake import export
 from soccer_assets.lake.export import ExportResult
-from soccer_assets.lake.manifest import read_manifest
+from soccer_assets.lake.manifest import Manifest, read_manifest
 from soccer_assets.lake.parity import compare_with_database
 from soccer_assets.lake.tables import read_table
 from soccer_assets.resources import LakeResource, WarehouseResource
@@ -27,7 +31,12 @@ MATCH_PARQUET = dg.AssetKey("match_parquet")
 PARITY, UNIQUE_IDS = "parity_with_postgres", "unique_ids"
 #: Metadata of an export: the loads whose rows it saw.
 _LOADS = "loads"
-_SOURCES = dict(zip((MATCH_RAW_PARQUET, MATCH_PARQUET), TABLES.items(), strict=True))
+_SOURCES = {MATCH_RAW_PARQUET: MATCH_RAW, MATCH_PARQUET: MATCH}
+#: What is exported under each name, the table of that name first.
+_EXPORTED = {
+    MATCH_RAW_PARQUET: ("match_raw",),
+    MATCH_PARQUET: ("match", "match_statistics", "match_odds"),
+}
 
 
 @dg.multi_asset(
@@ -41,18 +50,19 @@ _SOURCES = dict(zip((MATCH_RAW_PARQUET, MATCH_PARQUET), TABLES.items(), strict=T
             group_name="lake",
             owners=OWNERS,
             kinds={"parquet", "s3"},
-            description=f"`{table.name}` as monthly parquet, published by a manifest that is "
-            "replaced last; files are named by their content and never rewritten.",
-            metadata=column_schema(table),
+            description=f"{', '.join(f'`{table}`' for table in _EXPORTED[key])} as monthly "
+            "parquet, published by a manifest that is replaced last; files are named by their content "
+            "and never rewritten.",
+            metadata=column_schema(TABLES[source]),
         )
-        for key, (source, table) in _SOURCES.items()
+        for key, source in _SOURCES.items()
     ],
     check_specs=[
         dg.AssetCheckSpec(
             PARITY,
             asset=MATCH_PARQUET,
             blocking=True,
-            description="Rows, content fingerprints and goals of every month agree between "
+            description="Rows, content fingerprints, goals and shots of every month agree between "
             "database and lake. Months are behind, and no fault, whose days were loaded again "
             "since the export.",
         ),
@@ -74,27 +84,31 @@ def export_months(
     months = [key[:7] for key in context.partition_keys]
     result = export.export_months(warehouse.engine, lake.store, months, context.log.info)
     contracts = {MATCH_PARQUET: _contracts(warehouse, lake, result.loads)}
-    for key, (_, table) in _SOURCES.items():
+    for key, tables in _EXPORTED.items():
         if key not in context.selected_asset_keys:
             continue
         yield from evaluate(context, key, contracts.get(key, {}))
-        yield from _report_months(context, key, str(table.name), months, result, lake.store.uri)
+        yield from _report_months(context, key, tables, months, result, lake.store.uri)
         yield reported(key)
 
 
 def _report_months(
     context: dg.AssetExecutionContext,
     key: dg.AssetKey,
-    table: str,
+    tables: tuple[str, ...],
     asked: list[str],
     result: ExportResult,
     uri: str,
 ) -> Iterator[dg.DagsterEvent]:
     """That months were made: those asked for, and others whose rows had changed."""
+    table, *beside = tables
     files = result.manifest.tables.get(table, {})
     of_run = {
         "rows_in_table": result.manifest.rows(table),
-        "files_written": sum(f"/{table}/" in written for written in result.written),
+        **{f"rows_in_{name}": result.manifest.rows(name) for name in beside},
+        "files_written": sum(
+            f"/{name}/" in written for written in result.written for name in tables
+        ),
         "manifest": result.manifest.digest,
         _LOADS: result.loads,
         "dagster/uri": uri,
@@ -104,11 +118,17 @@ def _report_months(
         file = files.get(partition[:7])
         return {"dagster/row_count": file.rows if file else 0, **of_run}
 
-    months = sorted({*asked, *result.changed(table)})
-    versions = {
-        month_of(month): files[month].sha256 if month in files else "empty" for month in months
-    }
+    months = sorted({*asked, *(month for name in tables for month in result.changed(name))})
+    versions = {month_of(month): _version(result.manifest, tables, month) for month in months}
     yield from report_partitions(context, key, versions, describe)
+
+
+def _version(manifest: Manifest, tables: tuple[str, ...], month: str) -> str:
+    """Of a month's files: the hash of the only one, or of all hashes."""
+    hashes = [months[month].sha256 for name in tables if month in (months := manifest.tables[name])]
+    if len(hashes) > 1:
+        return sha256(" ".join(hashes).encode()).hexdigest()
+    return hashes[0] if hashes else "empty"
 
 
 def _exported_loads(instance: dg.DagsterInstance) -> str | None:

@@ -41,8 +41,8 @@ TABLE_SPECS = [
         group_name="warehouse",
         kinds={"postgres", "table"},
         description="Canonical matches: typed, UTC, one row a match, whichever day shows it. "
-        "What changes is kept in `match_change`, odds in `match_odds`, shots and corners in "
-        "`match_statistics`.",
+        "What changes is kept in `match_change`. Odds are in `match_odds`, shots and corners in "
+        "`match_statistics`: a day whose matches have others is another day.",
         metadata=column_schema(match),
     ),
 ]

@@ -24,7 +24,6 @@ from soccer_assets.lake.manifest import (
     FOLDER,
     MANIFEST_KEY,
     PREVIOUS_KEY,
-    TABLES,
     Manifest,
     MonthFile,
     describe_schema,
@@ -32,11 +31,11 @@ from soccer_assets.lake.manifest import (
     read_manifest,
     rows_fingerprint,
 )
+from soccer_assets.lake.relations import RELATIONS, Relation
 from soccer_assets.storage.store import ObjectStore
 from soccer_assets.warehouse.copying import copy_rows, parse_rows
 from soccer_assets.warehouse.ingested_days import loads_fingerprint
-from soccer_assets.warehouse.rows import arrow_schema
-from soccer_assets.warehouse.schema import EXPORT_LOCK_KEY, SCHEMA
+from soccer_assets.warehouse.schema import EXPORT_LOCK_KEY
 
 #: Months that are on their way at once, each in a thread with a connection of its own.
 WORKERS = 4
@@ -80,7 +79,7 @@ def export_months(
 ) -> ExportResult:
     """Bring the lake to parity with the database and publish the manifest.
 
-    Both tables are read in one repeatable-read snapshot. Written are the ``months`` asked for
+    All tables are read in one repeatable-read snapshot. Written are the ``months`` asked for
     (``YYYY-MM``) and every other month whose rows or columns differ from what the manifest says,
     such as one that a match has moved out of. A file whose bytes did not change keeps its key.
 
@@ -101,7 +100,7 @@ def export_months(
             loads = loads_fingerprint(connection)
             export = _Export(store, existing, readers, workers)
             tables = export.run(old, asked, progress)
-        schemas = {str(table.name): describe_schema(arrow_schema(table)) for table in TABLES}
+        schemas = {relation.name: describe_schema(relation.schema) for relation in RELATIONS}
         manifest = Manifest(tables, schemas=schemas)
         _publish(store, old, manifest)
         removed = _remove_orphans(store, existing, manifest)
@@ -133,7 +132,11 @@ def _snapshot(connection: sa.Connection) -> Iterator[str]:
 
 @contextmanager
 def _readers(engine: sa.Engine, snapshot: str) -> Iterator[Readers]:
-    """Connections that see the snapshot, one for each worker; texts are UTF-8, times ISO, UTC."""
+    """Connections that see the snapshot, one for each worker; texts are UTF-8, times ISO, UTC.
+
+    A month of a table beside ``match`` is looked up by its matches: the database thinks that it had
+    to wait for a disk to turn, and would go through all months instead.
+    """
     with ExitStack() as stack:
         readers: Readers = SimpleQueue()
         for _ in range(WORKERS):
@@ -145,6 +148,7 @@ def _readers(engine: sa.Engine, snapshot: str) -> Iterator[Readers]:
                 "SET LOCAL client_encoding = 'UTF8'",
                 "SET LOCAL TimeZone = 'UTC'",
                 "SET LOCAL DateStyle = 'ISO'",
+                "SET LOCAL random_page_cost = 1.1",
             ):
                 connection.execute(sa.text(statement))
             readers.put(connection)
@@ -164,28 +168,28 @@ def _workers() -> Iterator[ThreadPoolExecutor]:
         workers.shutdown(cancel_futures=True)
 
 
-def _month_revisions(connection: sa.Connection, table: sa.Table) -> dict[str, str]:
+def _month_revisions(connection: sa.Connection, relation: Relation) -> dict[str, str]:
     """``YYYY-MM`` -> the revision of the month's rows."""
     query = f"""
         SELECT to_char(month, 'YYYY-MM'), sum(rows), bit_xor(hash)
         FROM (SELECT date_trunc('month', feed_day) AS month,
                      count(*) AS rows, bit_xor(content_hash) AS hash
-              FROM {SCHEMA}.{table.name} GROUP BY feed_day) AS day
+              FROM {relation.sql} GROUP BY feed_day) AS day
         GROUP BY 1 ORDER BY 1
         """
     rows = connection.execute(sa.text(query))
-    columns = describe_schema(arrow_schema(table))
+    columns = describe_schema(relation.schema)
     return {month: month_revision(columns, n, fingerprint) for month, n, fingerprint in rows}
 
 
-def _months(connection: sa.Connection, table: sa.Table) -> list[str]:
+def _months(connection: sa.Connection, relation: Relation) -> list[str]:
     """Those that have rows; costs less than a look at all of these."""
     query = f"""
         SELECT to_char(month, 'YYYY-MM')
         FROM (SELECT generate_series(date_trunc('month', min(feed_day)), max(feed_day),
                                      interval '1 month')::date AS month
-              FROM {SCHEMA}.{table.name}) AS every
-        WHERE EXISTS (SELECT FROM {SCHEMA}.{table.name}
+              FROM {relation.sql}) AS every
+        WHERE EXISTS (SELECT FROM {relation.sql}
                       WHERE feed_day >= month AND feed_day < month + interval '1 month')
         ORDER BY 1
         """
@@ -211,10 +215,10 @@ class _Export:
     def run(
         self, old: Manifest, asked: set[str], progress: Callable[[str], None]
     ) -> dict[str, dict[str, MonthFile]]:
-        """Both tables' months, each as it was or written anew, all of them synced."""
-        tables: dict[str, dict[str, MonthFile]] = {str(table.name): {} for table in TABLES}
+        """The tables' months, each as it was or written anew, all of them synced."""
+        tables: dict[str, dict[str, MonthFile]] = {relation.name: {} for relation in RELATIONS}
         known = [old.tables.get(name, {}) for name in tables]
-        due = dict(zip(tables, self._workers.map(self._due, TABLES, known), strict=True))
+        due = dict(zip(tables, self._workers.map(self._due, RELATIONS, known), strict=True))
         unsynced = []
         for name, month, entry in _ahead(2 * WORKERS, self._begin(due, old, asked)):
             months, count = tables[name], len(due[name])
@@ -229,12 +233,12 @@ class _Export:
                 progress(f"{name} {month}: {len(months)} of {count} months")
         return tables
 
-    def _due(self, table: sa.Table, known: dict[str, MonthFile]) -> dict[str, bool]:
+    def _due(self, relation: Relation, known: dict[str, MonthFile]) -> dict[str, bool]:
         """The table's months, in order, and whether each differs from the file that is known."""
         with self._reader() as connection:
-            if not known:
-                return dict.fromkeys(_months(connection, table), True)
-            revisions = _month_revisions(connection, table)
+            if not known and relation.is_indexed:
+                return dict.fromkeys(_months(connection, relation), True)
+            revisions = _month_revisions(connection, relation)
         return {
             month: month not in known or known[month].revision != revision
             for month, revision in revisions.items()
@@ -244,20 +248,21 @@ class _Export:
         self, due: dict[str, dict[str, bool]], old: Manifest, asked: set[str]
     ) -> Iterator[tuple[str, str, MonthFile | Future[MonthFile]]]:
         """Table, month, and its file: the old one, or one that is being written."""
-        for table in TABLES:
-            for month, differs in due[table.name].items():
+        for relation in RELATIONS:
+            name = relation.name
+            for month, differs in due[name].items():
                 if differs or month in asked:
-                    yield table.name, month, self._workers.submit(self._write, table, month)
+                    yield name, month, self._workers.submit(self._write, relation, month)
                 else:
-                    yield table.name, month, old.tables[table.name][month]
+                    yield name, month, old.tables[name][month]
 
-    def _write(self, table: sa.Table, month: str) -> MonthFile:
+    def _write(self, relation: Relation, month: str) -> MonthFile:
         with self._reader() as connection, SpooledTemporaryFile(SPOOL_BYTES) as file:
             with naming(Path(gettempdir())):
-                content = _encode(connection, table, month, file)
+                content = _encode(connection, relation, month, file)
             file.seek(0)
             digest = file_digest(file, "sha256").hexdigest()
-            key = f"{FOLDER}{table.name}/month={month}/{digest[:16]}.parquet"
+            key = f"{FOLDER}{relation.name}/month={month}/{digest[:16]}.parquet"
             if key not in self._existing or self._store.digest(key) != digest:
                 file.seek(0)
                 self._store.put(key, file, sync=False)
@@ -267,7 +272,7 @@ class _Export:
             content.rows,
             str(min(content.days)),
             str(max(content.days)),
-            month_revision(describe_schema(arrow_schema(table)), content.rows, content.fingerprint),
+            month_revision(describe_schema(relation.schema), content.rows, content.fingerprint),
         )
 
     @contextmanager
@@ -302,9 +307,9 @@ class _Content:
         self.fingerprint ^= rows_fingerprint(part)
 
 
-def _encode(connection: sa.Connection, table: sa.Table, month: str, file: IO[bytes]) -> _Content:
+def _encode(connection: sa.Connection, relation: Relation, month: str, file: IO[bytes]) -> _Content:
     """Write a month as parquet, each block of rows as a row group."""
-    schema = arrow_schema(table)
+    schema = relation.schema
     content = _Content()
 
     def write(block: bytearray) -> None:
@@ -313,8 +318,9 @@ def _encode(connection: sa.Connection, table: sa.Table, month: str, file: IO[byt
         content.add(part)
 
     first = f"date '{date.fromisoformat(f'{month}-01')}'"
-    query = f"""SELECT {", ".join(schema.names)} FROM {SCHEMA}.{table.name}
-        WHERE feed_day >= {first} AND feed_day < {first} + interval '1 month' ORDER BY match_id"""
+    query = f"""SELECT {", ".join(schema.names)} FROM {relation.sql}
+        WHERE feed_day >= {first} AND feed_day < {first} + interval '1 month'
+        ORDER BY {relation.order}"""
     out = pa.BufferedOutputStream(pa.PythonFile(file, "w"), WRITE_BYTES)
     with pq.ParquetWriter(out, schema, **_layout(schema)) as writer:
         copy_rows(connection, query, write)
@@ -326,7 +332,7 @@ def _encode(connection: sa.Connection, table: sa.Table, month: str, file: IO[byt
 def _layout(schema: pa.Schema) -> dict[str, Any]:
     """How columns are stored, in the words of ParquetWriter: small files that cost little time.
 
-    Texts repeat, so they have dictionaries; numbers and times are packed as differences, all but
+    Texts and odds repeat, so they have dictionaries; numbers and times are packed as differences, all but
     hashes, which would not shrink. LZ4 takes a third of zstd's time, and on top of these encodings
     its files are hardly larger. Statistics are where readers skip by them.
     """
@@ -337,7 +343,9 @@ def _layout(schema: pa.Schema) -> dict[str, Any]:
     ]
     return {
         "compression": "lz4",
-        "use_dictionary": [column.name for column in schema if column.type == pa.string()],
+        "use_dictionary": [
+            column.name for column in schema if column.type in (pa.string(), pa.float64())
+        ],
         "column_encoding": {
             name: "DELTA_BINARY_PACKED" for name in packed if name != "content_hash"
         },

@@ -13,14 +13,12 @@ import orjson
 import pyarrow as pa
 
 from soccer_assets.storage.store import ObjectNotFound, ObjectStore
-from soccer_assets.warehouse.schema import match, match_raw
 
 FOLDER = "tables/"
 MANIFEST_KEY = f"{FOLDER}manifest.json"
 PREVIOUS_KEY = f"{FOLDER}manifest.previous.json"
 #: Part of every month's revision: raise it when the same rows are to be other bytes.
 SCHEMA_VERSION = 3
-TABLES = (match_raw, match)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from typing import Any
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from soccer_assets.lake.manifest import TABLES, Manifest, MonthFile, rows_fingerprint
+from soccer_assets.lake.manifest import Manifest, MonthFile, rows_fingerprint
+from soccer_assets.lake.relations import RELATIONS, Relation
 from soccer_assets.lake.tables import CorruptFile, SchemaMismatch, read_month_file
 from soccer_assets.storage.store import ObjectNotFound, ObjectStore
 from soccer_assets.warehouse.ingested_days import loads_fingerprint
-from soccer_assets.warehouse.schema import SCHEMA
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Parity:
 def compare_with_database(
     engine: sa.Engine, store: ObjectStore, manifest: Manifest, exported_loads: str | None = None
 ) -> Parity:
-    """Row counts, content fingerprints, and sums over the typed 90-minute scores of every month.
+    """Row counts, content fingerprints, and sums over typed scores and counts of every month.
 
     Args:
         exported_loads: the loads (see ``loads_fingerprint``) that the export saw. If there were
@@ -37,12 +37,13 @@ def compare_with_database(
     found = Parity()
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         moved_on = exported_loads not in (None, loads_fingerprint(connection))
-        facts = {table.name: _facts_of_database(connection, table) for table in TABLES}
-    for name, database in facts.items():
+        facts = [_facts_of_database(connection, relation) for relation in RELATIONS]
+    for relation, database in zip(RELATIONS, facts, strict=True):
+        name = relation.name
         entries = manifest.tables.get(name, {})
         for month in sorted(database.keys() | entries.keys()):
             theirs, entry = database.get(month, "missing"), entries.get(month)
-            ours = _facts_of_file(store, entry, manifest.schemas.get(name, ()))
+            ours = _facts_of_file(store, entry, relation, manifest.schemas.get(name, ()))
             if ours == theirs:
                 continue
             if moved_on and _is_of_another_time(entry, ours, theirs):
@@ -68,12 +69,12 @@ def _is_of_another_time(
     )
 
 
-def _facts_of_database(connection: sa.Connection, table: sa.Table) -> dict[str, dict[str, int]]:
+def _facts_of_database(connection: sa.Connection, relation: Relation) -> dict[str, dict[str, int]]:
+    sums = "".join(f", coalesce(sum({name}), 0) AS {name}" for name in relation.sums)
     query = f"""
         SELECT to_char(feed_day, 'YYYY-MM') AS month, count(*) AS rows,
-               bit_xor(content_hash) AS fingerprint,
-               coalesce(sum(home_score), 0) AS home_goals, coalesce(sum(away_score), 0) AS away_goals
-        FROM {SCHEMA}.{table.name} GROUP BY 1
+               bit_xor(content_hash) AS fingerprint{sums}
+        FROM {relation.sql} GROUP BY 1
         """
     return {
         row.pop("month"): {name: int(value) for name, value in row.items()}
@@ -82,18 +83,16 @@ def _facts_of_database(connection: sa.Connection, table: sa.Table) -> dict[str, 
 
 
 def _facts_of_file(
-    store: ObjectStore, entry: MonthFile | None, schema: Sequence[str]
+    store: ObjectStore, entry: MonthFile | None, relation: Relation, schema: Sequence[str]
 ) -> dict[str, int] | str:
     if entry is None:
         return "missing"
     try:
-        columns = ["content_hash", "home_score", "away_score"]
-        rows = read_month_file(store, entry, columns, schema)
+        rows = read_month_file(store, entry, ["content_hash", *relation.sums], schema)
     except (CorruptFile, SchemaMismatch, ObjectNotFound) as error:
         return f"{type(error).__name__}: {error}"
     return {
         "rows": rows.num_rows,
         "fingerprint": rows_fingerprint(rows),
-        "home_goals": pc.sum(rows["home_score"]).as_py() or 0,
-        "away_goals": pc.sum(rows["away_score"]).as_py() or 0,
+        **{name: pc.sum(rows[name]).as_py() or 0 for name in relation.sums},
     }

@@ -8,9 +8,9 @@ from hashlib import sha256
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from soccer_assets.lake.manifest import TABLES, Manifest, MonthFile, describe_schema
+from soccer_assets.lake.manifest import Manifest, MonthFile, describe_schema
+from soccer_assets.lake.relations import RELATIONS
 from soccer_assets.storage.store import ObjectStore
-from soccer_assets.warehouse.rows import arrow_schema
 
 #: Files that are read at once: their way from S3 takes longer than their parsing.
 READERS = 4
@@ -66,7 +66,7 @@ def read_table(
         SchemaMismatch: a file's columns are not those the manifest promises, or a column asked for
             has another type than this code's, or none.
     """
-    expected = arrow_schema(next(t for t in TABLES if t.name == table))
+    expected = next(relation.schema for relation in RELATIONS if relation.name == table)
     promised = manifest.schemas.get(table, [])
     if promised:
         columns = expected.names if columns is None else columns

@@ -162,7 +162,7 @@ def _match(row: Row, year: int, now: float) -> Row:
     own: Row = {} if row["neutral"] == UNKNOWN else {NEUTRAL_FIELD: bool(row["neutral"])}
     cells = _odds(row) if row["kickoff"] <= now else {}
     if shown["status"] == FeedStatus.FINISHED:
-        cells |= {c: text for name, c in STATISTICS.items() if (text := row.get(name))}
+        cells |= {c: row[name] for name, c in STATISTICS.items() if row.get(name)}
     if cells:
         own[ROW_FIELD] = cells
     return match_row(fixture, shown) | own

@@ -9,7 +9,7 @@ from psycopg2.extras import execute_values
 
 from soccer_assets.clock import CLOCKS_DISAGREE_BY, utc_now
 from soccer_assets.warehouse.rows import ParsedDay
-from soccer_assets.warehouse.schema import SCHEMA
+from soccer_assets.warehouse.schema import SCHEMA, match, match_odds, match_statistics
 
 
 def matches_by_day(engine: sa.Engine) -> dict[date, int]:
@@ -53,23 +53,31 @@ EMPTY = "empty"
 def versions_by_day(
     engine: sa.Engine, table: sa.Table, days: Sequence[date] | None = None
 ) -> dict[date, str]:
-    """Day -> version of its rows in one of the two tables of matches; unless days are given, of all
-    days that have rows.
+    """Day -> version of its rows in one of the two tables of matches, with odds and statistics those
+    of ``match``; unless days are given, of all days that have rows.
 
     It changes with their content, and when a match comes or goes. What changed back has a new one,
     for it says when each row changed: the lake holds that as well.
     """
+    rows = [f"SELECT feed_day, content_hash AS hash, changed_at FROM {SCHEMA}.{table.name}"]
+    if table is match:
+        rows += [
+            f"SELECT m.feed_day, hash_record_extended(ROW(d.*), 0), d.changed_at"
+            f" FROM {SCHEMA}.{detail.name} d JOIN {SCHEMA}.match m USING (match_id)"
+            for detail in (match_statistics, match_odds)
+        ]
     query = sa.text(
         f"""
         SELECT feed_day, count(*) || ':' || bit_xor(
-            hashint8extended(content_hash, (extract(epoch FROM changed_at) * 1000000)::bigint)
+            hashint8extended(hash, (extract(epoch FROM changed_at) * 1000000)::bigint)
         ) AS version
-        FROM {SCHEMA}.{table.name} {"" if days is None else "WHERE feed_day = ANY(:days)"} GROUP BY 1
+        FROM ({" UNION ALL ".join(rows)}) AS shown
+        {"" if days is None else "WHERE feed_day = ANY(:days)"} GROUP BY 1
         """
     )
     with engine.connect() as connection:
-        rows = connection.execute(query, {} if days is None else {"days": list(days)})
-        found = {row.feed_day: row.version for row in rows}
+        versions = connection.execute(query, {} if days is None else {"days": list(days)})
+        found = {row.feed_day: row.version for row in versions}
     return found if days is None else {day: found.get(day, EMPTY) for day in days}
 
 

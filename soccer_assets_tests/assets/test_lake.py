@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from soccer_assets.dagster_internals import DATA_VERSION_TAG
 from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.lake.manifest import MANIFEST_KEY, Manifest, MonthFile, read_manifest
 from soccer_assets.lake.tables import read_table
@@ -122,6 +123,42 @@ def test_only_the_month_that_changed_is_rewritten(exported: Platform, feed: Feed
     assert score == match["awayScore"]
 
 
+def test_odds_and_statistics_that_change_alone_make_another_day_and_another_month(
+    exported: Platform, feed: FeedServer
+) -> None:
+    day, cells = date(2025, 2, 26), {"HS": "12", "AvgCH": "2", "AvgCD": "3.5", "AvgCA": "4"}
+
+    def versions() -> list[str]:
+        """Of ``match`` on the day, and of ``match_parquet`` in its month and in the next."""
+        return [
+            exported.instance.event_log_storage.get_latest_tags_by_partition(
+                dg.AssetKey(key), dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
+            )[partition][DATA_VERSION_TAG]
+            for key, partition in (
+                ("match", str(day)),
+                ("match_parquet", MONTHS[0]),
+                ("match_parquet", MONTHS[1]),
+            )
+        ]
+
+    seen = [versions()]
+    for changed in (cells, cells | {"HS": "13"}, cells | {"HS": "13", "AvgCH": "2.1"}):
+        payload = copy.deepcopy(feed.backend.payload(day, MIDSEASON))
+        payload["tournaments"][0]["matches"][0]["footballData"] = changed
+        feed.override(day, payload)
+        exported.run(*INGESTION, partition=str(day))
+        result = exported.run(*LAKE, partition=MONTHS[0])
+        assert checks_of(result)["parity_with_postgres"].passed
+        assert metadata_of(result, "match_parquet")["rows_in_match_statistics"] == 1
+        seen.append(versions())
+    of_day, of_month, of_next = zip(*seen, strict=True)
+    assert len(set(of_day)) == len(set(of_month)) == 4
+    assert len(set(of_next)) == 1
+    manifest = read_manifest(exported.store)
+    [odds] = read_table(exported.store, manifest, "match_odds").to_pylist()
+    assert (odds["feed_day"], odds["bookmaker"], odds["odds_home"]) == (day, "Avg", 2.1)
+
+
 def test_a_match_that_moves_to_another_month_leaves_its_old_one(
     midseason: Platform, feed: FeedServer
 ) -> None:
@@ -197,7 +234,7 @@ def test_a_database_that_disagrees_with_an_old_month_stops_what_is_made_from_the
         checks_of(result)["parity_with_postgres"].metadata["differences"].value.items()
     )
     assert where == f"match/{FEBRUARY}"
-    assert facts["database"]["home_goals"] == facts["lake"]["home_goals"] + 1
+    assert facts["database"]["home_score"] == facts["lake"]["home_score"] + 1
 
 
 def test_a_run_that_was_asked_for_without_the_checks_is_stopped_by_them_all_the_same(

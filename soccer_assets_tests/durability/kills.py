@@ -22,7 +22,8 @@ import sqlalchemy as sa
 import yaml
 
 from soccer_assets.dvc.workspace import DvcWorkspace
-from soccer_assets.lake.manifest import TABLES, read_manifest
+from soccer_assets.lake.manifest import read_manifest
+from soccer_assets.lake.relations import RELATIONS
 from soccer_assets.lake.tables import read_table
 from soccer_assets.modelling.mlflow_sqlite import prepare_sqlite
 from soccer_assets.modelling.registry import CANDIDATE, CHAMPION, MODEL_NAME, PREVIOUS, SMOKE
@@ -252,7 +253,7 @@ def _lake(home: Path) -> dict[str, pd.DataFrame]:
     store = LocalStore(home / "lake")
     manifest = read_manifest(store)
     found = {}
-    for table in TABLES:
+    for table in RELATIONS:
         rows = read_table(store, manifest, table.name).to_pandas()
         columns = [name for name in rows.columns if name not in BOOKKEEPING | {PAYLOAD}]
         found[table.name] = rows[columns].sort_values("match_id", ignore_index=True)

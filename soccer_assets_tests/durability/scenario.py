@@ -13,7 +13,8 @@ from soccer_assets.feed.payload import Row
 from soccer_assets.ingestion.ingest import Fetch, IngestReport, days_between, ingest_days
 from soccer_assets.ingestion.rebuild import REBUILT
 from soccer_assets.lake.export import export_months
-from soccer_assets.lake.manifest import TABLES, read_manifest
+from soccer_assets.lake.manifest import read_manifest
+from soccer_assets.lake.relations import RELATIONS
 from soccer_assets.lake.tables import read_table
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.sources.livescores import LivescoresClient
@@ -157,7 +158,7 @@ def published(lake: Path) -> dict[str, bytes]:
     """The manifest and every file that it names; each of them is read as a reader would."""
     store = LocalStore(lake)
     manifest = read_manifest(store)
-    for table in TABLES:
+    for table in RELATIONS:
         rows = read_table(store, manifest, table.name)
         assert rows.num_rows == manifest.rows(table.name)
     keys = [entry.key for months in manifest.tables.values() for entry in months.values()]

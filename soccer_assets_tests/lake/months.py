@@ -9,11 +9,10 @@ import sqlalchemy as sa
 from soccer_assets.lake.export import ExportResult
 from soccer_assets.lake.manifest import Manifest, read_manifest
 from soccer_assets.lake.parity import compare_with_database
+from soccer_assets.lake.relations import RELATIONS
 from soccer_assets.lake.tables import read_table
 from soccer_assets.storage.store import ObjectStore
 from soccer_assets.warehouse.load import load_days
-from soccer_assets.warehouse.rows import arrow_schema
-from soccer_assets.warehouse.schema import match, match_raw
 from soccer_assets_tests.feed_days import FETCHED, finished, parsed
 
 JANUARY, LEAP_DAY, MARCH = date(2024, 1, 31), date(2024, 2, 29), date(2024, 3, 1)
@@ -55,12 +54,13 @@ def differences(engine: sa.Engine, store: ObjectStore) -> dict[str, Any]:
 def assert_lake_equals_database(engine: sa.Engine, store: ObjectStore) -> None:
     """Every value of every row, documents as parsed."""
     manifest = read_manifest(store)
-    for table in (match_raw, match):
-        lake = read_table(store, manifest, table.name)
-        assert lake.schema == arrow_schema(table)
-        query = sa.select(table).order_by(sa.func.date_trunc("month", table.c.feed_day))
+    for relation in RELATIONS:
+        lake = read_table(store, manifest, relation.name)
+        assert lake.schema == relation.schema
+        query = f"""SELECT {", ".join(relation.schema.names)} FROM {relation.sql}
+            ORDER BY date_trunc('month', feed_day), {relation.order}"""
         with engine.connect() as connection:
-            rows = connection.execute(query.order_by(table.c.match_id)).mappings().all()
+            rows = connection.execute(sa.text(query)).mappings().all()
         found = [
             {k: json.loads(v) if k in DOCUMENTS and v else v for k, v in row.items()}
             for row in lake.to_pylist()

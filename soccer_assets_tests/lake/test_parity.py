@@ -55,7 +55,7 @@ def test_a_row_missing_in_the_database_is_a_difference(
     assert list(found) == ["match/2024-02"]
     assert found["match/2024-02"]["database"]["rows"] == 2
     assert found["match/2024-02"]["lake"]["rows"] == 3
-    assert found["match/2024-02"]["lake"]["home_goals"] == 3
+    assert found["match/2024-02"]["lake"]["home_score"] == 3
 
 
 def test_a_row_missing_in_the_lake_is_a_difference(
