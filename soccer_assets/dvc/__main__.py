@@ -10,21 +10,48 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 
-from soccer_assets.dvc.command import REMOTE_VARIABLE
+from soccer_assets.dvc.command import PUSHING, REMOTE_VARIABLE, THEN
 
 
 def main() -> None:
-    """Run ``dvc`` with the arguments of this process."""
+    """Run ``dvc`` with the arguments of this process: one command, or several with ``THEN``
+    between them, which load DVC once."""
     pipe = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     threading.Thread(target=_end_with_parent, args=(pipe,), daemon=True).start()
-    if meant := os.environ.get(REMOTE_VARIABLE):
-        _check_remote(meant)
+    remote = os.environ.get(REMOTE_VARIABLE)
+    if remote:
+        _check_remote(remote)
     from dvc.cli import main as dvc
 
-    sys.exit(dvc(sys.argv[1:]))
+    for command in _commands(sys.argv[1:]):
+        if command[0] == "push":
+            print(PUSHING, flush=True)
+            if remote and "://" not in remote:
+                _discard_torn(Path(remote))
+        if status := dvc(command):
+            sys.exit(status)
+
+
+def _commands(words: list[str]) -> Iterator[list[str]]:
+    while THEN in words:
+        end = words.index(THEN)
+        yield words[:end]
+        words = words[end + 1 :]
+    yield words
+
+
+def _discard_torn(remote: Path) -> None:
+    from soccer_assets.dvc.cache import discard_torn
+    from soccer_assets.dvc.lock import LOCK_FILE, read_lock
+
+    lock = Path(LOCK_FILE)
+    outs = read_lock(lock.read_text("utf-8"), str(lock)) if lock.exists() else {}
+    discard_torn(remote, Path(".dvc") / "cache", outs.values())
 
 
 def _end_with_parent(pipe: int) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import orjson
 
+from soccer_assets.dvc.boot import boot
+
 #: Ends the MD5 of a directory.
 LISTING = ".dir"
 
@@ -43,7 +45,7 @@ def keep_only(cache: Path, outs: Collection[Out]) -> Iterator[str]:
 
     DVC trusts the names in its cache: a torn file under a right name would be handed out as the
     out, and pushed as it. What belongs to no out is of earlier runs, which have pushed it, or of one
-    that was killed.
+    that was killed. What was found whole is not read again until it or the machine has changed.
     """
     objects = {
         object_file(cache, md5): (md5, name) for out in outs for md5, name in _objects(cache, out)
@@ -53,13 +55,19 @@ def keep_only(cache: Path, outs: Collection[Out]) -> Iterator[str]:
     for file in _files(cache / "files"):
         if file not in objects:
             file.unlink()
-    present = [file for file in objects if file.exists()]
+    memory = cache / "whole.json"
+    marks = {file: _mark(file) for file in objects if file.exists()}
+    whole = _remembered(memory)
+    unknown = [file for file, mark in marks.items() if whole.get(objects[file][0]) != mark]
     with ThreadPoolExecutor(2) as pool:  # hashing holds no lock of Python's
-        for file, found in zip(present, pool.map(_md5, present), strict=True):
+        for file, found in zip(unknown, pool.map(_md5, unknown), strict=True):
             md5, name = objects[file]
             if found != md5.removesuffix(LISTING):
                 file.unlink()
+                del marks[file]
                 yield f"{name} was torn in the cache"
+    if cache.exists():
+        memory.write_bytes(orjson.dumps({objects[file][0]: mark for file, mark in marks.items()}))
 
 
 def discard_torn(remote: Path, cache: Path, outs: Collection[Out]) -> None:
@@ -98,6 +106,21 @@ def _is_torn(remote: Path, cache: Path, out: Out, md5: str) -> bool:
     if cached.exists():
         return stored.stat().st_size != cached.stat().st_size
     return not out.is_directory and stored.stat().st_size != out.size
+
+
+def _mark(file: Path) -> list[int | str]:
+    """Changes whenever the file is written to. A power cut may spoil it without, and has the machine
+    start again."""
+    status = file.stat()
+    return [boot(), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
+def _remembered(memory: Path) -> dict[str, list[int | str]]:
+    """MD5 -> mark of what was found whole; nothing where that is unreadable itself."""
+    try:
+        return dict(orjson.loads(memory.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _files(folder: Path) -> Iterator[Path]:

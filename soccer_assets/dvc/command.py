@@ -12,6 +12,10 @@ from pathlib import Path
 #: where that is not left to DVC's configuration.
 WORKSPACE_VARIABLE = "REPRODUCED_WORKSPACE"
 REMOTE_VARIABLE = "REPRODUCED_REMOTE"
+#: Between two commands that one process of DVC runs, the second when the first has succeeded.
+THEN = "--then"
+#: What is printed before a push.
+PUSHING = "Pushing outs:"
 #: Lines of a command's output that its error repeats.
 TAIL_LINES = 20
 

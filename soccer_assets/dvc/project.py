@@ -9,27 +9,17 @@ import os
 import re
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 from soccer_assets.dvc.cache import Out
-from soccer_assets.dvc.command import WORKSPACE_VARIABLE, DvcError, stream
+from soccer_assets.dvc.command import PUSHING, THEN, WORKSPACE_VARIABLE, DvcError, stream
 from soccer_assets.dvc.lock import LOCK_FILE, read_lock
 from soccer_assets.dvc.occupancy import alone_in
 from soccer_assets.dvc.pipeline import Pipeline, Stage
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Pushed:
-    """What a push did."""
-
-    files: int
-    """That were not in the remote before."""
-    remote: str
-    """Its URL, or its name."""
 
 
 class DvcProject:
@@ -80,7 +70,9 @@ class DvcProject:
             finally:
                 self._held.clear()
 
-    def reproduce(self, stages: Sequence[str], *, pull: bool = False) -> Generator[str, None, None]:
+    def reproduce(
+        self, stages: Sequence[str], *, pull: bool = False, push: bool = False
+    ) -> Generator[str, None, None]:
         """Run ``dvc repro`` on the stages and what they need; yields its output line by line.
 
         It ends when the iterator is closed.
@@ -88,29 +80,31 @@ class DvcProject:
         Args:
             pull: whether outs that are not here are pulled where their stage has nothing new to
                 read. Otherwise they are made again.
+            push: whether the outs are sent to the default remote then, as by ``push``, but a second
+                faster.
 
         Raises:
-            DvcError: a stage failed; ends with what was printed last.
+            DvcError: a stage failed, and then this ends with what was printed last; or the outs
+                could not be sent, in one line.
         """
-        yield from self._dvc("repro", *(["--pull"] if pull else []), *stages)
+        then = [THEN, *self._push_command(stages)] if push else []
+        yield from self._told(*self._reproduce_command(stages, pull), *then)
 
-    def push(self, stages: Sequence[str] = ()) -> Pushed | None:
-        """Send the outs of these stages, or all, to the default remote; None where there is none.
+    def push(self, stages: Sequence[str] = ()) -> list[str]:
+        """Send the outs of these stages, or all, to the default remote; returns what DVC printed.
 
         Raises:
             DvcError: they could not be sent; in one line.
         """
-        remote = self._default_remote()
-        if remote is None:
-            return None
-        try:
-            lines = list(self._dvc("push", *(["--with-deps", *stages] if stages else [])))
-        except DvcError as error:
-            reasons = dict.fromkeys(re.findall("^ERROR: (.*)", str(error), re.MULTILINE))
-            told = "; ".join(reasons) or " ".join(str(error).split())
-            raise DvcError(f"the outs could not be pushed to {remote}: {told}") from None
-        counted = re.search(r"^(\d+) files? pushed", "\n".join(lines), re.MULTILINE)
-        return Pushed(int(counted[1]) if counted else 0, remote)
+        return list(self._told(*self._push_command(stages)))
+
+    def default_remote(self) -> str | None:
+        """The URL of the remote that outs are pushed to; None where there is none."""
+        from dvc.config import Config
+
+        config = Config(str(self.root / ".dvc"))
+        name = config["core"].get("remote")
+        return config["remote"].get(name, {}).get("url", name)
 
     def outs(self) -> dict[str, Out]:
         """Path relative to ``folder`` -> out, for all stages that have run.
@@ -160,17 +154,32 @@ class DvcProject:
             return False
         return True
 
-    def _default_remote(self) -> str | None:
-        from dvc.config import Config
+    def _reproduce_command(self, stages: Sequence[str], pull: bool) -> Sequence[str]:
+        return ["repro", *(["--pull"] if pull else []), *stages]
 
-        config = Config(str(self.root / ".dvc"))
-        name = config["core"].get("remote")
-        return config["remote"].get(name, {}).get("url", name)
+    def _push_command(self, stages: Sequence[str]) -> Sequence[str]:
+        return ["push", *(["--with-deps", *stages] if stages else [])]
 
-    def _dvc(self, *arguments: str) -> Iterator[str]:
+    def _told(self, *command: str) -> Iterator[str]:
+        """Output of a command, which may end in a push that fails."""
+        is_pushing = False
+        try:
+            with closing(self._dvc(*command)) as lines:
+                for line in lines:
+                    is_pushing |= line == PUSHING
+                    yield line
+        except DvcError as error:
+            if not is_pushing:
+                raise
+            reasons = dict.fromkeys(re.findall("^ERROR: (.*)", str(error), re.MULTILINE))
+            told = "; ".join(reasons) or " ".join(str(error).split())
+            raise DvcError(f"outs could not be pushed to {self.default_remote()}: {told}") from None
+
+    def _dvc(self, *arguments: str) -> Generator[str, None, None]:
+        first = takewhile(lambda word: word != THEN, arguments)
         yield from stream(
             [sys.executable, "-m", __package__, *arguments],
-            name=" ".join(("dvc", *(word for word in arguments if not word.startswith("-")))),
+            name=" ".join(("dvc", *(word for word in first if not word.startswith("-")))),
             folder=self.folder,
             environment=self._environment(),
             keep_open=self._held,

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import yaml
 
-from soccer_assets.dvc.cache import discard_torn, keep_only
+from soccer_assets.dvc.boot import boot
+from soccer_assets.dvc.cache import keep_only
 from soccer_assets.dvc.command import REMOTE_VARIABLE, DvcError
 from soccer_assets.dvc.definition import PIPELINE_FILE, picked, stage_code_version
 from soccer_assets.dvc.lock import LOCK_FILE
 from soccer_assets.dvc.pipeline import PARAMS_FILE, Pipeline, Stage
-from soccer_assets.dvc.project import DvcProject, Pushed
+from soccer_assets.dvc.project import DvcProject
 from soccer_assets.dvc.repository import Repository
 from soccer_assets.dvc.revisions import FILES, Revision
 from soccer_assets.files import write_atomically
@@ -64,6 +65,7 @@ class DvcWorkspace(DvcProject):
         self._endpoint_url = endpoint_url
         self._region = region
         self._memory = self.folder / ".dvc" / "tmp"
+        self._left_whole = self._memory / "left-whole"
         self._repository = Repository(self.folder, self._held)
 
     @property
@@ -76,6 +78,8 @@ class DvcWorkspace(DvcProject):
         self.root.mkdir(parents=True, exist_ok=True)
         with super().alone():
             yield
+            if self._memory.exists():
+                self._left_whole.write_text(boot())
 
     def prepare(self, lake_manifest: bytes | None = None) -> None:
         """Bring the workspace up to date with the project and, if given, the lake."""
@@ -108,18 +112,16 @@ class DvcWorkspace(DvcProject):
         For one that has made nothing yet."""
         revision.restore(self.root)
 
-    def reproduce(self, stages: Sequence[str], *, pull: bool = False) -> Generator[str, None, None]:
+    def reproduce(
+        self, stages: Sequence[str], *, pull: bool = False, push: bool = False
+    ) -> Generator[str, None, None]:
         """What stages go on from is pulled, too."""
         if pull:
             yield from self._pull_persisted()
-        # What earlier runs made from equal inputs is not looked for: stages make it again.
-        arguments = ("--no-run-cache", *(["--pull"] if pull else []), *stages)
-        yield from self._dvc("repro", *arguments)
+        yield from super().reproduce(stages, pull=pull, push=push)
 
-    def push(self, stages: Sequence[str] = ()) -> Pushed | None:
-        if not self._remote.startswith("s3://"):
-            discard_torn(Path(self._remote), self.cache, self.outs().values())
-        return super().push()
+    def default_remote(self) -> str:
+        return self._remote
 
     def save_point(self, message: str) -> None:
         """Commit ``dvc.lock`` and what determines it."""
@@ -146,8 +148,10 @@ class DvcWorkspace(DvcProject):
         """Nor anything that could stop git."""
         yield from self._repository.heal()
         yield from super()._clear()
-        # DVC's locks, and what it remembers of files: their hashes, and what the remote holds.
-        shutil.rmtree(self._memory, ignore_errors=True)
+        if not self._was_left_whole():
+            # DVC's locks, and what it remembers of files: their hashes, and what the remote holds.
+            shutil.rmtree(self._memory, ignore_errors=True)
+        self._left_whole.unlink(missing_ok=True)
         for unfinished in (
             *self.root.glob(UNFINISHED),
             *(self.root / ".dvc").glob(UNFINISHED),
@@ -156,6 +160,13 @@ class DvcWorkspace(DvcProject):
         ):
             unfinished.unlink()
         yield from keep_only(self.cache, self.outs().values())
+
+    def _was_left_whole(self) -> bool:
+        """Whether the last to be alone here came to a good end, since the machine was started."""
+        try:
+            return self._left_whole.read_text() == boot()
+        except (OSError, ValueError):
+            return False
 
     def _restored_lock(self) -> str:
         self._repository.restore(LOCK_FILE)
@@ -174,8 +185,13 @@ class DvcWorkspace(DvcProject):
             except DvcError as error:
                 log.warning("%s: stages begin anew: %s", self.root, error)
 
-    def _default_remote(self) -> str:
-        return self._remote
+    def _reproduce_command(self, stages: Sequence[str], pull: bool) -> Sequence[str]:
+        """What earlier runs made from equal inputs is not looked for: stages make it again."""
+        return [*super()._reproduce_command(stages, pull), "--no-run-cache"]
+
+    def _push_command(self, stages: Sequence[str]) -> Sequence[str]:
+        """Whatever was reproduced before, too."""
+        return super()._push_command(())
 
     def _configuration(self) -> str:
         """For whoever clones a revision, too: with it, ``dvc pull`` finds the outs."""

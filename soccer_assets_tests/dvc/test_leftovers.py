@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from soccer_assets.dvc import occupancy
+from soccer_assets.dvc import cache, occupancy
+from soccer_assets.dvc import workspace as module
 from soccer_assets.dvc.command import WORKSPACE_VARIABLE, DvcError
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets_tests.dvc.conftest import Reproduced, head
@@ -211,6 +212,50 @@ def test_what_a_killed_process_leaves_stops_nothing(
     warnings = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     assert (told or "") in " ".join(warnings)
     assert bool(warnings) == bool(told)
+
+
+def test_what_is_known_of_files_outlives_a_good_end_and_no_other(
+    workspace: DvcWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = workspace.root / ".dvc/tmp/site"
+    with workspace.alone():
+        known.mkdir(parents=True, exist_ok=True)
+    with workspace.alone():
+        assert known.exists()
+    with pytest.raises(KeyError), workspace.alone():
+        raise KeyError  # as if it were killed
+    with workspace.alone():
+        assert not known.exists()
+        known.mkdir(parents=True)
+    monkeypatch.setattr(module, "boot", lambda: "another")
+    with workspace.alone():
+        assert not known.exists()
+
+
+def test_the_cache_is_read_again_only_where_it_may_have_changed(
+    workspace: DvcWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(cache, "_md5", lambda file: read.append(file) or md5_of(file))
+    for _ in range(2):
+        with workspace.alone():
+            pass
+    assert len(read) == len(OUTS)
+    [touched] = {
+        file for file in read if file.stat().st_size == max(f.stat().st_size for f in read)
+    }
+    touched.touch()
+    with workspace.alone():
+        pass
+    assert read[len(OUTS) :] == [touched]
+    monkeypatch.setattr(cache, "boot", lambda: "another")
+    with workspace.alone():
+        pass
+    assert len(read) == 2 * len(OUTS) + 1
+
+
+def md5_of(file: Path) -> str:
+    return md5(file.read_bytes()).hexdigest()
 
 
 def test_a_lock_that_was_saved_unreadable_is_removed(workspace: DvcWorkspace) -> None:

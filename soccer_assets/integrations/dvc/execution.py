@@ -11,8 +11,18 @@ import dagster as dg
 from soccer_assets.dvc.cache import Out
 from soccer_assets.dvc.command import DvcError
 from soccer_assets.dvc.pipeline import Stage
-from soccer_assets.dvc.project import DvcProject, Pushed
+from soccer_assets.dvc.project import DvcProject
 from soccer_assets.integrations.dvc.metadata import describe, metrics_of
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What a push did."""
+
+    files: int
+    """That were not in the remote before."""
+    remote: str
+    """Its URL."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +83,24 @@ def run(
     stages = stages_of(specs)
     known = {stage.name: stage for stage in project.pipeline.stages}
     before = project.outs()
-    ran = set()
+    ran, files = set(), 0
+    remote = project.default_remote() if push else None
     # A run that is ended ends DVC.
-    with closing(project.reproduce(stages, pull=pull)) as lines:
+    with closing(project.reproduce(stages, pull=pull, push=remote is not None)) as lines:
         for line in lines:
             context.log.info(line)
             if started := re.fullmatch("Running stage '(.+)':", line):
                 ran.add(started[1])
+            elif sent := re.fullmatch(r"(\d+) files? pushed", line):
+                files = int(sent[1])
     for stage in stages:
         if stage not in ran:
             context.log.info(f"{stage}: up to date")
-    pushed = _push(context, project, stages) if push else None
+    if remote is None:
+        context.log.info("not pushed" + (": the project has no default remote" if push else ""))
+    else:
+        context.log.info(f"{files} files were new in {remote}")
+    pushed = Pushed(files, remote) if remote else None
     return Reproduction(known, before, project.outs(), ran, pushed)
 
 
@@ -115,14 +132,3 @@ def result_of(
             **metadata,
         },
     )
-
-
-def _push(
-    context: dg.AssetExecutionContext, project: DvcProject, stages: Sequence[str]
-) -> Pushed | None:
-    pushed = project.push(stages)
-    if pushed:
-        context.log.info(f"pushed {pushed.files} files to {pushed.remote}")
-    else:
-        context.log.info("not pushed: the project has no default remote")
-    return pushed
