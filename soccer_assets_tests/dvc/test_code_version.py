@@ -118,7 +118,7 @@ def test_versions_are_the_same_in_every_version_of_python(package: str, tmp_path
 
 LAKE = {
     *("feed", "feed.fields", "feed.limits", "feed.states"),
-    *("lake", "lake.manifest", "lake.tables"),
+    *("lake", "lake.manifest", "lake.relations", "lake.tables"),
     *("storage", "storage.opening", "storage.store"),
     *("warehouse", "warehouse.rows", "warehouse.schema"),
 }
@@ -128,7 +128,7 @@ STAGES = {"dvc", "dvc.outs", "dvc.stages", "dvc.stages.io", "files"}
 @pytest.mark.parametrize(
     ("stage", "needs"),
     [
-        ("finished", STAGES | LAKE | {"dvc.stages.matches"}),
+        ("finished", STAGES | LAKE | {"dvc.stages.details", "dvc.stages.matches"}),
         ("fixtures", STAGES | LAKE | {"dvc.stages.matches"}),
         (
             "features",

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from soccer_assets.dvc import outs
-from soccer_assets.dvc.stages import dataset, features, finished, fixtures, io
+from soccer_assets.dvc.stages import dataset, details, features, finished, fixtures, io
 from soccer_assets.features.build import KEY_COLUMNS, build_features, feature_names
 from soccer_assets.lake.manifest import Manifest, MonthFile
 from soccer_assets.lake.tables import read_table
@@ -108,16 +109,68 @@ def test_a_match_without_a_score_of_ninety_minutes_teaches_nothing(
     assert ids == set(read(reproduced, "finished")["match_id"]) - {lost}
 
 
-def publish(store: LocalStore, rows: pd.DataFrame) -> Manifest:
-    """A lake of one month file."""
-    buffer = BytesIO()
-    rows.to_parquet(buffer, index=False)
-    body = buffer.getvalue()
-    store.put("tables/match/one.parquet", body)
-    entry = MonthFile(
-        "tables/match/one.parquet", sha256(body).hexdigest(), len(rows), "", "", revision="one"
+def publish(store: LocalStore, rows: pd.DataFrame, **beside: pd.DataFrame) -> Manifest:
+    """A lake of one month file a table: of ``match``, and of those beside it."""
+    manifest = Manifest()
+    for table, its_rows in {"match": rows, **beside}.items():
+        buffer = BytesIO()
+        its_rows.to_parquet(buffer, index=False)
+        body, key = buffer.getvalue(), f"tables/{table}/one.parquet"
+        store.put(key, body)
+        entry = MonthFile(key, sha256(body).hexdigest(), len(rows), "", "", revision="one")
+        manifest.tables[table] = {"2023-09": entry}
+    return manifest
+
+
+def test_statistics_odds_and_ground_are_numbers_beside_their_match(
+    reproduced: Reproduced, store: LocalStore, empty_lake: Path
+) -> None:
+    rows = read_table(LocalStore(reproduced.lake), reproduced.manifest, "match").to_pandas()
+    done = rows.loc[rows["status"] == "finished"].head(3)
+    first, second, third = done["match_id"]
+    rows["is_neutral"] = rows["match_id"].map({first: True, second: False})
+    statistics = pd.DataFrame(
+        {name: [k, None] for k, name in enumerate(details.STATISTICS)}, dtype="Int64"
+    ).assign(match_id=[third, first], home_shots=[12, 0])
+    odds = pd.DataFrame([priced(second, "B365", "pre", 2.0), priced(0, "Avg", "pre", 9.0)])
+    manifest = publish(store, rows, match_statistics=statistics, match_odds=odds)
+    (empty_lake / "lake.json").write_bytes(manifest.to_bytes())
+    finished.main()
+    fixtures.main()
+
+    found = pd.read_parquet(outs.FINISHED).set_index("match_id")
+    assert len(found) == len(read(reproduced, "finished"))
+    assert list(found.columns[-9:]) == [*details.STATISTICS, *details.ODDS]
+    assert set(found[["is_neutral", *details.STATISTICS, *details.ODDS]].dtypes) == {
+        np.dtype("float32")
+    }
+    np.testing.assert_array_equal(
+        found.loc[
+            [first, second, third], ["is_neutral", "home_shots", "away_corners", "odds_draw"]
+        ],
+        [[1, 0, np.nan, np.nan], [0, np.nan, np.nan, 3.5], [np.nan, 12, 5, np.nan]],
     )
-    return Manifest({"match": {"2023-09": entry}})
+    assert found.drop(index=[first, second, third])[details.ODDS].isna().all(axis=None)
+    coming = pd.read_parquet(outs.FIXTURES)
+    assert coming["is_neutral"].dtype == np.float32
+    assert not coming.columns.intersection([*details.STATISTICS, *details.ODDS]).size
+
+
+def priced(match_id: int, bookmaker: str, phase: str, home: float) -> dict[str, object]:
+    key = {"match_id": match_id, "bookmaker": bookmaker, "phase": phase}
+    return key | {"odds_home": home, "odds_draw": 3.5, "odds_away": 4.0}
+
+
+def test_of_several_odds_those_closest_to_the_market_count() -> None:
+    order = [
+        *((bookmaker, "closing") for bookmaker in ("Avg", "PS", "B365", "1XB", "WH", "Max")),
+        *((bookmaker, "pre") for bookmaker in ("Avg", "PS", "B365", "1XB", "WH", "Max")),
+    ]
+    rows = [  # match n has all but the first n, the best of them last
+        priced(n, *order[k], home=1.0 + k) for n in range(len(order)) for k in range(n, len(order))
+    ][::-1]
+    found = details.best_odds(pa.Table.from_pylist(rows)).set_index("match_id")["odds_home"]
+    assert found.to_dict() == {n: 1.0 + n for n in range(len(order))}
 
 
 def test_an_empty_lake_makes_empty_outs(empty_lake: Path) -> None:

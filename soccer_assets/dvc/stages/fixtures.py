@@ -1,6 +1,6 @@
 """Scheduled matches that the feed still shows, those that should have begun already among them.
 
-Columns as in ``finished``, without scores.
+Columns as in ``finished``, without scores and details.
 """
 
 from soccer_assets.dvc.outs import FIXTURES

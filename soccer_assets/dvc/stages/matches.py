@@ -25,8 +25,7 @@ def read_matches(columns: list[str]) -> pd.DataFrame:
     One whose kick-off lies as far from its day as no loaded payload has it any more (it is in the
     lake from before) is left out.
     """
-    manifest = Manifest.from_bytes(LAKE_POINTER.read_bytes())
-    table = read_table(_lake(), manifest, "match", [*columns, "feed_day"])
+    table = read_beside("match", [*columns, "feed_day"])
     near = _near(table, _limits().kickoff_days)
     far = table.filter(pc.invert(near))
     for match_id, day in zip(*far.select(["match_id", "feed_day"]).slice(0, 20), strict=True):
@@ -35,6 +34,12 @@ def read_matches(columns: list[str]) -> pd.DataFrame:
     flags = [field.name for field in table.schema if pa.types.is_boolean(field.type)]
     matches = matches.astype(dict.fromkeys(flags, "float32"))
     return matches.sort_values(["kickoff", "match_id"], ignore_index=True)
+
+
+def read_beside(table: str, columns: list[str]) -> pa.Table:
+    """Rows of a table in the lake files that ``lake.json`` names: ``match``, or one beside it."""
+    manifest = Manifest.from_bytes(LAKE_POINTER.read_bytes())
+    return read_table(_lake(), manifest, table, columns)
 
 
 def _lake() -> ObjectStore:
