@@ -20,8 +20,8 @@ def make_example(root: Path) -> Path:
     )
     for name, text in files:
         write(root / name, text)
-    write(root / "orders/__init__.py", "")
-    write(root / "orders/defs/__init__.py", "")
+    write(root / "src/orders/__init__.py", "")
+    write(root / "src/orders/defs/__init__.py", "")
     subprocess.run(["git", "init", "--quiet", root], check=True)
     # What 'dvc init' and 'dvc remote add' make of it.
     write(root / ".dvc/.gitignore", "/config.local\n/tmp\n/cache\n")

@@ -1,5 +1,6 @@
 """DVC pipelines as assets: the example of the documentation, with real DVC, git and a remote."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -31,7 +32,7 @@ Made = dict[str, dg.AssetMaterialization]
 def importable(project: Path) -> Iterator[None]:
     """Its package ``orders``, and nobody else's."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(project)
+        patch.syspath_prepend(project / "src")
         yield
     for name in [name for name in sys.modules if name.partition(".")[0] == "orders"]:
         del sys.modules[name]
@@ -126,7 +127,7 @@ def test_the_code_version_is_of_the_command_and_the_code(pristine: Path, tmp_pat
 
     edit(project / "raw/orders.csv", "10", "11")
     assert changed() == set()
-    edit(project / "src/fit.py", "last_months", "last_month")
+    edit(project / "steps/fit.py", "last_months", "last_month")
     edit(project / "dvc.yaml", "a model of", "the model of")
     assert changed() == {"model", "metrics", "curve", "bars", "report"}
 
@@ -148,6 +149,16 @@ def test_two_outs_of_one_name_are_told_apart_by_the_translator_or_refused(tmp_pa
     file.write_text("stages: {one: {cmd: make, outs: [a.csv, a.svg]}}")
     with pytest.raises(DvcError, match=r"a\.csv and a\.svg of .* are both the asset a: translate"):
         dvc_assets(pipeline=file)
+
+
+@pytest.mark.slow
+def test_dg_knows_what_the_yaml_may_say(tmp_path: Path) -> None:
+    project = make_example(tmp_path / "project")
+    dg_check = [Path(sys.executable).with_name("dg"), "check", "yaml"]
+    subprocess.run(dg_check, cwd=project, check=True)
+    edit(project / "src/orders/defs/pipeline/defs.yaml", "pool:", "pol:")
+    done = subprocess.run(dg_check, cwd=project, capture_output=True, text=True)
+    assert "'pol' was unexpected" in done.stdout + done.stderr
 
 
 # What is made
@@ -196,7 +207,7 @@ def test_metrics_are_numbers_and_plots_are_shown(first: tuple[Made, list[str]]) 
 def test_what_is_printed_is_logged_line_by_line(first: tuple[Made, list[str]]) -> None:
     _, logged = first
     assert "2024-01: 2 orders" in logged
-    assert f"> {'python src/fit.py'}" in logged
+    assert "> python steps/fit.py" in logged
     assert any(re.fullmatch("8 files were new in .*/store", line) for line in logged)
 
 
@@ -216,7 +227,7 @@ def test_what_did_not_change_is_told_as_up_to_date(project: Path) -> None:
 
 
 def test_a_failed_stage_fails_the_step_with_what_it_printed(project: Path) -> None:
-    edit(project / "src/fit.py", "import json", "import jsonn")
+    edit(project / "steps/fit.py", "import json", "import jsonn")
     with pytest.raises(DvcError, match=r"No module named 'jsonn'[\s\S]*failed to reproduce 'fit'"):
         materialize(in_python(project), "model")
 
@@ -253,15 +264,17 @@ dg.materialize([orders], instance=dg.DagsterInstance.ephemeral())
 def test_a_run_that_is_killed_in_a_stage_takes_it_along_and_the_next_is_right(
     project: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    edit(project / "src/fit.py", "by_month =", "__import__('time').sleep(600)\nby_month =")
-    run = subprocess.Popen([sys.executable, "-c", RUN], cwd=project, stderr=subprocess.DEVNULL)
-    wait_until(lambda: any("src/fit.py" in " ".join(p.cmdline()) for p in at_work(project)))
+    edit(project / "steps/fit.py", "by_month =", "__import__('time').sleep(600)\nby_month =")
+    run = subprocess.Popen(
+        [sys.executable, "-c", RUN], cwd=project / "src", stderr=subprocess.DEVNULL
+    )
+    wait_until(lambda: any("steps/fit.py" in " ".join(p.cmdline()) for p in at_work(project)))
     run.kill()
     run.wait()
     wait_until(lambda: not at_work(project))
     lock = project / "dvc.lock"
     lock.write_text(lock.read_text()[:900])  # as if DVC had been writing it
-    edit(project / "src/fit.py", "__import__('time').sleep(600)\n", "")
+    edit(project / "steps/fit.py", "__import__('time').sleep(600)\n", "")
     made, _ = materialize(in_python(project))
     assert "dvc.lock was unreadable, removed" in caplog.text
     assert ".dvc/tmp/rwlock was left over" in caplog.text
@@ -293,15 +306,19 @@ print(*sorted(one.asset_key.to_user_string() for one in result.asset_materializa
 @pytest.mark.slow
 def test_the_modules_that_the_page_names_run_without_this_project(tmp_path: Path) -> None:
     project = make_example(tmp_path / "project")
-    source, lifted = Path(soccer_assets.__file__).parent, project / "lifted"
+    source, lifted = Path(soccer_assets.__file__).parent, project / "src/lifted"
     shutil.copytree(source / "integrations/dvc", lifted / "integrations/dvc")
     (lifted / "dvc").mkdir()
     core = ("__main__", "boot", "cache", "command", "lock", "occupancy", "pipeline", "project")
     for name in core:
         shutil.copy(source / "dvc" / f"{name}.py", lifted / "dvc")
-    for file in (*lifted.rglob("*.py"), project / "orders/definitions.py"):
+    for file in (*lifted.rglob("*.py"), project / "src/orders/definitions.py"):
         file.write_text(file.read_text().replace("soccer_assets", "lifted"))
     done = subprocess.run(
-        [sys.executable, "-c", LIFTED], cwd=project, check=True, capture_output=True, text=True
+        [sys.executable, "-c", LIFTED],
+        env={**os.environ, "PYTHONPATH": str(project / "src")},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert done.stdout.split() == sorted(KEYS)
