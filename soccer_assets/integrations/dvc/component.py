@@ -1,5 +1,6 @@
 """A DVC pipeline from a ``defs.yaml``."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -67,7 +68,7 @@ class DvcPipelineComponent(dg.Component, dg.Model, dg.Resolvable):
         @dvc_assets(
             pipeline=self.pipeline,
             translator=_ComponentTranslator(self),
-            name=self.name or self.pipeline.absolute().parent.name,
+            name=self.name or re.sub(r"\W", "_", self.pipeline.absolute().parent.name),
             pool=self.pool,
         )
         def outs(context: dg.AssetExecutionContext) -> Iterator[Any]:

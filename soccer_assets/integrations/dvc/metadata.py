@@ -5,7 +5,7 @@ import json
 import math
 import tomllib
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,8 @@ def _rows(path: Path) -> Iterator[dict[str, str | int | float | bool]]:
     """The points of a plot: records, or the first list of such in a document."""
     if path.suffix in (".csv", ".tsv"):
         with path.open(newline="", encoding="utf-8") as file:
-            yield from csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+            for row in csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","):
+                yield {name: value or "" for name, value in row.items() if name is not None}
         return
     document = _document(path)
     lists = document.values() if isinstance(document, Mapping) else [document]
@@ -112,13 +113,19 @@ def _rows(path: Path) -> Iterator[dict[str, str | int | float | bool]]:
 
 
 def _document(path: Path) -> Any:
-    """A file of metrics or points; None where it is none of the kinds that DVC reads."""
-    text = path.read_text("utf-8")
-    if path.suffix == ".json":
-        return json.loads(text)
-    if path.suffix in (".yaml", ".yml"):
-        return yaml.safe_load(text)
-    return tomllib.loads(text) if path.suffix == ".toml" else None
+    """A file of metrics or points; None where it is none of the kinds that DVC reads, or unreadable:
+    the stage has done its work all the same."""
+    readers: dict[str, Callable[[str], Any]] = {
+        ".json": json.loads,
+        ".toml": tomllib.loads,
+        ".yaml": yaml.safe_load,
+        ".yml": yaml.safe_load,
+    }
+    read = readers.get(path.suffix.lower())
+    try:
+        return read(path.read_text("utf-8")) if read else None
+    except (ValueError, yaml.YAMLError):
+        return None
 
 
 def _numbers(document: Any, above: str = "") -> Iterator[tuple[str, int | float]]:
