@@ -1,6 +1,7 @@
 """Model: the training, as one MLflow run."""
 
 import shutil
+from collections.abc import Mapping
 
 import dagster as dg
 import pandas as pd
@@ -12,12 +13,17 @@ from soccer_assets.automation.reasons import TRIGGER_TAG, training_reasons
 from soccer_assets.dvc import outs
 from soccer_assets.dvc.reading import RevisionReader
 from soccer_assets.integrations.revisions import REVISION
-from soccer_assets.resources import DvcResource, ParamsResource
+from soccer_assets.lake.manifest import Manifest, read_manifest
+from soccer_assets.lake.tables import read_table
+from soccer_assets.resources import DvcResource, LakeResource, ParamsResource
 from soccer_assets.resources.mlflow import MlflowTrackingResource
+from soccer_assets.storage.store import ObjectStore
 
 TRAINED_MODEL = dg.AssetKey("trained_model")
 #: Metadata: the MLflow run of the training.
 MLFLOW_RUN = "mlflow_run_id"
+#: Months of the lake whose regions are known by their names.
+REGION_MONTHS = 13
 
 
 @asset_once_possible(
@@ -34,6 +40,7 @@ def trained_model(
     context: dg.AssetExecutionContext,
     dvc: DvcResource,
     mlflow_tracking: MlflowTrackingResource,
+    lake: LakeResource,
     params: ParamsResource,
 ) -> dg.MaterializeResult:
     """Chosen by walking forward in time, judged on the latest matches before it had seen them, then
@@ -46,7 +53,7 @@ def trained_model(
 
     revision = recorded(context, DATASET, REVISION)
     made = dvc.at(revision)
-    dataset, meta = told_apart(made), made.document(outs.FEATURES_META)
+    dataset, meta = told_apart(made, region_names(lake.store)), made.document(outs.FEATURES_META)
     training = params.read().training
     timeline(dataset["kickoff"], training)  # before MLflow has a run that comes to nothing
     reasons = training_reasons(context.instance, context.run)
@@ -87,15 +94,27 @@ def trained_model(
     )
 
 
-def told_apart(made: RevisionReader) -> pd.DataFrame:
+def told_apart(made: RevisionReader, regions: Mapping[int, str]) -> pd.DataFrame:
     """The dataset, with what a report tells matches apart by and compares with, as far as it is
     there: no feature, but of the finished matches."""
     from soccer_assets.modelling.market import ODDS_COLUMNS
 
     dataset, finished = made.frame(outs.DATASET), made.frame(outs.FINISHED).set_index("match_id")
-    more = [*("region_id", "home_team_id", "away_team_id"), *ODDS_COLUMNS]
+    more = [*("home_team_id", "away_team_id"), *ODDS_COLUMNS]
     columns = [name for name in more if name in finished and name not in dataset]
-    return dataset.join(finished[columns], on="match_id")
+    ids = finished["region_id"].loc[dataset["match_id"]]
+    names = ids.map(regions).fillna(ids.astype(str)).to_numpy()
+    return dataset.join(finished[columns], on="match_id").assign(region=names)
+
+
+def region_names(lake: ObjectStore) -> dict[int, str]:
+    """Region -> its name, of the latest matches."""
+    months = sorted(read_manifest(lake).tables.get("match", {}).items())[-REGION_MONTHS:]
+    rows = read_table(
+        lake, Manifest({"match": dict(months)}), "match", ["region_id", "region_name"]
+    )
+    regions = rows.to_pandas().drop_duplicates("region_id", keep="last")
+    return dict(zip(regions["region_id"], regions["region_name"], strict=True))
 
 
 def png(image: bytes) -> dg.MarkdownMetadataValue:

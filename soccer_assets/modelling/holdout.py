@@ -15,7 +15,7 @@ from soccer_assets.arrays import BoolArray, FloatArray, IntArray
 from soccer_assets.modelling.metrics import per_match_log_loss
 
 CONTEXT = (
-    *("tournament_id", "region_id", "sex", "elo_difference"),
+    *("tournament_id", "region", "sex", "elo_difference"),
     *("league_history", "team_history", "season_matches"),
 )
 PROBABILITY_COLUMNS = ["p_home", "p_draw", "p_away"]

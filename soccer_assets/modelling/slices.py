@@ -63,10 +63,10 @@ def kinds_of_match(matches: pd.DataFrame) -> dict[str, dict[str, BoolArray]]:
                 _band(low, high): (seen >= low) & (seen < high)
                 for low, high in pairwise([*edges, np.inf])
             }
-    if "region_id" in matches:
-        largest = matches["region_id"].value_counts(sort=True).index[:REGIONS]
-        kinds["region"] = {str(region): _equal(matches["region_id"], region) for region in largest}
-        kinds["region"]["others"] = ~matches["region_id"].isin(largest).to_numpy(dtype=np.bool_)
+    if "region" in matches:
+        largest = matches["region"].value_counts(sort=True).index[:REGIONS]
+        kinds["region"] = {region: _equal(matches["region"], region) for region in largest}
+        kinds["region"]["others"] = ~matches["region"].isin(largest).to_numpy(dtype=np.bool_)
     held = {
         kind: {name: mask for name, mask in of_kind.items() if mask.any()}
         for kind, of_kind in kinds.items()

@@ -130,8 +130,8 @@ def train(
 
     It has ``match_id``, ``kickoff`` (UTC), ``tournament_id``, ``sex``, ``outcome`` (0 home win, 1
     draw, 2 away win), ``elo_difference`` (Elo points) and the numeric columns ``features``, NaN
-    where unknown. What else a report tells matches apart by, ``region_id``, ``home_team_id`` and
-    ``away_team_id``, and what it compares with, decimal odds ``odds_home``, ``odds_draw`` and
+    where unknown. What else a report tells matches apart by, ``region`` (a name), ``home_team_id``
+    and ``away_team_id``, and what it compares with, decimal odds ``odds_home``, ``odds_draw`` and
     ``odds_away``, may be there. Its order does not matter. ``progress`` is told a line at every step. A search for
     parameters keeps its state in the folder ``journals``, and goes on from what is there: one of the
     same dataset, features, params and code.

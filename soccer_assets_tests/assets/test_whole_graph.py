@@ -233,6 +233,7 @@ def test_the_report_is_in_the_metadata_itself(season: Season, promoted: Stage) -
     told = metadata_of(promoted.result, "trained_model")
     for kind in ("region", "earlier matches of a team", "Elo gap"):
         assert f"| {kind} " in plain(told["slices"])
+    assert "| England " in plain(told["slices"])
     assert told["card"].startswith("# 1X2 model")
     version = mlflow_client().get_model_version(MODEL_NAME, "2")
     assert version.description == told["card"]
@@ -253,6 +254,17 @@ def test_the_same_data_gives_the_same_holdout_to_the_byte(
         return Path(found).read_bytes()
 
     assert holdout(rejected) == holdout(promoted)
+
+
+def test_the_model_comes_out_the_same_when_it_is_trained_again(
+    season: Season, promoted: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app(["rebuild-model", "2"])
+    shown = capsys.readouterr().out
+    assert ended.value.code == 0, shown
+    assert "version 2 of soccer_1x2 came out the same to the bit" in shown
+    assert f"data revision {promoted.revision}" in shown
 
 
 # Registry

@@ -2,17 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+import pandas as pd
+
 from soccer_assets.modelling.mlflow_service import connect
-from soccer_assets.modelling.pages import pages_of
+from soccer_assets.modelling.pages import Pages
 from soccer_assets.modelling.registry import ModelRegistry
+from soccer_assets.modelling.report import Report
 from soccer_assets.modelling.tracking import log_training
 from soccer_assets.modelling.train import TrainingResult
 from soccer_assets.params.training import TrainingParams
 
 EXPERIMENT = "trainings"
+#: Of a training of which nothing is told: a picture takes a second.
+UNTOLD = Pages(Report(*(pd.DataFrame() for _ in fields(Report))), b"", "# A card")
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,18 @@ class Store:
 
         mlflow.set_tracking_uri(None)
 
-    def log(self, result: TrainingResult, params: TrainingParams, revision: str = "abc") -> str:
+    def log(
+        self,
+        result: TrainingResult,
+        params: TrainingParams,
+        revision: str = "abc",
+        pages: Pages = UNTOLD,
+    ) -> str:
         """A training, logged and finished; returns its run's id."""
         with self.run():
             return log_training(
                 result,
-                pages_of(result, revision),
+                pages,
                 params,
                 data_revision=revision,
                 finished_matches=6000,

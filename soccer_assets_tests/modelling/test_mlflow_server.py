@@ -19,13 +19,12 @@ import pytest
 
 from soccer_assets.modelling import tracking
 from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable, connect
-from soccer_assets.modelling.pages import pages_of
 from soccer_assets.modelling.registry import ModelRegistry, Version
 from soccer_assets.modelling.tracking import log_training
 from soccer_assets.modelling.train import TrainingResult, train
 from soccer_assets.params.training import TrainingParams
 from soccer_assets_tests.end_to_end.shell import free_port, wait_until
-from soccer_assets_tests.modelling.mlflow_store import EXPERIMENT
+from soccer_assets_tests.modelling.mlflow_store import EXPERIMENT, UNTOLD
 from soccer_assets_tests.modelling.synthetic import FEATURES, simulate_matches
 
 pytestmark = pytest.mark.slow
@@ -117,7 +116,7 @@ def log(registry: ModelRegistry, result: TrainingResult, name: str) -> str:
     with mlflow.start_run(run_id=run_id):
         return log_training(
             result,
-            pages_of(result, "abc"),
+            UNTOLD,
             PARAMS,
             data_revision="abc",
             finished_matches=6000,
@@ -177,7 +176,7 @@ def test_a_training_waits_for_a_server_that_is_away_for_a_while(
         back.start()
         log_training(
             result,
-            pages_of(result, "abc"),
+            UNTOLD,
             PARAMS,
             data_revision="abc",
             finished_matches=6000,
@@ -203,7 +202,7 @@ def test_a_training_whose_server_stays_away_fails_by_name(
         with pytest.raises(MlflowUnavailable, match=f"MLflow at {server.url} does not answer"):
             log_training(
                 result,
-                pages_of(result, "abc"),
+                UNTOLD,
                 PARAMS,
                 data_revision="abc",
                 finished_matches=6000,

@@ -14,7 +14,7 @@ import pytest
 from soccer_assets.modelling.holdout import losses_of
 from soccer_assets.modelling.metrics import per_match_log_loss
 from soccer_assets.modelling.mlflow_service import Unusable
-from soccer_assets.modelling.pages import pages_of
+from soccer_assets.modelling.pages import Pages, pages_of
 from soccer_assets.modelling.provenance import training_code, training_key
 from soccer_assets.modelling.pyfunc import OutcomePyfunc
 from soccer_assets.modelling.tracking import TrainingRun
@@ -38,6 +38,11 @@ def result(dataset: pd.DataFrame) -> TrainingResult:
 
 
 @pytest.fixture(scope="module")
+def pages(result: TrainingResult) -> Pages:
+    return pages_of(result, "f00d")
+
+
+@pytest.fixture(scope="module")
 def store(
     new_store: Callable[[Path], Store], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Store]:
@@ -53,8 +58,8 @@ def run(store: Store, logged: TrainingRun) -> TrainingRun:
 
 
 @pytest.fixture(scope="module")
-def logged(store: Store, result: TrainingResult) -> TrainingRun:
-    return store.registry().training_run(store.log(result, PARAMS, revision="f00d"))
+def logged(store: Store, result: TrainingResult, pages: Pages) -> TrainingRun:
+    return store.registry().training_run(store.log(result, PARAMS, "f00d", pages))
 
 
 def test_a_training_knows_its_data_and_its_scores(run: TrainingRun, result: TrainingResult) -> None:
@@ -97,14 +102,15 @@ def test_the_card_describes_the_version(store: Store, run: TrainingRun) -> None:
     assert described.description.startswith("# 1X2 model")
 
 
-def test_reports_lie_beside_the_run_for_people(run: TrainingRun, result: TrainingResult) -> None:
+def test_reports_lie_beside_the_run_for_people(
+    run: TrainingRun, result: TrainingResult, pages: Pages
+) -> None:
     folder = Path(mlflow.artifacts.download_artifacts(run_id=run.run_id))
     cards = json.loads((folder / "scorecard.json").read_text())
     assert list(cards) == list(result.report)
     importances = json.loads((folder / "importances.json").read_text())
     assert importances == pytest.approx(result.importances)
     assert len(pd.read_csv(folder / "cross_validation.csv")) == len(result.cv)
-    pages = pages_of(result, "f00d")
     assert (folder / "report.png").read_bytes() == pages.figure
     assert len(pd.read_csv(folder / "slices.csv")) == len(pages.report.slices)
 
