@@ -18,7 +18,7 @@ SCORES = {
     "ece_top": "ECE, top label",
 }
 LIMITS = """- Probabilities of the result after 90 minutes; of nothing else.
-- It knows results, not who plays, who is hurt, or what the market says.
+- It knows how teams have done, not who plays and who is hurt.
 - It is weakest where little is known: new teams and leagues, and the first matches of a season.
 - The scores are of the same recipe before it had seen the judged matches, not of the version itself."""
 

@@ -41,8 +41,8 @@ def figure(report: Report, importances: dict[str, float], title: str) -> bytes:
     bottom = page.add_gridspec(
         1, 2, left=0.25, right=0.98, bottom=0.05, top=0.5, wspace=0.45, width_ratios=[1.2, 1]
     )
-    against, reliability, months = (page.add_subplot(place) for place in top)
-    slices, features = (page.add_subplot(place) for place in bottom)
+    against, reliability, months = (page.add_subplot(top[n]) for n in range(3))
+    slices, features = (page.add_subplot(bottom[n]) for n in range(2))
     _against(against, report)
     _reliability(reliability, report)
     _months(months, report)

@@ -72,9 +72,10 @@ def walk(
 def _fit(estimator: Estimator, rows: Rows, fold: Fold) -> Estimator:
     """One that has to find its size is not fitted again with the rows that it was found by: they are
     few, and it would cost as much again."""
-    if not estimator.is_sized or fold.sized_at == 0:
+    if not estimator.is_sized or fold.sized_at == fold.train.start:
         return estimator.fit(rows[fold.train])
-    return estimator.fit(rows[slice(0, fold.sized_at)], rows[slice(fold.sized_at, fold.train.stop)])
+    early = slice(fold.train.start, fold.sized_at)
+    return estimator.fit(rows[early], rows[slice(fold.sized_at, fold.train.stop)])
 
 
 def simplest_of_the_best(walks: Mapping[str, Walk], weeks: IntArray) -> str:
@@ -104,7 +105,7 @@ def walks_table(walks: Mapping[str, Walk], rows: Rows, folds: Sequence[Fold]) ->
         {
             "candidate": name,
             "fold": number,
-            "train_rows": fold.train.stop,
+            "train_rows": fold.train.stop - fold.train.start,
             "test_rows": fold.test.stop - fold.test.start,
             "test_from": pd.Timestamp(rows.times[fold.test.start], unit="ns", tz="UTC"),
             "test_until": pd.Timestamp(rows.times[fold.test.stop - 1], unit="ns", tz="UTC"),

@@ -107,9 +107,9 @@ def timeline(kickoff: pd.Series, params: TrainingParams) -> Timeline:
         _cut(earlier, 1.0 - params.walk_max_share),
     )
     begin = int(np.searchsorted(earlier, first))
-    cuts = np.linspace(begin, len(earlier), params.folds + 1).round().astype(int)[1:-1]
-    inner = [int(np.searchsorted(earlier, earlier[min(cut, len(earlier) - 1)])) for cut in cuts]
-    folds = tuple(_folds(earlier, [begin, *inner, len(earlier)]))
+    cuts = np.linspace(begin, len(earlier), params.folds + 1).round().astype(int)[:-1]
+    whole = [int(np.searchsorted(earlier, earlier[min(cut, len(earlier) - 1)])) for cut in cuts]
+    folds = tuple(_folds(earlier, [*whole, len(earlier)], params.walk_max_rows))
     for number, fold in enumerate(folds, start=1):
         _require(f"train of fold {number}", fold.train, len(times), params.min_rows)
         _require(f"test of fold {number}", fold.test, len(times), params.min_rows)
@@ -126,11 +126,12 @@ def _judged_from(times: IntArray, params: TrainingParams) -> int:
     return int(moment.as_unit("ns").value)
 
 
-def _folds(times: IntArray, cuts: list[int]) -> Iterator[Fold]:
+def _folds(times: IntArray, cuts: list[int], max_rows: int) -> Iterator[Fold]:
     for start, stop in pairwise(cuts):
-        late = min(stop - start, round(SIZING_SHARE * start))
-        sized_at = int(np.searchsorted(times, times[start - late])) if 0 < late < start else 0
-        yield Fold(slice(0, start), slice(start, stop), sized_at)
+        first = max(0, start - max_rows)
+        late = min(stop - start, round(SIZING_SHARE * (start - first)))
+        sized_at = max(first, int(np.searchsorted(times, times[start - late]))) if late else first
+        yield Fold(slice(first, start), slice(start, stop), sized_at)
 
 
 def _cut(ordered: IntArray, share: float) -> int:

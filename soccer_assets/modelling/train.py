@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from soccer_assets.arrays import Float32Array, FloatArray
+from soccer_assets.arrays import Float32Array, FloatArray, IntArray
 from soccer_assets.modelling.baselines import ELO_COLUMN, ClassPrior, EloOrderedLogit
 from soccer_assets.modelling.calibration import VectorScaling, scaling_if_better
 from soccer_assets.modelling.context import with_context
@@ -132,9 +132,9 @@ def train(
     draw, 2 away win), ``elo_difference`` (Elo points) and the numeric columns ``features``, NaN
     where unknown. What else a report tells matches apart by, ``region`` (a name), ``home_team_id``
     and ``away_team_id``, and what it compares with, decimal odds ``odds_home``, ``odds_draw`` and
-    ``odds_away``, may be there. Its order does not matter. ``progress`` is told a line at every step. A search for
-    parameters keeps its state in the folder ``journals``, and goes on from what is there: one of the
-    same dataset, features, params and code.
+    ``odds_away``, may be there. Its order does not matter. ``progress`` is told a line at every step.
+    A search for parameters keeps its state in the folder ``journals``, and goes on from what is
+    there: one of the same dataset, features, params and code.
 
     Deterministic: the same dataset, features, params and library versions give the same model and
     predictions, byte by byte. Raises ``ValueError`` on a malformed dataset (``MissingFeatures``
@@ -273,7 +273,7 @@ def _recipe(
     walked: Walk,
     rows: Rows,
     cut: Timeline,
-    weeks: np.ndarray,
+    weeks: IntArray,
     params: TrainingParams,
 ) -> Recipe:
     _, learner_params = params.learner(chosen)
@@ -314,11 +314,9 @@ def _logistic(
 ) -> FloatArray:
     """The first logistic candidate's predictions of the judged matches, or those of the learner as it
     is by default; the model's own, when it is that candidate."""
-    candidates = (params.learner(name) for name in params.candidates)
-    names = dict(zip(params.candidates, candidates, strict=True))
-    first = next((name for name, (learner, _) in names.items() if learner == LOGISTIC), None)
+    first = next((name for name in params.candidates if params.learner(name)[0] == LOGISTIC), None)
     if first == chosen:
         return of_model
-    learner_params = names[first][1] if first else LogisticParams()
+    learner_params = params.learner(first)[1] if first else LogisticParams()
     fitted = estimator_of(learner_params, params.seed).fit(rows[cut.before])
     return fitted.predict_proba(rows.features[cut.judged])

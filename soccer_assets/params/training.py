@@ -139,6 +139,9 @@ class TrainingParams(BaseModel):
     """How long a block is."""
     walk_max_share: float = Field(default=0.5, gt=0, lt=1)
     """Of the rows before the judged ones, which the blocks never hold more than."""
+    walk_max_rows: int = Field(default=300_000, ge=1)
+    """Of the rows before a block, the latest that a candidate learns from while it walks: enough to be
+    compared by and to find its size. What is judged and served has the ``max_rows`` of its learner."""
     candidates: dict[CandidateName, dict[str, Any]] = Field(
         default_factory=_default_candidates, min_length=1
     )

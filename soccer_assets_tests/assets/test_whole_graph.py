@@ -233,7 +233,7 @@ def test_the_report_is_in_the_metadata_itself(season: Season, promoted: Stage) -
     told = metadata_of(promoted.result, "trained_model")
     for kind in ("region", "earlier matches of a team", "Elo gap"):
         assert f"| {kind} " in plain(told["slices"])
-    assert "| England " in plain(told["slices"])
+    assert "| Zoravia " in plain(told["slices"])
     assert told["card"].startswith("# 1X2 model")
     version = mlflow_client().get_model_version(MODEL_NAME, "2")
     assert version.description == told["card"]

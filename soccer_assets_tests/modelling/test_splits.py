@@ -46,6 +46,17 @@ def test_a_young_history_spares_a_share_of_itself():
     assert [fold.sized_at for fold in cut.folds] == [34, 45, 57]
 
 
+def test_walking_looks_at_no_more_than_the_latest_rows():
+    cut = timeline(days(*range(4000)), params(walk_max_rows=1000))
+    assert [fold.train for fold in cut.folds] == [
+        slice(2094, 3094),
+        slice(2274, 3274),
+        slice(2454, 3454),
+    ]
+    assert [fold.train.stop - fold.sized_at for fold in cut.folds] == [150] * 3
+    assert cut.before == slice(0, 3634)
+
+
 def test_judged_from_a_date_naive_or_not():
     kickoff = days(*range(60))
     naive = timeline(kickoff, params(judge_from=datetime(2014, 2, 1)))
@@ -88,7 +99,10 @@ def test_parts_cover_in_order_and_equal_kickoffs_stay_together(offsets, judge, f
     assert times[cut.judged].min() >= cut.judged_from > times[cut.before].max()
     for fold in cut.folds:
         assert fold.train.stop == fold.test.start
-        early, late = times[: fold.sized_at], times[fold.sized_at : fold.train.stop]
+        early, late = (
+            times[fold.train.start : fold.sized_at],
+            times[fold.sized_at : fold.train.stop],
+        )
         assert early.empty or early.max() < late.min()
 
 

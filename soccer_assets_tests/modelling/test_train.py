@@ -167,6 +167,13 @@ def test_the_result_pickles(boosted, dataset):
     assert (again.model.predict_proba(dataset) == boosted.model.predict_proba(dataset)).all()
 
 
+def test_a_few_hundred_matches_are_enough():
+    params = TrainingParams(candidates={"logistic": {}, "boosting": BOOSTING})
+    result = train(simulate_matches(300), FEATURES, params)
+    assert [part.rows for part in result.bounds.values()] == [120, 120, 60]
+    assert result.chosen == "logistic"
+
+
 def test_judged_from_a_date(dataset):
     moment = dataset["kickoff"].iloc[5000]
     params = TrainingParams(candidates={"logistic": {}}, folds=1, judge_from=moment)
