@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
-FINISHED = Path("data/finished.parquet")
-FIXTURES = Path("data/fixtures.parquet")
-FEATURES = Path("data/features.parquet")
+# Each a folder with a file for each month of kick-offs.
+FINISHED = Path("data/finished")
+FIXTURES = Path("data/fixtures")
+FEATURES = Path("data/features")
+FEATURE_STATES = Path("data/feature_states")
+DATASET = Path("data/dataset")
+
 FEATURES_META = Path("data/features_meta.json")
-DATASET = Path("data/dataset.parquet")

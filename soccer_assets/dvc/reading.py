@@ -45,7 +45,7 @@ class RevisionReader:
         files: Collection[str] | None = None,
     ) -> pd.DataFrame:
         """An out that is a table, or a directory of such, which follow each other in the order of
-        their names.
+        their names; what a name begins with an underscore is beside the table.
 
         Args:
             columns: those to read; all by default.
@@ -90,7 +90,8 @@ class RevisionReader:
         if not out.is_directory:
             return [(out.md5, out.path)]
         listing = self._listing(out)
-        wanted = listing if files is None else sorted(files)
+        tables = [name for name in listing if not name.startswith("_")]
+        wanted = tables if files is None else sorted(files)
         for name in wanted:
             if name not in listing:
                 raise DvcError(f"revision {self.revision.name} has no {path}/{name}")

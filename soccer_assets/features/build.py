@@ -1,20 +1,44 @@
 """The one feature function: training and serving both call it, on one history."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from soccer_assets.arrays import FloatArray
+from soccer_assets.features.elo import Elo
+from soccer_assets.features.league import League
+from soccer_assets.features.log import STATISTICS, match_log
 from soccer_assets.features.params import FeatureParams
-from soccer_assets.features.ratings import MatchLog, rate
-from soccer_assets.features.windows import Floats, Ints, Lookback, look_back, seconds_of
+from soccer_assets.features.pi import Pi
+from soccer_assets.features.rating import Memory, Rating
+from soccer_assets.features.state_space import READ, StateSpace
+from soccer_assets.features.table import LeagueTable
+from soccer_assets.features.walk import BEGINNING, walk
 
 KEY_COLUMNS = ["match_id", "kickoff", "tournament_id", "sex", "is_finished"]
-#: League averages before a league has a history: home wins, draws, goals a match.
-LEAGUE_PRIOR = {"home_wins": 0.45, "draws": 0.26, "goals": 2.65}
-MAX_REST_DAYS = 30.0
-#: Matches after which one more adds nothing to know a team by.
-EXPERIENCED = 50
+SIDES = ("home", "away")
+#: Columns of the history: what every match has, and what a source may know of one that is over.
+MATCH_COLUMNS = [
+    *("match_id", "kickoff", "tournament_id", "season_id", "sex"),
+    *("home_team_id", "away_team_id", "is_neutral"),
+]
+RESULT_COLUMNS = [
+    *("home_score", "away_score"),
+    *(f"{side}_{name}" for name in STATISTICS for side in SIDES),
+]
+#: Counts beyond these tell nothing more, and one that only grows would drift by its nature.
+MOST_KNOWN = {"league": 2000.0, "home": 200.0, "away": 200.0}
+LONGEST_SEASON = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """Features, and what was known at some moments on the way to them."""
+
+    features: pd.DataFrame
+    memories: dict[int, Memory]
 
 
 def build_features(
@@ -26,24 +50,56 @@ def build_features(
     a result that was not known when the match it describes began.
 
     Args:
-        finished: ``match_id, kickoff (UTC), tournament_id, sex, home_team_id, away_team_id,
-            home_score, away_score``; 90-minute scores, not null.
-        fixtures: the same without scores.
+        finished: MATCH_COLUMNS and RESULT_COLUMNS; kick-offs UTC, scores of 90 minutes, not null;
+            ``is_neutral`` and statistics NaN where unknown.
+        fixtures: MATCH_COLUMNS.
 
     Returns:
-        One row a match, sorted by kick-off and id: KEY_COLUMNS, then float32 features (NaN where a
-        team has no history).
+        One row a match, sorted by kick-off and id: KEY_COLUMNS, then float32 features (NaN where
+        ``registry`` says what that means).
     """
-    frame = _in_order(finished, fixtures)
-    log = _match_log(frame)
-    delay = params.result_delay_minutes * 60
-    ratings = rate(log, params.ratings, delay)
-    parts = {name: ratings[name].to_numpy() for name in ratings.columns}
-    parts.update(_team_features(log, params, delay))
-    parts.update(_league_features(log, params, delay))
-    parts["women"] = frame["sex"].to_numpy()
+    return build_on(finished, fixtures, params).features
+
+
+def build_on(
+    finished: pd.DataFrame,
+    fixtures: pd.DataFrame,
+    params: FeatureParams,
+    *,
+    memory: Memory | None = None,
+    since: int = BEGINNING,
+    remember: Sequence[int] = (),
+) -> Built:
+    """``build_features`` of the matches that kick off at ``since`` or later.
+
+    Args:
+        memory: what was known at ``since``, seconds since 1970.
+        finished: from ``since`` less the result delay on, at least.
+        remember: moments, rising, at which to keep what is known.
+    """
+    frame = in_order(finished, fixtures)
+    log = match_log(frame, params.chances, memory.ids if memory else None)
+    ratings = ratings_of(params)
+    walked = walk(
+        log,
+        ratings,
+        params.result_delay_minutes * 60,
+        memory=memory,
+        since=since,
+        remember=remember,
+    )
+    asked = log.seconds >= since
+    columns = {
+        f"{rating.name} {name}": column[asked]
+        for rating in ratings
+        for name, column in zip(rating.columns, walked.read[rating.name].T, strict=True)
+    }
+    parts = dict(_features(columns, params))
+    parts["women"] = frame["sex"].to_numpy()[asked]
+    parts["neutral_ground"] = log.is_neutral[asked]
     features = pd.DataFrame({name: np.asarray(v, np.float32) for name, v in parts.items()})
-    return pd.concat([frame[KEY_COLUMNS], features], axis=1)
+    keys = frame.loc[asked, KEY_COLUMNS].reset_index(drop=True)
+    return Built(pd.concat([keys, features], axis=1), walked.memories)
 
 
 def feature_names(frame: pd.DataFrame) -> list[str]:
@@ -51,12 +107,27 @@ def feature_names(frame: pd.DataFrame) -> list[str]:
     return [column for column in frame.columns if column not in KEY_COLUMNS]
 
 
-def _in_order(finished: pd.DataFrame, fixtures: pd.DataFrame) -> pd.DataFrame:
-    columns = ["match_id", "kickoff", "tournament_id", "sex", "home_team_id", "away_team_id"]
+def ratings_of(params: FeatureParams) -> tuple[Rating, ...]:
+    """Every system that features are made of."""
+    strengths = (
+        StateSpace(name, params.strength, variant)
+        for name, variant in params.strength.variants.items()
+    )
+    return (
+        Elo(params.ratings),
+        Pi(params.ratings),
+        *strengths,
+        LeagueTable(),
+        League(params.league),
+    )
+
+
+def in_order(finished: pd.DataFrame, fixtures: pd.DataFrame) -> pd.DataFrame:
+    """Both, by kick-off and id; raises ``ValueError`` if a match is there twice."""
     frame = pd.concat(
         [
-            finished[[*columns, "home_score", "away_score"]].assign(is_finished=True),
-            fixtures[columns].assign(home_score=-1, away_score=-1, is_finished=False),
+            finished[[*MATCH_COLUMNS, *RESULT_COLUMNS]].assign(is_finished=True),
+            fixtures[MATCH_COLUMNS].assign(is_finished=False),
         ],
         ignore_index=True,
     )
@@ -66,73 +137,62 @@ def _in_order(finished: pd.DataFrame, fixtures: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(["kickoff", "match_id"], ignore_index=True)
 
 
-def _match_log(frame: pd.DataFrame) -> MatchLog:
-    teams, _ = pd.factorize(pd.concat([frame["home_team_id"], frame["away_team_id"]]))
-    leagues, _ = pd.factorize(frame["tournament_id"])
-    return MatchLog(
-        seconds=seconds_of(frame["kickoff"]),
-        home=teams[: len(frame)].astype(np.int64),
-        away=teams[len(frame) :].astype(np.int64),
-        league=leagues.astype(np.int64),
-        home_goals=frame["home_score"].to_numpy(np.int64),
-        away_goals=frame["away_score"].to_numpy(np.int64),
+def _features(
+    read: dict[str, FloatArray], params: FeatureParams
+) -> Iterator[tuple[str, FloatArray]]:
+    for side in SIDES:
+        yield f"elo_{side}", read[f"elo elo_{side}"]
+    yield (
+        "elo_difference",
+        read["elo elo_home"] + params.ratings.elo_home_advantage - read["elo elo_away"],
     )
+    for side in SIDES:
+        yield f"pi_{side}", read[f"pi pi_{side}"]
+    yield "pi_difference", read["pi pi_home"] - read["pi pi_away"]
+    yield from _strengths(read, params)
+    yield from _standings(read)
 
 
-def _team_features(
-    log: MatchLog, params: FeatureParams, delay: int
-) -> Iterator[tuple[str, Floats]]:
-    """Form over the last matches, at any venue and at this one; rest; experience.
-
-    Of a team's matches that kick off at one moment, those at home count as the earlier.
-    """
-    played = log.played
-    event_team = np.concatenate([log.home[played], log.away[played]])
-    event_seconds = np.tile(log.seconds[played], 2)
-    scored = np.concatenate([log.home_goals[played], log.away_goals[played]]).astype(float)
-    conceded = np.concatenate([log.away_goals[played], log.home_goals[played]]).astype(float)
-    points = np.where(scored > conceded, 3.0, np.where(scored == conceded, 1.0, 0.0))
-    values = {"points": points, "scored": scored, "conceded": conceded}
-    at_home = np.repeat([0, 1], played.sum())
-    cutoff = log.seconds - delay
-
-    for side, team, venue in (("home", log.home, 0), ("away", log.away, 1)):
-        anywhere = look_back(event_team, event_seconds, team, cutoff)
-        for window in params.form_windows:
-            yield from _means(anywhere.within(window), values, f"{side}_{{}}_last{window}")
-        here = look_back(event_team * 2 + at_home, event_seconds, team * 2 + venue, cutoff)
-        yield from _means(
-            here.within(params.venue_window), values, f"{side}_{{}}_venue{params.venue_window}"
-        )
-        # Capped, because a count that only grows would drift by its nature.
-        yield f"{side}_experience", np.log1p(np.minimum(anywhere.counts, EXPERIENCED))
-        rest = (log.seconds - anywhere.latest(event_seconds.astype(float))) / 86_400
-        yield f"{side}_rest_days", np.minimum(rest, MAX_REST_DAYS)
+def _strengths(
+    read: dict[str, FloatArray], params: FeatureParams
+) -> Iterator[tuple[str, FloatArray]]:
+    for name in params.strength.variants:
+        home, away = read[f"{name} log_rate_home"], read[f"{name} log_rate_away"]
+        yield f"supremacy_{name}", home - away
+        yield f"total_{name}", home + away
+    main = {column: read[f"{params.strength.main} {column}"] for column in READ}
+    for side in SIDES:
+        yield f"expected_goals_{side}", np.exp(main[f"log_rate_{side}"])
+    for side in SIDES:
+        yield f"attack_{side}", main[f"attack_{side}"]
+        yield f"defence_{side}", main[f"defence_{side}"]
+    yield "uncertainty", main["variance_home"] + main["variance_away"]
+    yield "uncertainty_difference", main["variance_home"] - main["variance_away"]
+    yield "home_advantage", main["home_advantage"]
+    yield "league_level", main["level"]
+    yield "league_gap", main["league_gap"]
+    for side in SIDES:
+        yield f"form_fast_{side}", main[f"form_fast_{side}"]
+        yield f"form_slow_{side}", main[f"form_slow_{side}"]
+    yield "steady_competition", main["steady"]
+    for side in SIDES:
+        yield f"own_league_{side}", main[f"own_league_{side}"]
 
 
-def _means(
-    lookback: Lookback, values: dict[str, Floats], name: str
-) -> Iterator[tuple[str, Floats]]:
-    for what, series in values.items():
-        yield name.format(what), lookback.means(series)
-
-
-def _league_features(
-    log: MatchLog, params: FeatureParams, delay: int
-) -> Iterator[tuple[str, Floats]]:
-    """The league's recent averages, shrunk towards LEAGUE_PRIOR while it has few matches."""
-    played = log.played
-    home_goals, away_goals = log.home_goals[played], log.away_goals[played]
-    values = {
-        "home_wins": (home_goals > away_goals).astype(float),
-        "draws": (home_goals == away_goals).astype(float),
-        "goals": (home_goals + away_goals).astype(float),
-    }
-    seconds: Ints = log.seconds[played]
-    recent = look_back(log.league[played], seconds, log.league, log.seconds - delay).within(
-        params.league_window
+def _standings(read: dict[str, FloatArray]) -> Iterator[tuple[str, FloatArray]]:
+    for side in SIDES:
+        for what in ("points_per_match", "goal_difference_per_match", "rank", "points_behind"):
+            yield f"table_{what}_{side}", read[f"table {side}_{what}"]
+        yield f"season_matches_{side}", read[f"table {side}_played"]
+    length = read["table season_length"]
+    yield (
+        "season_progress",
+        np.minimum(read["table season_matches"] / length, LONGEST_SEASON),
     )
-    weight = params.league_prior_matches
-    for name, series in values.items():
-        shrunk = recent.sums(series) + weight * LEAGUE_PRIOR[name]
-        yield f"league_{name}", shrunk / np.maximum(recent.counts + weight, 1e-9)
+    yield "season_length", length
+    yield "season_teams", read["table season_teams"]
+    for name in ("home_wins", "draws", "goals", "statistics"):
+        yield f"league_{name}", read[f"league league_{name}"]
+    for what, most in MOST_KNOWN.items():
+        known = read[f"league {what}_known_matches"]
+        yield f"{what}_experience", np.log1p(np.minimum(known, most))

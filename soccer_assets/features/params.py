@@ -1,33 +1,97 @@
 """Parameters of the features."""
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class RatingParams(BaseModel):
+class _Params(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
+
+class RatingParams(_Params):
     elo_k: float = Field(20.0, gt=0, description="Elo points a surprise is worth")
     elo_home_advantage: float = Field(65.0, description="Elo points added to the home team")
     pi_learning_rate: float = Field(0.06, gt=0, description="lambda of the pi-rating")
     pi_venue_transfer: float = Field(0.6, ge=0, le=1, description="gamma of the pi-rating")
-    goals_learning_rate: float = Field(0.025, gt=0, description="step of attack and defence")
 
 
-class FeatureParams(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class ChancesParams(_Params):
+    """What is worth how many goals, where a source tells of it; goals alone where it does not."""
 
-    form_windows: list[int] = Field([5, 15], min_length=1, description="matches looked back")
-    venue_window: int = Field(8, ge=1, description="matches looked back at the same venue")
-    league_window: int = Field(400, ge=1, description="matches a league's averages look back")
-    league_prior_matches: float = Field(50, ge=0, description="weight of the prior averages")
+    goals: float = Field(0.38, ge=0)
+    shots: float = Field(0.033, ge=0)
+    shots_on_target: float = Field(0.07, ge=0)
+    corners: float = Field(0.038, ge=0)
+
+
+class StrengthVariant(_Params):
+    """One filter: what it is told of, and how it differs from the parameters that all share."""
+
+    told_by: Literal["goals", "chances"] = "goals"
+    volatility: float = Field(1.0, gt=0, description="times what all share")
+    break_volatility: float = Field(1.0, ge=0, description="times what all share")
+    max_surprise: float = Field(7.5, gt=0, description="of (goals - rate) / rate")
+    max_goals: float = Field(99.0, gt=0, description="more goals count as these")
+
+
+def _variants() -> dict[str, StrengthVariant]:
+    return {"goals": StrengthVariant(), "chances": StrengthVariant(told_by="chances")}
+
+
+class StrengthParams(_Params):
+    """Of attack and defence, as logarithms of goals; see ``state_space``."""
+
+    variants: dict[str, StrengthVariant] = Field(default_factory=_variants, min_length=1)
+    main: str = Field("chances", description="the variant of which everything is told")
+    volatility: float = Field(0.03, gt=0, description="variance a year")
+    break_volatility: float = Field(0.0155, ge=0, description="variance more after a break")
+    break_days: float = Field(58.0, gt=0, description="a break is longer than this")
+    start_variance: float = Field(0.115, gt=0, description="of a newcomer; never more")
+    dispersion: float = Field(1.2, gt=0, description="of goals, times that of Poisson")
+    chances_dispersion: float = Field(
+        0.36,
+        gt=0,
+        description="of chances where shots and corners are known, times that of Poisson",
+    )
+    home_variance: float = Field(0.0173, gt=0, description="of a team's own home advantage")
+    home_variance_floor: float = Field(0.25, ge=0, le=1, description="times it; never less")
+    start_level: float = Field(0.2, description="of a competition")
+    start_advantage: float = Field(0.25, description="of a competition")
+    start_attack: float = Field(-0.01, description="of newcomers, against the competition's mean")
+    start_defence: float = Field(-0.23, description="of newcomers, against the competition's mean")
+    level_rate: float = Field(0.04, gt=0, lt=1)
+    advantage_rate: float = Field(0.0012, gt=0, lt=1)
+    drift_rate: float = Field(0.0034, ge=0, lt=1)
+    newcomer_rate: float = Field(0.06, ge=0, lt=1)
+    newcomer_matches: float = Field(7, ge=0, description="so long a team tells of newcomers")
+    mean_rate: float = Field(0.0005, gt=0, lt=1)
+    form_fast: float = Field(0.2, gt=0, lt=1, description="what the latest match counts for")
+    form_slow: float = Field(0.05, gt=0, lt=1, description="what the latest match counts for")
+
+    @model_validator(mode="after")
+    def _main_is_there(self) -> Self:
+        if self.main not in self.variants:
+            raise ValueError(f"main: there is no variant {self.main!r}")
+        return self
+
+
+class LeagueParams(_Params):
+    memory_matches: float = Field(400, ge=1, description="matches that averages reach back")
+    prior_matches: float = Field(50, ge=0, description="weight of the averages of all football")
+    home_wins: float = Field(0.45, ge=0, le=1)
+    draws: float = Field(0.26, ge=0, le=1)
+    goals: float = Field(2.65, ge=0)
+
+
+class FeatureParams(_Params):
     result_delay_minutes: int = Field(
-        180, ge=1, description="after kick-off, when a result counts as known; never at it"
+        180,
+        ge=1,
+        le=14 * 24 * 60,
+        description="after kick-off, when a result counts as known; never at it",
     )
     ratings: RatingParams = RatingParams()
-
-    @field_validator("form_windows")
-    @classmethod
-    def _are_different(cls, windows: list[int]) -> list[int]:
-        if len(set(windows)) < len(windows):
-            raise ValueError("a window is there twice")
-        return windows
+    chances: ChancesParams = ChancesParams()
+    strength: StrengthParams = StrengthParams()
+    league: LeagueParams = LeagueParams()

@@ -56,9 +56,13 @@ def read_month_file(
 
 
 def read_table(
-    store: ObjectStore, manifest: Manifest, table: str, columns: Sequence[str] | None = None
+    store: ObjectStore,
+    manifest: Manifest,
+    table: str,
+    columns: Sequence[str] | None = None,
+    months: Iterable[str] | None = None,
 ) -> pa.Table:
-    """All months of a table, oldest first.
+    """A table's months, oldest first; all of them, or those of some that there are.
 
     Raises:
         CorruptFile: a file's bytes are not those the manifest promises.
@@ -72,13 +76,14 @@ def read_table(
         columns = expected.names if columns is None else columns
         needed = [f"{name} {expected.field(name).type}" for name in columns]
         _require(f"the manifest's {table}", promised, needed)
-    months = manifest.tables.get(table, {})
-    if not months:
+    files = manifest.tables.get(table, {})
+    wanted = sorted(files if months is None else files.keys() & set(months))
+    if not wanted:
         empty = expected.empty_table()
         return empty if columns is None else empty.select(columns)
     read = partial(read_month_file, store, columns=columns, schema=promised)
     with ThreadPoolExecutor(READERS, "lake-read") as readers:
-        return pa.concat_tables(readers.map(read, (months[month] for month in sorted(months))))
+        return pa.concat_tables(readers.map(read, [files[month] for month in wanted]))
 
 
 def _require(what: str, found: Iterable[str], needed: Iterable[str]) -> None:

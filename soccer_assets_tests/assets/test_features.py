@@ -37,7 +37,7 @@ def publish(here: Platform, features: pd.DataFrame) -> None:
     meta = orjson.dumps({"params": FeatureParams().model_dump()})
     outs = []
     for path, body in {
-        "data/features.parquet": features.to_parquet(index=False),
+        "data/features": features.to_parquet(index=False),
         "data/features_meta.json": meta,
     }.items():
         digest = md5(body).hexdigest()

@@ -341,7 +341,7 @@ def test_served_features_are_those_of_the_training_data_to_the_last_bit(
     season: Season, refreshed: Stage
 ) -> None:
     """As the lake holds them, against the file that the training data is cut from."""
-    features = pd.read_parquet(season.workspace.path("data/features.parquet")).set_index("match_id")
+    features = pd.read_parquet(season.workspace.path("data/features")).set_index("match_id")
     told = metadata_of(refreshed.result, "serving_features")
     served = get_frame(season.platform.store, told["frame"]).set_index("match_id")
     assert len(served) == told["dagster/row_count"]

@@ -1,5 +1,6 @@
 """Rows that were brought in before a day's kick-offs had bounds, in archive, tables and lake."""
 
+import json
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
@@ -8,7 +9,14 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from soccer_assets.dvc.outs import DATASET, FEATURES, FEATURES_META, FINISHED, FIXTURES
+from soccer_assets.dvc.outs import (
+    DATASET,
+    FEATURE_STATES,
+    FEATURES,
+    FEATURES_META,
+    FINISHED,
+    FIXTURES,
+)
 from soccer_assets.dvc.stages import dataset, features, finished, fixtures
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.feed.payload import Row
@@ -72,13 +80,17 @@ def outs(
     manifest = export_months(engine, store).manifest
     (folder / "lake.json").write_bytes(manifest.to_bytes())
     (folder / "params.yaml").write_bytes(DEFAULT_PARAMS.read_bytes())
+    stages = (finished, fixtures, features, dataset)
+    names = [stage.__name__.rpartition(".")[2] for stage in stages]
+    (folder / "code.json").write_text(json.dumps(dict.fromkeys(names, "this")))
     with patch.context() as here:
         here.chdir(folder)
         here.setenv("LAKE_URI", store.uri)
-        for stage in (finished, fixtures, features, dataset):
+        for stage in stages:
             stage.main()
-        paths = (FINISHED, FIXTURES, FEATURES, FEATURES_META, DATASET)
-        return {path.name: path.read_bytes() for path in paths}
+        folders = (FINISHED, FIXTURES, FEATURES, FEATURE_STATES, DATASET)
+        files = [FEATURES_META, *(file for path in folders for file in path.glob("*.parquet"))]
+        return {str(path): path.read_bytes() for path in files}
 
 
 def test_nothing_is_made_of_them_and_a_rebuild_sets_them_aside_by_name(

@@ -122,7 +122,7 @@ LAKE = {
     *("storage", "storage.opening", "storage.store"),
     *("warehouse", "warehouse.rows", "warehouse.schema"),
 }
-STAGES = {"dvc", "dvc.outs", "dvc.stages", "dvc.stages.io", "files"}
+STAGES = {"dvc", "dvc.outs", "dvc.stages", "dvc.stages.io", "dvc.stages.months", "files"}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,13 @@ STAGES = {"dvc", "dvc.outs", "dvc.stages", "dvc.stages.io", "files"}
             | {
                 "arrays",
                 "features",
-                *(f"features.{m}" for m in ("build", "params", "ratings", "windows")),
+                *(
+                    f"features.{module}"
+                    for module in (
+                        *("build", "compiled", "elo", "league", "log", "params", "pi"),
+                        *("rating", "state_space", "table", "walk"),
+                    )
+                ),
             },
         ),
         ("dataset", STAGES),

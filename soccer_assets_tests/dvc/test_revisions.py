@@ -98,7 +98,7 @@ def test_outs_are_read_from_the_cache_or_the_remote_and_not_from_the_workspace(
     for out in OUTS:
         workspace.path(out).write_text("of another run")
     nowhere, empty = LocalStore(tmp_path / "none"), tmp_path / "empty"
-    features = pd.read_parquet(reproduced.workspace.path("data/features.parquet"))
+    features = pd.read_parquet(reproduced.workspace.path("data/features"))
     for reader in (
         RevisionReader(revision, workspace.cache, lambda: nowhere),
         RevisionReader(revision, empty, lambda: LocalStore(reproduced.remote)),
@@ -116,7 +116,7 @@ def test_what_is_torn_in_the_cache_is_read_from_the_remote(
     workspace: DvcWorkspace, reproduced: Reproduced, revision: Revision, tmp_path: Path
 ) -> None:
     remote = tmp_path / "remote"
-    out = revision.outs["data/dataset.parquet"]
+    out = revision.outs["data/dataset"]
     for folder in (workspace.cache, remote):
         file = object_file(folder, out.md5)
         whole = file.read_bytes()
@@ -125,7 +125,7 @@ def test_what_is_torn_in_the_cache_is_read_from_the_remote(
         if folder == workspace.cache:
             reader = RevisionReader(revision, workspace.cache, lambda: LocalStore(remote))
             assert reader.open(outs.DATASET).read() == whole
-    with pytest.raises(DvcError, match=rf"data/dataset.parquet \(MD5 {out.md5}\) .* is torn in"):
+    with pytest.raises(DvcError, match=rf"data/dataset \(MD5 {out.md5}\) .* is torn in"):
         reader.open(outs.DATASET)
 
 

@@ -2,7 +2,6 @@
 
 import json
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from soccer_assets.dvc import outs
-from soccer_assets.dvc.stages import dataset, details, features, finished, fixtures, io
-from soccer_assets.features.build import KEY_COLUMNS, build_features, feature_names
+from soccer_assets.dvc.stages import dataset, details, features, finished, fixtures
+from soccer_assets.features.build import build_features, feature_names
 from soccer_assets.lake.manifest import Manifest, MonthFile
+from soccer_assets.lake.relations import RELATIONS
 from soccer_assets.lake.tables import read_table
 from soccer_assets.params import read_params
 from soccer_assets.settings import DEFAULT_PARAMS
@@ -36,11 +36,13 @@ def empty_lake(tmp_path: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("LAKE_URI", store.uri)
     (tmp_path / "lake.json").write_bytes(Manifest().to_bytes())
     (tmp_path / "params.yaml").write_bytes(DEFAULT_PARAMS.read_bytes())
+    stages = ("finished", "fixtures", "features", "dataset")
+    (tmp_path / "code.json").write_text(json.dumps(dict.fromkeys(stages, "this")))
     return tmp_path
 
 
 def read(reproduced: Reproduced, name: str) -> pd.DataFrame:
-    return pd.read_parquet(reproduced.workspace.path(f"data/{name}.parquet"))
+    return pd.read_parquet(reproduced.workspace.path(f"data/{name}"))
 
 
 def test_finished_matches_and_fixtures_are_those_of_the_lake(
@@ -110,15 +112,23 @@ def test_a_match_without_a_score_of_ninety_minutes_teaches_nothing(
 
 
 def publish(store: LocalStore, rows: pd.DataFrame, **beside: pd.DataFrame) -> Manifest:
-    """A lake of one month file a table: of ``match``, and of those beside it."""
+    """A lake of these rows of ``match``, and of tables beside it."""
+    schemas = {relation.name: relation.schema for relation in RELATIONS}
     manifest = Manifest()
-    for table, its_rows in {"match": rows, **beside}.items():
-        buffer = BytesIO()
-        its_rows.to_parquet(buffer, index=False)
-        body, key = buffer.getvalue(), f"tables/{table}/one.parquet"
-        store.put(key, body)
-        entry = MonthFile(key, sha256(body).hexdigest(), len(rows), "", "", revision="one")
-        manifest.tables[table] = {"2023-09": entry}
+    for name, its_rows in {"match": rows, **beside}.items():
+        files = manifest.tables[name] = {}
+        for month, part in its_rows.groupby(
+            pd.to_datetime(its_rows["feed_day"]).dt.strftime("%Y-%m")
+        ):
+            sink = pa.BufferOutputStream()
+            table = pa.Table.from_pandas(part, preserve_index=False)
+            pq.write_table(
+                table.cast(pa.schema([schemas[name].field(c) for c in table.column_names])), sink
+            )
+            body, key = sink.getvalue().to_pybytes(), f"tables/{name}/{month}.parquet"
+            store.put(key, body)
+            digest = sha256(body).hexdigest()
+            files[str(month)] = MonthFile(key, digest, len(part), "", "", revision="one")
     return manifest
 
 
@@ -133,6 +143,8 @@ def test_statistics_odds_and_ground_are_numbers_beside_their_match(
         {name: [k, None] for k, name in enumerate(details.STATISTICS)}, dtype="Int64"
     ).assign(match_id=[third, first], home_shots=[12, 0])
     odds = pd.DataFrame([priced(second, "B365", "pre", 2.0), priced(0, "Avg", "pre", 9.0)])
+    for table in (statistics, odds):
+        table["feed_day"] = done["feed_day"].iloc[0]
     manifest = publish(store, rows, match_statistics=statistics, match_odds=odds)
     (empty_lake / "lake.json").write_bytes(manifest.to_bytes())
     finished.main()
@@ -176,17 +188,8 @@ def test_of_several_odds_those_closest_to_the_market_count() -> None:
 def test_an_empty_lake_makes_empty_outs(empty_lake: Path) -> None:
     for stage in (finished, fixtures, features, dataset):
         stage.main()
-    for path in (outs.FINISHED, outs.FIXTURES, outs.FEATURES, outs.DATASET):
-        assert len(pd.read_parquet(path)) == 0
-    assert list(pd.read_parquet(outs.FEATURES).columns)[: len(KEY_COLUMNS)] == KEY_COLUMNS
+    for path in (outs.FINISHED, outs.FIXTURES, outs.FEATURES, outs.FEATURE_STATES, outs.DATASET):
+        assert [file.name for file in path.iterdir()] == ["_index.json"]
     meta = json.loads(outs.FEATURES_META.read_text())
+    assert "elo_difference" in meta["features"]
     assert (meta["features_as_of"], meta["finished"], meta["fixtures"]) == (None, 0, 0)
-
-
-def test_equal_frames_are_equal_bytes(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"match_id": [3, 1], "kickoff": pd.to_datetime([1, 2], utc=True)})
-    io.write_parquet(frame, tmp_path / "a" / "one.parquet")
-    io.write_parquet(frame.set_index(pd.Index([7, 9])), tmp_path / "b" / "two.parquet")
-    one, two = ((tmp_path / name).read_bytes() for name in ("a/one.parquet", "b/two.parquet"))
-    assert one == two
-    assert pq.read_schema(tmp_path / "a" / "one.parquet").metadata is None

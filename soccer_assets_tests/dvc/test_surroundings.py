@@ -141,7 +141,7 @@ def test_neither_odd_paths_nor_the_users_configuration_reach_the_workspace(
         if times == 1:
             _give_away(workspace.root)
 
-    path = "data/fixtures.parquet"
+    path = "data/fixtures"
     out = workspace.outs()[path]
     assert out == reproduced.workspace.outs()[path]
     assert remote_files(Path(given.dvc_remote)) == {out.md5}
@@ -261,7 +261,7 @@ def test_lake_and_remote_below_an_odd_prefix_on_s3(
         list(workspace.reproduce(["fixtures"]))
         workspace.push()
         workspace.save_point("on S3")
-    path = "data/fixtures.parquet"
+    path = "data/fixtures"
     out = workspace.outs()[path]
     body = reproduced.workspace.path(path).read_bytes()
     assert lake.list("dvc/") == [f"dvc/files/md5/{out.md5[:2]}/{out.md5[2:]}"]

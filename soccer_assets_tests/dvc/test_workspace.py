@@ -20,11 +20,11 @@ from soccer_assets.lake.manifest import Manifest
 from soccer_assets_tests.dvc.conftest import Reproduced, head
 
 OUTS = [
-    "data/finished.parquet",
-    "data/fixtures.parquet",
-    "data/features.parquet",
+    "data/finished",
+    "data/fixtures",
+    "data/features",
     "data/features_meta.json",
-    "data/dataset.parquet",
+    "data/dataset",
 ]
 STAGES = ["finished", "fixtures", "features", "dataset"]
 
@@ -93,7 +93,7 @@ def test_the_stages_are_those_of_the_file() -> None:
     stages = Pipeline.read(PIPELINE_FILE).stages
     assert [stage.name for stage in stages] == STAGES
     assert [out.path for stage in stages for out in stage.outs] == OUTS
-    assert stages[2].deps == ("data/finished.parquet", "data/fixtures.parquet")
+    assert stages[2].deps == ("data/finished", "data/fixtures")
     assert stages[3].command == "python -m soccer_assets.dvc.stages.dataset"
 
 
@@ -132,7 +132,7 @@ def test_a_parameter_reruns_the_stages_that_read_it_and_both_revisions_can_be_ha
     workspace.save_point("another window")
     after = {out: workspace.path(out).read_bytes() for out in OUTS}
     changed = [out for out in OUTS if before[out] != after[out]]
-    assert changed == ["data/features.parquet", "data/features_meta.json", "data/dataset.parquet"]
+    assert changed == ["data/features", "data/features_meta.json", "data/dataset"]
     assert workspace.revision != reproduced.workspace.revision
 
     assert pulled(workspace, "main", tmp_path / "new") == after
@@ -161,8 +161,8 @@ def test_another_lake_reruns_what_depends_on_it(
     workspace.prepare(only_september.to_bytes())
     assert ran(list(workspace.reproduce(["fixtures"]))) == ["fixtures"]
     after = workspace.outs()
-    assert after["data/fixtures.parquet"] != before["data/fixtures.parquet"]
-    assert after["data/finished.parquet"] == before["data/finished.parquet"]  # not asked for
+    assert after["data/fixtures"] != before["data/fixtures"]
+    assert after["data/finished"] == before["data/finished"]  # not asked for
 
 
 # What goes wrong

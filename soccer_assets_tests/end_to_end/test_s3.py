@@ -150,11 +150,11 @@ def test_the_features_for_serving_are_in_the_bucket(season: SeasonInS3) -> None:
 def test_every_out_of_dvc_was_pushed_to_the_bucket(season: SeasonInS3) -> None:
     md5s = outs(season.workspace)
     assert set(md5s) == {
-        "data/finished.parquet",
-        "data/fixtures.parquet",
-        "data/features.parquet",
+        "data/finished",
+        "data/fixtures",
+        "data/features",
         "data/features_meta.json",
-        "data/dataset.parquet",
+        "data/dataset",
     }
     pushed = {f"dvc/files/md5/{digest[:2]}/{digest[2:]}": digest for digest in md5s.values()}
     assert set(pushed) <= set(season.keys("dvc"))

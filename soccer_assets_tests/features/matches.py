@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
-from soccer_assets.features.ratings import MatchLog
+from soccer_assets.features.build import SIDES
+from soccer_assets.features.log import STATISTICS
 
 START = pd.Timestamp("2020-03-01T12:00Z")
 HALF_HOUR = 1800
 DELAY = 180 * 60
-KEYS = ["match_id", "kickoff", "tournament_id", "sex", "home_team_id", "away_team_id"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class Row:
     home: int
     away: int
     score: tuple[int, int] | None
+    season: int = 1
+    is_neutral: bool | None = None
+    statistics: tuple[tuple[float, float], ...] | None = None
+    """Home and away, of each of STATISTICS; None where the source has none."""
 
     def without_result(self) -> "Row":
         return replace(self, score=None)
@@ -36,9 +40,13 @@ def frames(rows: list[Row]) -> tuple[pd.DataFrame, pd.DataFrame]:
             "match_id": np.array([row.match_id for row in rows], dtype=np.int64),
             "kickoff": START + pd.to_timedelta([row.seconds for row in rows], unit="s"),
             "tournament_id": np.array([row.tournament_id for row in rows], dtype=np.int64),
+            "season_id": np.array([row.season for row in rows], dtype=np.int64),
             "sex": np.array([row.tournament_id % 2 for row in rows], dtype=np.int64),
             "home_team_id": np.array([row.home for row in rows], dtype=np.int64),
             "away_team_id": np.array([row.away for row in rows], dtype=np.int64),
+            "is_neutral": np.array(
+                [np.nan if row.is_neutral is None else row.is_neutral for row in rows], np.float32
+            ),
         }
     )
     is_finished = np.array([row.score is not None for row in rows], dtype=bool)
@@ -46,21 +54,16 @@ def frames(rows: list[Row]) -> tuple[pd.DataFrame, pd.DataFrame]:
     finished = table[is_finished].assign(
         home_score=np.array([home for home, _ in scores], dtype=np.int16),
         away_score=np.array([away for _, away in scores], dtype=np.int16),
+        **{
+            f"{side}_{name}": np.array(
+                [row.statistics[n][k] if row.statistics else np.nan for row in rows if row.score],
+                dtype=np.float32,
+            )
+            for n, name in enumerate(STATISTICS)
+            for k, side in enumerate(SIDES)
+        },
     )
     return finished, table[~is_finished]
-
-
-def log_of(rows: list[Row]) -> MatchLog:
-    """The rows, in order of kick-off, as ``rate`` takes them; teams and leagues are codes."""
-    columns = {
-        "seconds": [row.seconds for row in rows],
-        "home": [row.home for row in rows],
-        "away": [row.away for row in rows],
-        "league": [row.tournament_id for row in rows],
-        "home_goals": [row.score[0] if row.score else -1 for row in rows],
-        "away_goals": [row.score[1] if row.score else -1 for row in rows],
-    }
-    return MatchLog(**{name: np.array(values, np.int64) for name, values in columns.items()})
 
 
 def in_order(rows: list[Row]) -> list[Row]:
@@ -68,6 +71,7 @@ def in_order(rows: list[Row]) -> list[Row]:
 
 
 scores = st.tuples(st.integers(0, 9), st.integers(0, 9))
+statistics = st.tuples(*[st.tuples(st.integers(0, 30), st.integers(0, 30)) for _ in STATISTICS])
 
 
 @st.composite
@@ -86,6 +90,9 @@ def histories(draw: st.DrawFn, min_size: int = 0, max_size: int = 24, teams: int
                 home,
                 (home + draw(st.integers(1, teams - 1))) % teams,
                 draw(st.one_of(scores, scores, scores, st.none())),
+                season=draw(st.integers(1, 2)),
+                is_neutral=draw(st.sampled_from([None, None, False, True])),
+                statistics=draw(st.none() | statistics),
             )
         )
     return rows

@@ -4,17 +4,11 @@ training saw."""
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from soccer_assets.features.build import (
-    KEY_COLUMNS,
-    LEAGUE_PRIOR,
-    MAX_REST_DAYS,
-    build_features,
-    feature_names,
-)
+from soccer_assets.features.build import KEY_COLUMNS, build_features, build_on, feature_names
 from soccer_assets.features.params import FeatureParams
 from soccer_assets.features.registry import declared
 from soccer_assets_tests.features.matches import (
@@ -26,10 +20,29 @@ from soccer_assets_tests.features.matches import (
     in_order,
     scores,
 )
+from soccer_assets_tests.features.plain import plain_features
 
 DAY = 86_400
-PARAMS = FeatureParams(form_windows=[2, 4], venue_window=2, league_window=6, league_prior_matches=3)
-unhurried = settings(deadline=None, max_examples=40)
+PARAMS = FeatureParams()
+#: Everything that bounds or switches something does so within a few matches.
+NERVOUS = FeatureParams.model_validate(
+    {
+        "ratings": {"elo_k": 37.0, "elo_home_advantage": -10.0, "pi_learning_rate": 0.2},
+        "strength": {
+            "main": "robust",
+            "variants": {
+                "robust": {"told_by": "chances", "max_surprise": 0.5, "max_goals": 2},
+                "fast": {"volatility": 400, "break_volatility": 5},
+            },
+            "break_days": 0.3,
+            "newcomer_matches": 2,
+            "home_variance_floor": 0.99,
+            "mean_rate": 0.3,
+        },
+        "league": {"memory_matches": 3, "prior_matches": 1},
+    }
+)
+unhurried = settings(deadline=None, max_examples=25)
 
 
 def built(rows: list[Row], params: FeatureParams = PARAMS) -> pd.DataFrame:
@@ -104,12 +117,13 @@ def test_a_result_known_at_the_kickoff_does_change_features() -> None:
         return plain(built(rows), 2)
 
     in_time = second((4, 0), DELAY)
-    assert in_time["away_points_last2"] == 3
-    assert in_time["home_conceded_last4"] == 4
+    assert in_time["table_points_per_match_away"] == 3
+    assert in_time["table_goal_difference_per_match_home"] == -4
     assert in_time["elo_away"] > 1500 > in_time["elo_home"]
-    assert in_time["league_goals"] > np.float32(LEAGUE_PRIOR["goals"])
+    assert in_time["league_goals"] > np.float32(PARAMS.league.goals)
+    assert in_time["attack_away"] > in_time["attack_home"]
     late = second((4, 0), DELAY - 1)
-    assert np.isnan(late["away_points_last2"])
+    assert np.isnan(late["table_points_per_match_away"])
     np.testing.assert_equal(late, second(None, DELAY - 1))
 
 
@@ -118,7 +132,7 @@ def test_a_match_cannot_be_made_to_see_its_own_result() -> None:
         FeatureParams(result_delay_minutes=0)
     soonest = PARAMS.model_copy(update={"result_delay_minutes": 1})
     alone = [Row(1, 0, 1, 0, 1, (5, 0)), Row(2, 0, 1, 2, 3, (5, 0))]
-    assert built(alone, soonest)["home_points_last2"].isna().all()
+    assert built(alone, soonest)["table_rank_home"].isna().all()
     assert (built(alone, soonest)["elo_home"] == 1500).all()
 
 
@@ -152,100 +166,100 @@ def test_the_numbering_of_teams_and_leagues_does_not_matter(rows: list[Row], shi
     assert same_bytes(built(rows), built(renumbered))
 
 
-# Against a plain reading of the log
+# Against the definitions
 
 
 @unhurried
-@given(rows=histories())
-@example(
-    rows=[
-        Row(1, 10800, 0, 0, 1, (0, 0)),
-        Row(2, 0, 0, 0, 1, (0, 1)),
-        Row(3, 0, 0, 1, 2, (0, 0)),
-        Row(4, 0, 0, 0, 1, (0, 0)),
-    ]
-)
-def test_form_rest_and_league_agree_with_a_plain_reading(rows: list[Row]) -> None:
-    frame = built(rows)
+@given(rows=histories(min_size=1), params=st.sampled_from([PARAMS, NERVOUS]))
+def test_features_agree_with_their_definitions_match_by_match(
+    rows: list[Row], params: FeatureParams
+) -> None:
+    frame = built(rows, params)
     assert frame.index.tolist() == [row.match_id for row in in_order(rows)]
     for row in rows:
-        known = [one for one in in_order(rows) if one.score and one.seconds <= row.seconds - DELAY]
-        found = plain(frame, row.match_id)
-        for side, team in (("home", row.home), ("away", row.away)):
-            games = sorted(
-                (one for one in known if team in (one.home, one.away)),
-                # A team that plays twice at one moment: its home match counts as the earlier.
-                key=lambda one: (one.seconds, one.away == team, one.match_id),
+        expected = plain_features(rows, row, params)
+        assert plain(frame, row.match_id) == pytest.approx(
+            expected, rel=1e-5, abs=1e-6, nan_ok=True
+        )
+
+
+def test_features_agree_with_their_definitions_over_seasons() -> None:
+    """Long enough for a competition to know its newcomers, and for teams to come back from breaks."""
+    rng = np.random.default_rng(7)
+    rows = []
+    for k in range(150):
+        home, away = rng.choice(7, 2, replace=False).tolist()
+        kind = int(rng.choice([1, 1, 1, 2]))
+        score = (int(rng.poisson(1.5)), int(rng.poisson(1.2)))
+        told = tuple((float(rng.poisson(5)), float(rng.poisson(4))) for _ in range(3))
+        rows.append(
+            Row(
+                k,
+                k * DAY + 70 * DAY * (k // 50),
+                kind,
+                home,
+                away,
+                score,
+                season=k // 50,
+                is_neutral=kind == 2,
+                statistics=told if kind == 1 else None,
             )
-            here = [one for one in games if team == getattr(one, side)]
-            expected = {
-                **form(team, games[-2:], f"{side}_{{}}_last2"),
-                **form(team, games[-4:], f"{side}_{{}}_last4"),
-                **form(team, here[-2:], f"{side}_{{}}_venue2"),
-                f"{side}_experience": np.log1p(len(games)),
-                f"{side}_rest_days": (row.seconds - games[-1].seconds) / DAY if games else np.nan,
-            }
-            assert {name: found[name] for name in expected} == pytest.approx(
-                expected, rel=1e-6, nan_ok=True
-            )
-        recent = [one.score for one in known if one.tournament_id == row.tournament_id][-6:]
-        totals = {
-            "home_wins": sum(h > a for h, a in recent),
-            "draws": sum(h == a for h, a in recent),
-            "goals": sum(h + a for h, a in recent),
-        }
-        for name, total in totals.items():
-            shrunk = (total + 3 * LEAGUE_PRIOR[name]) / (len(recent) + 3)
-            assert found[f"league_{name}"] == pytest.approx(shrunk, rel=1e-6)
-        assert found["women"] == row.tournament_id % 2
-
-
-def form(team: int, games: list[Row], name: str) -> dict[str, float]:
-    results = [one.score if team == one.home else one.score[::-1] for one in games if one.score]
-    points = [3 if ours > theirs else int(ours == theirs) for ours, theirs in results]
-    columns = {
-        "points": points,
-        "scored": [ours for ours, _ in results],
-        "conceded": [theirs for _, theirs in results],
-    }
-    return {
-        name.format(what): float(np.mean(values)) if values else float("nan")
-        for what, values in columns.items()
-    }
-
-
-def test_form_rest_and_league_by_hand() -> None:
-    rows = [
-        Row(1, 0 * DAY, 2, 0, 1, (2, 1)),
-        Row(2, 3 * DAY, 2, 2, 0, (0, 0)),
-        Row(3, 7 * DAY, 2, 0, 2, (1, 4)),
-        Row(4, 9 * DAY + DAY // 2, 2, 0, 1, None),
-        Row(5, 60 * DAY, 2, 1, 0, None),
-    ]
+        )
     frame = built(rows)
-    found = plain(frame, 4)
-    assert found["home_points_last2"] == pytest.approx((1 + 0) / 2)
-    assert found["home_points_last4"] == pytest.approx((3 + 1 + 0) / 3)
-    assert found["home_scored_last4"] == pytest.approx((2 + 0 + 1) / 3)
-    assert found["home_conceded_last4"] == pytest.approx((1 + 0 + 4) / 3)
-    assert found["home_points_venue2"] == pytest.approx((3 + 0) / 2)
-    assert found["away_points_venue2"] == 0  # its one defeat, away
-    assert found["home_rest_days"] == 2.5
-    assert found["away_rest_days"] == 9.5
-    assert found["league_home_wins"] == pytest.approx((1 + 3 * 0.45) / 6)
-    assert found["league_draws"] == pytest.approx((1 + 3 * 0.26) / 6)
-    assert found["league_goals"] == pytest.approx((8 + 3 * 2.65) / 6)
-    assert plain(frame, 5)["away_rest_days"] == MAX_REST_DAYS
-    assert np.isnan(plain(frame, 5)["home_points_venue2"])  # never at home before
-    assert plain(frame, 1)["league_goals"] == pytest.approx(2.65)
+    for row in rows[::7]:
+        expected = plain_features(rows, row, PARAMS)
+        assert plain(frame, row.match_id) == pytest.approx(
+            expected, rel=1e-5, abs=1e-6, nan_ok=True
+        )
 
 
-def test_experience_grows_with_matches_and_then_no_more() -> None:
-    rows = [Row(k, k * DAY, 1, 0, 1, (1, 1)) for k in range(1, 81)]
-    experience = built(rows)["home_experience"]
-    assert experience.iloc[:3].tolist() == pytest.approx(np.log([1, 2, 3]).tolist())
-    assert experience.is_monotonic_increasing
-    assert experience.iloc[-20:].nunique() == 1
+# Going on from what was known
+
+
+@unhurried
+@given(rows=histories(min_size=2), data=st.data())
+def test_going_on_from_a_moment_is_the_same_to_the_bit(
+    rows: list[Row], data: st.DataObject
+) -> None:
+    """As if everything had been gone through from the beginning, and so is what is known later."""
+    delay = PARAMS.result_delay_minutes * 60
+    moments = sorted(
+        data.draw(st.lists(st.integers(-10, 150), min_size=1, max_size=3, unique=True))
+    )
+    moments = [int(START.timestamp()) + moment * 1800 for moment in moments]
+    finished, fixtures = frames(rows)
+    whole = build_on(finished, fixtures, PARAMS, remember=moments)
+    since = moments[0]
+    kickoffs = {
+        "finished": finished["kickoff"] >= pd.Timestamp(since - delay, unit="s", tz="UTC"),
+        "fixtures": fixtures["kickoff"] >= pd.Timestamp(since, unit="s", tz="UTC"),
+    }
+    gone_on = build_on(
+        finished[kickoffs["finished"]],
+        fixtures[kickoffs["fixtures"]],
+        PARAMS,
+        memory=whole.memories[since],
+        since=since,
+        remember=moments[1:],
+    )
+    later = whole.features["kickoff"] >= pd.Timestamp(since, unit="s", tz="UTC")
+    expected = whole.features[later].reset_index(drop=True)
+    pd.testing.assert_frame_equal(gone_on.features, expected, check_exact=True)
+    for moment in moments[1:]:
+        ours, theirs = gone_on.memories[moment], whole.memories[moment]
+        np.testing.assert_equal(ours.ids, theirs.ids)
+        np.testing.assert_equal(ours.states, theirs.states)
+
+
+@unhurried
+@given(rows=histories(min_size=2), data=st.data())
+def test_fixtures_leave_no_trace_in_what_is_known(rows: list[Row], data: st.DataObject) -> None:
+    moment = int(START.timestamp()) + data.draw(st.integers(0, 150)) * 1800
+    finished, fixtures = frames(rows)
+    with_them = build_on(finished, fixtures, PARAMS, remember=[moment]).memories[moment]
+    without = build_on(finished, fixtures[:0], PARAMS, remember=[moment]).memories[moment]
+    np.testing.assert_equal(with_them.ids, without.ids)
+    np.testing.assert_equal(with_them.states, without.states)
 
 
 # Shape
@@ -261,27 +275,15 @@ def test_features_are_float32_and_missing_only_without_history(rows: list[Row]) 
     assert frame["is_finished"].dtype == bool
     assert frame["kickoff"].dt.tz is not None
     assert not np.isinf(frame[names].to_numpy()).any()
-    for side in ("home", "away"):
-        unknown = frame[f"{side}_experience"] == 0
-        for name in names:
-            if name.startswith((f"{side}_points_last", f"{side}_rest")):
-                assert (frame[name].isna() == unknown).all()
-            elif name.startswith(f"{side}_points_venue"):
-                assert frame.loc[unknown, name].isna().all()
-    always = [n for n in names if n.startswith(("elo", "pi", "goals", "league", "women"))]
-    assert len(always) == 13
-    assert not frame[always].isna().any().any()
+    for feature in declared(PARAMS):
+        assert feature.null or not frame[feature.name].isna().any()
 
 
-@given(
-    windows=st.lists(st.integers(1, 99), min_size=1, max_size=3, unique=True),
-    venue=st.integers(1, 50),
-)
-def test_what_is_built_is_what_is_declared(windows: list[int], venue: int) -> None:
-    params = FeatureParams(form_windows=windows, venue_window=venue)
-    names = feature_names(built([Row(1, 0, 1, 0, 1, None)], params).reset_index())
-    assert len(names) == len(set(names)) == 6 * len(windows) + 6 + 4 + 9 + 3 + 1
-    assert names == [feature.name for feature in declared(params)]
+def test_what_is_built_is_what_is_declared() -> None:
+    for params in (PARAMS, NERVOUS):
+        names = feature_names(built([Row(1, 0, 1, 0, 1, None)], params).reset_index())
+        assert len(names) == len(set(names))
+        assert names == [feature.name for feature in declared(params)]
 
 
 def test_a_match_twice_is_refused_by_its_id() -> None:
@@ -310,6 +312,5 @@ def test_a_history_from_before_1970_counts() -> None:
     assert START + pd.Timedelta(seconds=long_ago) < pd.Timestamp(0, tz="UTC")
     rows = [Row(1, long_ago, 1, 0, 1, (3, 0)), Row(2, long_ago + 5 * DAY, 1, 0, 1, None)]
     found = plain(built(rows), 2)
-    assert found["home_points_last2"] == 3
-    assert found["home_rest_days"] == 5
-    assert found["league_home_wins"] == pytest.approx((1 + 3 * 0.45) / 4)
+    assert found["table_points_per_match_home"] == 3
+    assert found == pytest.approx(plain_features(rows, rows[1], PARAMS), rel=1e-5, nan_ok=True)

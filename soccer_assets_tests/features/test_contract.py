@@ -26,20 +26,20 @@ def features() -> pd.DataFrame:
 
 
 def test_a_real_build_passes(features: pd.DataFrame) -> None:
-    assert features["home_points_last5"].isna().any()  # missing values are allowed
+    assert features["table_rank_home"].isna().any()  # missing values are allowed
     assert violations(features, PARAMS) == {}
 
 
 def test_each_violation_is_named_with_its_feature(features: pd.DataFrame) -> None:
-    features.loc[3, "elo_home"] = -1.0
-    features.loc[[3, 4, 5], "home_points_last5"] = 3.5
+    features.loc[3, "elo_home"] = -4001.0
+    features.loc[[3, 4, 5], "table_rank_home"] = 1.5
     features.loc[7, "league_draws"] = np.inf
     features.loc[8, "pi_difference"] = -np.inf
     features.loc[9, "women"] = 2.0
     assert violations(features, PARAMS) == {
-        "elo_home": "1 outside [0, 4000], 0 infinite",
-        "pi_difference": "1 outside [-12, 12], 1 infinite",
-        "home_points_last5": "3 outside [0, 3], 0 infinite",
+        "elo_home": "1 outside [-4000, 8000], 0 infinite",
+        "pi_difference": "1 outside [-24, 24], 1 infinite",
+        "table_rank_home": "3 outside [0, 1], 0 infinite",
         "league_draws": "1 outside [0, 1], 1 infinite",
         "women": "1 outside [0, 1], 0 infinite",
     }
@@ -75,22 +75,19 @@ def test_a_feature_that_is_not_there_or_of_another_type_is_a_violation(
         "women": "it is not there",
         "elo_home": "float64, not float32",
     }
-    assert set(violations(features, FeatureParams(form_windows=[5, 7, 15]))) == {
-        f"{side}_{what}_last7"
-        for side in ("home", "away")
-        for what in ("points", "scored", "conceded")
-    }
+    asked = FeatureParams.model_validate({"strength": {"main": "a", "variants": {"a": {}}}})
+    assert violations(features, asked)["supremacy_a"] == "it is not there"
 
 
 def test_what_always_has_a_value_may_not_lack_it(features: pd.DataFrame) -> None:
-    features.loc[3, ["elo_home", "home_points_last5"]] = np.nan
+    features.loc[3, ["elo_home", "table_rank_home"]] = np.nan
     assert violations(features, PARAMS) == {
-        "elo_home": "0 outside [0, 4000], 0 infinite, 1 missing"
+        "elo_home": "0 outside [-4000, 8000], 0 infinite, 1 missing"
     }
 
 
 def test_names_are_declared_once_and_each_says_what_it_means() -> None:
-    features = declared(FeatureParams(form_windows=[5, 15, 40]))
+    features = declared(FeatureParams())
     assert len({feature.name for feature in features}) == len(features)
     assert all(feature.meaning and feature.low < feature.high for feature in features)
 
@@ -99,6 +96,6 @@ def test_keys_are_not_features(features: pd.DataFrame) -> None:
     assert violations(features.assign(tournament_id=-5, sex=9), PARAMS) == {}
 
 
-def test_the_same_window_twice_is_refused() -> None:
-    with pytest.raises(ValueError, match="a window is there twice"):
-        FeatureParams(form_windows=[5, 5])
+def test_the_main_filter_is_one_that_there_is() -> None:
+    with pytest.raises(ValueError, match="main: there is no variant 'best'"):
+        FeatureParams.model_validate({"strength": {"main": "best"}})

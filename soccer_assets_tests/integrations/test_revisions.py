@@ -165,7 +165,7 @@ def test_tables_are_described_by_their_rows_and_columns(
     first: Materialized, workspace: DvcWorkspace
 ) -> None:
     for name in KEYS - {"features_meta"}:
-        frame = pd.read_parquet(workspace.path(f"data/{name}.parquet"))
+        frame = pd.read_parquet(workspace.path(f"data/{name}"))
         assert value(first[name], "dagster/row_count") == len(frame) > 0
         schema = first[name].metadata["dagster/column_schema"].value
         assert isinstance(schema, dg.TableSchema)

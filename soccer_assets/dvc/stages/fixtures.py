@@ -3,9 +3,12 @@
 Columns as in ``finished``, without scores and details.
 """
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from soccer_assets.dvc.outs import FIXTURES
-from soccer_assets.dvc.stages.io import write_parquet
-from soccer_assets.dvc.stages.matches import read_matches
+from soccer_assets.dvc.stages.matches import MATCH, LakeMonths, flags_as_numbers, refresh
+from soccer_assets.dvc.stages.months import MonthFolder, code_of
 
 COLUMNS = [
     "match_id",
@@ -23,9 +26,20 @@ COLUMNS = [
 
 
 def main() -> None:
-    matches = read_matches(COLUMNS)
-    coming = (matches["status"] == "scheduled") & matches["vanished_at"].isna()
-    write_parquet(matches[coming].drop(columns=["status", "vanished_at"]), FIXTURES)
+    lake = LakeMonths({MATCH: COLUMNS})
+    refresh(
+        MonthFolder(FIXTURES),
+        lake,
+        code_of("fixtures"),
+        lambda month: coming(lake.matches(month)),
+    )
+
+
+def coming(matches: pa.Table) -> pa.Table:
+    """Those that are still to be played."""
+    is_shown = pc.is_null(matches["vanished_at"])
+    fixtures = matches.filter(pc.and_(pc.equal(matches["status"], "scheduled"), is_shown))
+    return flags_as_numbers(fixtures.drop_columns(["status", "vanished_at", "feed_day"]))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,19 @@
-"""How a stage writes an out."""
+"""How a stage writes tables."""
 
-from pathlib import Path
-
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from soccer_assets.files import aside
 
-
-def write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    """Deterministic: equal frames give equal bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    with aside(path) as file:
-        pq.write_table(table.replace_schema_metadata(None), file, compression="zstd")
-    print(f"{path}: {table.num_rows:,} rows, {table.num_columns} columns", flush=True)
+def parquet_bytes(table: pa.Table) -> bytes:
+    """Deterministic: equal tables give equal bytes. Of numbers that hardly repeat, bytes of one
+    significance lie together, which makes them smaller and takes half the time."""
+    floats = [field.name for field in table.schema if pa.types.is_floating(field.type)]
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table.replace_schema_metadata(None),
+        sink,
+        compression="zstd",
+        use_dictionary=False,
+        column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
+    )
+    return sink.getvalue().to_pybytes()

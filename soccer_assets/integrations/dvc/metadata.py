@@ -61,8 +61,13 @@ def metrics_of(project: DvcProject, stage: Stage) -> dict[str, Any]:
 
 
 def _table(path: Path) -> dict[str, Any]:
-    """Rows and columns of a parquet file, or of a folder of nothing else."""
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    """Rows and columns of a parquet file, or of a folder of nothing else but files whose names begin
+    with an underscore, which readers of parquet leave out."""
+    files = [path]
+    if path.is_dir():
+        files = sorted(
+            file for file in path.rglob("*") if file.is_file() and not file.name.startswith("_")
+        )
     if not files or any(file.suffix != ".parquet" for file in files):
         return {}
     import pyarrow.parquet as pq
