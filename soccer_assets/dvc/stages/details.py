@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 #: Columns of ``match_statistics``.
 STATISTICS = [
@@ -31,6 +32,10 @@ def with_details(matches: pd.DataFrame, statistics: pa.Table, odds: pa.Table) ->
         statistics: ``STATISTICS_COLUMNS``, of any matches.
         odds: ``ODDS_COLUMNS``, of any matches; see ``best_odds`` for which of them count.
     """
+    ids = pa.array(matches["match_id"])
+    statistics, odds = (
+        table.filter(pc.is_in(table["match_id"], ids)) for table in (statistics, odds)
+    )
     counted = statistics.to_pandas().set_index("match_id")[STATISTICS]
     priced = best_odds(odds).set_index("match_id")[ODDS]
     for details in (counted, priced):
