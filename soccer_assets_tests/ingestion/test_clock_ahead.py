@@ -23,9 +23,13 @@ DAY = NOW.date() - timedelta(days=9)
 TRULY = NOW - timedelta(days=9)
 AHEAD = NOW + timedelta(days=365)
 
+#: Odds and statistics.
+ROW = {"AvgH": "2", "AvgD": "3", "AvgA": "4", "HS": "9"}
 COMING = orjson.dumps(a_payload(a_match(1, DAY), a_match(2, DAY), a_match(3, DAY)))
-LIVE = orjson.dumps(a_payload(finished(1, 1, 0, DAY), a_match(2, DAY)))
-RESULTS = orjson.dumps(a_payload(finished(1, 2, 1, DAY), finished(2, 0, 0, DAY)))
+LIVE = orjson.dumps(a_payload(finished(1, 1, 0, DAY) | {"footballData": ROW}, a_match(2, DAY)))
+RESULTS = orjson.dumps(
+    a_payload(finished(1, 2, 1, DAY) | {"footballData": ROW}, finished(2, 0, 0, DAY))
+)
 
 
 class Machine:
