@@ -18,7 +18,7 @@ from dagster.components.core.component_tree import ComponentTree
 import soccer_assets
 from soccer_assets.dvc.command import WORKSPACE_VARIABLE, DvcError
 from soccer_assets.dvc.project import DvcProject
-from soccer_assets.integrations.dvc import dvc_assets
+from soccer_assets.integrations.dvc import dvc_assets, reproduce
 from soccer_assets_tests.end_to_end.shell import wait_until
 from soccer_assets_tests.integrations.example import make_example
 
@@ -208,7 +208,7 @@ def test_what_is_printed_is_logged_line_by_line(first: tuple[Made, list[str]]) -
     _, logged = first
     assert "2024-01: 2 orders" in logged
     assert "> python steps/fit.py" in logged
-    assert any(re.fullmatch("8 files were new in .*/store", line) for line in logged)
+    assert any(re.fullmatch("new in .*/store: 8 files", line) for line in logged)
 
 
 def test_what_did_not_change_is_told_as_up_to_date(project: Path) -> None:
@@ -221,6 +221,37 @@ def test_what_did_not_change_is_told_as_up_to_date(project: Path) -> None:
     assert "split: up to date" in logged
     assert "fit: up to date" not in logged
     assert value(model, "metrics/orders") == 6
+
+
+SUBFOLDER = """
+vars: [{n: 3}]
+stages:
+  first: {wdir: work, cmd: "echo ${n} > x.txt", outs: [x.txt]}
+  each:
+    foreach: [p, q]
+    do: {cmd: "cat work/x.txt > ${item}.txt", deps: [work/x.txt], outs: ["${item}.txt"]}
+"""
+
+
+@pytest.mark.slow
+def test_a_pipeline_may_have_items_and_lie_in_a_subfolder(tmp_path: Path) -> None:
+    folder = make_example(tmp_path / "project") / "sub"
+    (folder / "work").mkdir(parents=True)
+    (folder / "dvc.yaml").write_text(SUBFOLDER)
+
+    @dvc_assets(pipeline=folder / "dvc.yaml")
+    def outs(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        yield from reproduce(context, DvcProject(folder))
+
+    assert deps(specs(outs)["q"]) == {"work/x"}
+    materialize(outs, "p")
+    made, _ = materialize(outs)
+    assert {key: value(one, "dvc/ran") for key, one in made.items()} == {
+        "work/x": False,
+        "p": False,
+        "q": True,
+    }
+    assert (folder / "q.txt").read_text() == "3\n"
 
 
 # What goes wrong
@@ -251,6 +282,20 @@ def test_a_project_without_a_remote_pushes_nothing(project: Path) -> None:
     made, logged = materialize(in_python(project), "report")
     assert "dvc/pushed" not in made["report"].metadata
     assert "not pushed: the project has no default remote" in logged
+
+
+@pytest.mark.slow
+def test_a_machine_that_has_nothing_pulls_what_is_up_to_date(project: Path) -> None:
+    outs = DvcProject(project).outs()
+    for place in (".dvc/cache", "data/months"):
+        shutil.rmtree(project / place)
+    (project / "model.json").unlink()
+    edit(project / "src/orders/defs/pipeline/defs.yaml", "  pool:", "  pull: true\n  pool:")
+    made, _ = materialize(in_yaml(project), "dvc/model")
+    assert value(made["dvc/model"], "dvc/ran") is False
+    assert DvcProject(project).outs() == outs
+    assert (project / "model.json").exists()
+    assert len(list((project / "data/months").iterdir())) == 3
 
 
 RUN = """

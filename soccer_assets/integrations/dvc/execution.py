@@ -99,7 +99,7 @@ def run(
     if remote is None:
         context.log.info("not pushed" + (": the project has no default remote" if push else ""))
     else:
-        context.log.info(f"{files} files were new in {remote}")
+        context.log.info(f"new in {remote}: {files} files")
     pushed = Pushed(files, remote) if remote else None
     return Reproduction(known, before, project.outs(), ran, pushed)
 
