@@ -10,6 +10,8 @@ from soccer_assets.arrays import FloatArray
 from soccer_assets.features.elo import Elo
 from soccer_assets.features.league import League
 from soccer_assets.features.log import STATISTICS, match_log
+from soccer_assets.features.market import Market
+from soccer_assets.features.odds import ODDS_COLUMNS
 from soccer_assets.features.params import FeatureParams
 from soccer_assets.features.pi import Pi
 from soccer_assets.features.rating import Memory, Rating
@@ -50,8 +52,8 @@ def build_features(
     a result that was not known when the match it describes began.
 
     Args:
-        finished: MATCH_COLUMNS and RESULT_COLUMNS; kick-offs UTC, scores of 90 minutes, not null;
-            ``is_neutral`` and statistics NaN where unknown.
+        finished: MATCH_COLUMNS and ``result_columns(params)``; kick-offs UTC, scores of 90 minutes,
+            not null; the ground, statistics and odds NaN where unknown.
         fixtures: MATCH_COLUMNS.
 
     Returns:
@@ -77,7 +79,7 @@ def build_on(
         finished: from ``since`` less the result delay on, at least.
         remember: moments, rising, at which to keep what is known.
     """
-    frame = in_order(finished, fixtures)
+    frame = in_order(finished[[*MATCH_COLUMNS, *result_columns(params)]], fixtures)
     log = match_log(frame, params.chances, memory.ids if memory else None)
     ratings = ratings_of(params)
     walked = walk(
@@ -119,14 +121,20 @@ def ratings_of(params: FeatureParams) -> tuple[Rating, ...]:
         *strengths,
         LeagueTable(),
         League(params.league),
+        *([Market(params.market)] if params.market.is_used else []),
     )
+
+
+def result_columns(params: FeatureParams) -> list[str]:
+    """Those of RESULT_COLUMNS, and the odds if they are used."""
+    return [*RESULT_COLUMNS, *(ODDS_COLUMNS if params.market.is_used else [])]
 
 
 def in_order(finished: pd.DataFrame, fixtures: pd.DataFrame) -> pd.DataFrame:
     """Both, by kick-off and id; raises ``ValueError`` if a match is there twice."""
     frame = pd.concat(
         [
-            finished[[*MATCH_COLUMNS, *RESULT_COLUMNS]].assign(is_finished=True),
+            finished.assign(is_finished=True),
             fixtures[MATCH_COLUMNS].assign(is_finished=False),
         ],
         ignore_index=True,
@@ -151,6 +159,9 @@ def _features(
     yield "pi_difference", read["pi pi_home"] - read["pi pi_away"]
     yield from _strengths(read, params)
     yield from _standings(read)
+    if params.market.is_used:
+        for name in Market.columns:
+            yield name, read[f"market {name}"]
 
 
 def _strengths(

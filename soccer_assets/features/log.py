@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from soccer_assets.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from soccer_assets.features.odds import ODDS_COLUMNS, margin_free
 from soccer_assets.features.params import ChancesParams
 
 DAY_SECONDS = 86_400.0
@@ -42,6 +43,10 @@ class MatchLog:
     away_chances: FloatArray
     has_statistics: FloatArray
     """1 where chances are more than the goals, else 0."""
+    market_supremacy: FloatArray
+    """What the odds say of home against away win, ln(p_home / p_away); NaN without odds."""
+    market_draws: FloatArray
+    """What they say of a draw, ln(p_draw / sqrt(p_home p_away)); NaN without odds."""
     ids: Ids
     """Kind -> the id behind each code, in the order in which results first name them; then those
     that only fixtures name."""
@@ -61,6 +66,7 @@ def match_log(frame: pd.DataFrame, chances: ChancesParams, known: Ids | None = N
         frame: ``kickoff (UTC), tournament_id, season_id, home_team_id, away_team_id, is_neutral,
             home_score, away_score`` (NaN without a result) and a column ``home_..., away_...`` of
             each of STATISTICS, NaN where unknown.
+            Decimal ODDS_COLUMNS, NaN where unknown, may be there.
         chances: what a shot is worth.
         known: ids that have a code already.
     """
@@ -77,6 +83,7 @@ def match_log(frame: pd.DataFrame, chances: ChancesParams, known: Ids | None = N
     home_goals, away_goals = (
         frame[f"{side}_score"].to_numpy(np.float64) for side in ("home", "away")
     )
+    market_supremacy, market_draws = _market(frame)
     return MatchLog(
         seconds=seconds,
         days=seconds / DAY_SECONDS,
@@ -92,6 +99,8 @@ def match_log(frame: pd.DataFrame, chances: ChancesParams, known: Ids | None = N
         home_chances=np.where(has_statistics, home_chances, home_goals),
         away_chances=np.where(has_statistics, away_chances, away_goals),
         has_statistics=has_statistics.astype(np.float64),
+        market_supremacy=market_supremacy,
+        market_draws=market_draws,
         ids=codes.ids,
     )
 
@@ -129,3 +138,10 @@ def _chances(frame: pd.DataFrame, side: str, params: ChancesParams) -> FloatArra
     for name in STATISTICS:
         blend += getattr(params, name) * frame[f"{side}_{name}"].to_numpy(np.float64)
     return blend
+
+
+def _market(frame: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+    if not set(ODDS_COLUMNS) <= set(frame.columns):
+        return np.full(len(frame), np.nan), np.full(len(frame), np.nan)
+    home, draw, away = np.log(margin_free(frame[ODDS_COLUMNS].to_numpy(np.float64))).T
+    return home - away, draw - (home + away) / 2

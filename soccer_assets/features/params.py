@@ -84,6 +84,21 @@ class LeagueParams(_Params):
     goals: float = Field(2.65, ge=0)
 
 
+class MarketParams(_Params):
+    """Of the market's past views of teams, in log odds; see ``market``."""
+
+    is_used: bool = Field(False, description="an option, for those who hold odds")
+    volatility: float = Field(0.2, gt=0, description="variance of a strength a year")
+    noise: float = Field(0.06, gt=0, description="variance of what odds say of it")
+    start_variance: float = Field(1.0, gt=0, description="of a strength that is not known")
+    draws_volatility: float = Field(
+        0.003, gt=0, description="variance of the bent for draws a year"
+    )
+    draws_noise: float = Field(0.03, gt=0, description="variance of what odds say of it")
+    draws_start_variance: float = Field(0.02, gt=0, description="of a bent that is not known")
+    competition_rate: float = Field(0.01, gt=0, lt=1)
+
+
 class FeatureParams(_Params):
     result_delay_minutes: int = Field(
         180,
@@ -95,3 +110,4 @@ class FeatureParams(_Params):
     chances: ChancesParams = ChancesParams()
     strength: StrengthParams = StrengthParams()
     league: LeagueParams = LeagueParams()
+    market: MarketParams = MarketParams()

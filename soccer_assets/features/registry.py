@@ -10,12 +10,16 @@ from math import ceil
 from soccer_assets.features.params import FeatureParams
 
 #: Groups of features, as the data dictionary has them.
-ELO, PI, STRENGTH, FORM, TABLE, SEASON, LEAGUE, KIND = (
+ELO, PI, STRENGTH, FORM, TABLE, SEASON, LEAGUE, MARKET, KIND = (
     *("Elo", "pi-rating", "attack and defence", "form", "league table", "season"),
-    *("competition", "kind of match"),
+    *("competition", "market", "kind of match"),
 )
-RESULTS, CHANCES, FEED = "results", "results; shots and corners where known", "the feed"
+RESULTS, CHANCES, ODDS, FEED = (
+    *("results", "results; shots and corners where known", "odds of past matches"),
+    "the feed",
+)
 _NOT_IN_TABLE = "no result of the team in this season is known"
+_NO_ODDS = "of one of the teams no odds are known"
 _FIRST_SEASON = "no season of the competition before this one is known"
 _SIDES = {"home": "the home team", "away": "the away team"}
 #: The largest logarithm of a rate that ratings can come to: they move by steps that surprises bound.
@@ -42,7 +46,16 @@ class Feature:
 
 def declared(params: FeatureParams) -> tuple[Feature, ...]:
     """The features that are built with these parameters, in the order of their columns."""
-    return (*_ratings(), *_strengths(params), *_table(), *_season(), *_league(), *_kind())
+    groups = (
+        _ratings(),
+        _strengths(params),
+        _table(),
+        _season(),
+        _league(),
+        _market(params),
+        _kind(),
+    )
+    return tuple(feature for group in groups for feature in group)
 
 
 def _ratings() -> Iterator[Feature]:
@@ -149,6 +162,16 @@ def _league() -> Iterator[Feature]:
         yield Feature(
             f"{side}_experience", LEAGUE, 0, 6, f"log(1 + known matches of {team}, at most 200)"
         )
+
+
+def _market(params: FeatureParams) -> Iterator[Feature]:
+    if params.market.is_used:
+        for name, low, high, meaning in (
+            ("supremacy", -_LOG, _LOG, "ln(p_home / p_away) that past odds of both teams lead to"),
+            ("draws", -_LOG, _LOG, "ln(p_draw / sqrt(p_home p_away)) that they lead to"),
+            ("uncertainty", 0, ceil(2 * params.market.start_variance), "variance of the first"),
+        ):
+            yield Feature(f"market_{name}", MARKET, low, high, meaning, _NO_ODDS, ODDS)
 
 
 def _kind() -> Iterator[Feature]:

@@ -139,8 +139,8 @@ STAGES = {"dvc", "dvc.outs", "dvc.stages", "dvc.stages.io", "dvc.stages.months",
                 *(
                     f"features.{module}"
                     for module in (
-                        *("build", "compiled", "elo", "league", "log", "params", "pi"),
-                        *("rating", "state_space", "table", "walk"),
+                        *("build", "compiled", "elo", "league", "log", "market", "odds"),
+                        *("params", "pi", "rating", "state_space", "table", "walk"),
                     )
                 ),
             },

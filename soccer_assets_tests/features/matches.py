@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from soccer_assets.features.build import SIDES
 from soccer_assets.features.log import STATISTICS
+from soccer_assets.features.odds import ODDS_COLUMNS
 
 START = pd.Timestamp("2020-03-01T12:00Z")
 HALF_HOUR = 1800
@@ -28,6 +29,7 @@ class Row:
     is_neutral: bool | None = None
     statistics: tuple[tuple[float, float], ...] | None = None
     """Home and away, of each of STATISTICS; None where the source has none."""
+    odds: tuple[float, float, float] | None = None
 
     def without_result(self) -> "Row":
         return replace(self, score=None)
@@ -62,6 +64,12 @@ def frames(rows: list[Row]) -> tuple[pd.DataFrame, pd.DataFrame]:
             for n, name in enumerate(STATISTICS)
             for k, side in enumerate(SIDES)
         },
+        **{
+            name: np.array(
+                [row.odds[k] if row.odds else np.nan for row in rows if row.score], dtype=np.float32
+            )
+            for k, name in enumerate(ODDS_COLUMNS)
+        },
     )
     return finished, table[~is_finished]
 
@@ -72,6 +80,9 @@ def in_order(rows: list[Row]) -> list[Row]:
 
 scores = st.tuples(st.integers(0, 9), st.integers(0, 9))
 statistics = st.tuples(*[st.tuples(st.integers(0, 30), st.integers(0, 30)) for _ in STATISTICS])
+odds = st.tuples(*[st.sampled_from([1.1, 1.9, 2.5, 3.5, 9.0])] * 3).filter(
+    lambda three: sum(1 / one for one in three) > 0.9
+)
 
 
 @st.composite
@@ -93,6 +104,7 @@ def histories(draw: st.DrawFn, min_size: int = 0, max_size: int = 24, teams: int
                 season=draw(st.integers(1, 2)),
                 is_neutral=draw(st.sampled_from([None, None, False, True])),
                 statistics=draw(st.none() | statistics),
+                odds=draw(st.none() | odds),
             )
         )
     return rows

@@ -26,6 +26,8 @@ def plain_features(rows: list[Row], row: Row, params: FeatureParams) -> dict[str
         found |= strength(known, row, params, name, variant)
     found |= table(known, row)
     found |= league(known, row, params)
+    if params.market.is_used:
+        found |= market(known, row, params)
     found["women"] = float(row.tournament_id % 2)
     found["neutral_ground"] = float(bool(row.is_neutral))
     return found
@@ -278,6 +280,86 @@ def strength(
         "own_league_home": float(home.league == row.tournament_id),
         "own_league_away": float(away.league == row.tournament_id),
     }
+
+
+def market(known: list[Row], row: Row, params: FeatureParams) -> dict[str, float]:
+    p = params.market
+    teams: dict[int, list[float]] = {}  # strength, its variance, bent for draws, its variance, day
+    advantage: dict[int, float] = defaultdict(lambda: 0.4)
+    level: dict[int, float] = defaultdict(lambda: -0.25)
+    mean: dict[int, float] = defaultdict(float)
+    priced: dict[int, int] = defaultdict(int)
+
+    def coming(team: int, at: Row) -> list[float]:
+        day = (at.seconds + EPOCH) / DAY
+        if team not in teams:
+            start = mean[at.tournament_id] if priced[at.tournament_id] > 20 else 0.0
+            return [start, p.start_variance, 0.0, p.draws_start_variance, day]
+        strength_, variance, bent, bent_variance, then = teams[team]
+        years = max(day - then, 0) / 365
+        return [
+            strength_,
+            min(variance + p.volatility * years, p.start_variance),
+            bent,
+            min(bent_variance + p.draws_volatility * years, p.draws_start_variance),
+            day,
+        ]
+
+    def expected(at: Row, home: list[float], away: list[float]) -> tuple[float, float]:
+        here = 0.0 if at.is_neutral else 1.0
+        return (
+            here * advantage[at.tournament_id] + home[0] - away[0],
+            level[at.tournament_id] + home[2] + away[2],
+        )
+
+    for one in known:
+        if one.odds is None:
+            continue
+        kind = one.tournament_id
+        home_p, draw_p, away_p = fair(one.odds)
+        home, away = coming(one.home, one), coming(one.away, one)
+        errors = [
+            seen - thought
+            for seen, thought in zip(
+                (log(home_p / away_p), log(draw_p / sqrt(home_p * away_p))),
+                expected(one, home, away),
+                strict=True,
+            )
+        ]
+        spread = p.noise + home[1] + away[1]
+        draws_spread = p.draws_noise + home[3] + away[3]
+        for team, sign in ((home, 1), (away, -1)):
+            team[0] += sign * team[1] / spread * errors[0]
+            team[1] *= 1 - team[1] / spread
+            team[2] += team[3] / draws_spread * errors[1]
+            team[3] *= 1 - team[3] / draws_spread
+        priced[kind] += 1
+        rate = max(p.competition_rate, 1 / (priced[kind] + 15))
+        advantage[kind] += rate * (0.0 if one.is_neutral else errors[0])
+        level[kind] += rate * errors[1]
+        rate = max(0.01, 1 / (priced[kind] + 1))
+        mean[kind] += rate * ((home[0] + away[0]) / 2 - mean[kind])
+        teams[one.home], teams[one.away] = home, away
+    home, away = coming(row.home, row), coming(row.away, row)
+    supremacy, draws = expected(row, home, away)
+    there = row.home in teams and row.away in teams
+    return {
+        "market_supremacy": supremacy if there else float("nan"),
+        "market_draws": draws if there else float("nan"),
+        "market_uncertainty": home[1] + away[1] if there else float("nan"),
+    }
+
+
+def fair(odds: tuple[float, float, float]) -> list[float]:
+    """Probabilities p_i = (1 / odds_i)^k that sum to 1, by bisection."""
+    low, high = 1e-6, 60.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        if sum((1 / one) ** middle for one in odds) > 1:
+            low = middle
+        else:
+            high = middle
+    return [(1 / one) ** low for one in odds]
 
 
 def table(known: list[Row], row: Row) -> dict[str, float]:

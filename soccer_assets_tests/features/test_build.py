@@ -40,6 +40,7 @@ NERVOUS = FeatureParams.model_validate(
             "mean_rate": 0.3,
         },
         "league": {"memory_matches": 3, "prior_matches": 1},
+        "market": {"is_used": True, "start_variance": 0.1, "volatility": 20},
     }
 )
 unhurried = settings(deadline=None, max_examples=25)

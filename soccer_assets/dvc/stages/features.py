@@ -25,11 +25,11 @@ from soccer_assets.dvc.stages.months import (
 )
 from soccer_assets.features.build import (
     MATCH_COLUMNS,
-    RESULT_COLUMNS,
     build_features,
     build_on,
     feature_names,
     ratings_of,
+    result_columns,
 )
 from soccer_assets.features.params import FeatureParams
 from soccer_assets.features.rating import Memory
@@ -51,7 +51,7 @@ def main() -> None:
     refresh(history, features, MonthFolder(FEATURE_STATES), params)
     kickoffs = _matches(finished, history.played[-1:], ["kickoff"])["kickoff"]
     made = next(iter(features.months()), None)
-    empty = _matches(finished, [], [*MATCH_COLUMNS, *RESULT_COLUMNS])
+    empty = _matches(finished, [], [*MATCH_COLUMNS, *result_columns(params)])
     meta = {
         "features": feature_names(
             features.read(made).schema.empty_table().to_pandas()
@@ -114,7 +114,9 @@ def refresh(
         states.forget(remember)
         memory = Memory.from_table(states.read(start), ratings_of(params)) if start else None
         built = build_on(
-            _matches(history.finished, _with_before(span), [*MATCH_COLUMNS, *RESULT_COLUMNS]),
+            _matches(
+                history.finished, _with_before(span), [*MATCH_COLUMNS, *result_columns(params)]
+            ),
             _matches(history.fixtures, span, MATCH_COLUMNS),
             params,
             memory=memory,
