@@ -130,7 +130,7 @@ def print_what_there_is(console: Console, settings: Settings) -> None:
 
 
 def print_scorecard(console: Console, settings: Settings) -> None:
-    """The champion's holdout, beside the baselines on the same matches."""
+    """How the champion was judged, beside the baselines on the same matches, and what it is."""
     registry = _registry(settings)
     version = registry.champion()
     if version is None:
@@ -144,6 +144,12 @@ def print_scorecard(console: Console, settings: Settings) -> None:
         values = [training.metric(f"{system}_{score}") for score in SCORES]
         table.add_row(title, f"{values[0]:,.0f}", *(f"{value:.4f}" for value in values[1:]))
     console.print(table)
+    console.print(
+        f"The model is {training.learner or 'of an unknown kind'}, has learnt until "
+        f"{training.trained_until:%Y-%m-%d %H:%M} UTC, and was judged before it had seen these matches.",
+        highlight=False,
+        markup=False,
+    )
 
 
 def print_coming_matches(console: Console, settings: Settings, limit: int = 15) -> None:

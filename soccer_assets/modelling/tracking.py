@@ -25,6 +25,7 @@ KIND_TAG, KIND_TRAINING = "soccer.kind", "training"
 DATA_REVISION_TAG = "soccer.data_revision"
 TRAINED_UNTIL_TAG = "soccer.trained_until"
 JUDGED_FROM_TAG = "soccer.judged_from"
+LEARNER_TAG = "soccer.learner"
 ROWS_TAG = "soccer.finished_matches"
 MODEL_URI_TAG = "soccer.model_uri"
 CODE_TAG, LIBRARIES_TAG = "soccer.training_code", "soccer.libraries"
@@ -89,7 +90,7 @@ def _log_training(
             CODE_TAG: training_code(),
             LIBRARIES_TAG: json.dumps(libraries()),
             "soccer.chosen": result.chosen,
-            "soccer.learner": result.learner,
+            LEARNER_TAG: result.learner,
             "soccer.size": str(result.size),
             **tags,
         }
@@ -199,6 +200,8 @@ class TrainingRun:
     judged_from: pd.Timestamp | None
     """The same of its judge; None for a training of a time when the model judged itself."""
     finished_matches: int
+    learner: str | None
+    """What the model is, such as boosting; None where it was not written down."""
     model_uri: str
     code: str | None
     """Version of the code that trained; None where it was not written down."""
@@ -227,6 +230,7 @@ class TrainingRun:
             trained_until=trained_until,
             judged_from=judged_from,
             finished_matches=rows,
+            learner=tags.get(LEARNER_TAG),
             model_uri=tags[MODEL_URI_TAG],
             code=tags.get(CODE_TAG),
             libraries=known_libraries,

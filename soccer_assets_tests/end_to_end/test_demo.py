@@ -149,6 +149,7 @@ def test_a_worker_that_refuses_does_not_keep_the_predictions_from_being_shown(
     shell = shell_at(home, TOMORROW, {"SERVING_WORKERS": "http://127.0.0.1:9"})
     printed = shell.fails("soccer", "demo")
     assert "Holdout of champion version 1" in printed
+    assert re.search(r"The model is \w+, has learnt until \d", printed)
     assert printed.index("Coming matches (kick-off UTC)") < printed.index("workers do not serve")
 
 
