@@ -131,7 +131,8 @@ def predictions(
     registry: ModelRegistryResource,
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """1X2 probabilities of the champion for every coming and recent match. What was predicted for
-    a match stays as it was once the match has begun."""
+    a match stays as it was once the match has begun; of a match that the champion has learnt from, its
+    judge speaks, which has not."""
     from soccer_assets.modelling.holdout import PROBABILITY_COLUMNS
     from soccer_assets.modelling.registry import MODEL_NAME
 
@@ -140,7 +141,7 @@ def predictions(
         rows = features_for_serving(context, lake)
         if rows.empty and served_model(warehouse.engine) is None:
             raise NotYet("no match is coming: there is nothing to predict")
-        rows[PROBABILITY_COLUMNS] = models.predict(champion, rows)
+        rows[PROBABILITY_COLUMNS] = models.predict_unseen(champion, run, rows)
     served = ServedModel(
         name=MODEL_NAME,
         version=champion.number,

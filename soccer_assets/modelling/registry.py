@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, wraps
@@ -9,12 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from soccer_assets.arrays import FloatArray
 from soccer_assets.modelling.mlflow_service import Unusable, connect, explained, is_gone
 from soccer_assets.modelling.mlflow_sqlite import artifact_root
 from soccer_assets.modelling.model import MissingFeatures, OutcomeModel
+from soccer_assets.modelling.splits import utc_kickoffs
 from soccer_assets.modelling.tracking import DAGSTER_RUN_TAG, TrainingRun
 from soccer_assets.modelling.verdict import Verdict
 
@@ -251,6 +254,22 @@ class ModelRegistry:
     def predict(self, version: Version, frame: pd.DataFrame) -> FloatArray:
         """What ``OutcomeModel.predict_proba`` of the version's model gives."""
         return predictions_of(version, self.load(version), frame)
+
+    def predict_unseen(
+        self, version: Version, training: TrainingRun, frame: pd.DataFrame
+    ) -> FloatArray:
+        """What the version's model gives, but of matches that it may have learnt from what its judge
+        gives, which has not. A training whose judge is lost, or never was, has but one answer.
+
+        Args:
+            frame: features, with ``kickoff`` (UTC).
+        """
+        given = self.predict(version, frame)
+        learnt = np.asarray(utc_kickoffs(frame["kickoff"]) < training.trained_until)
+        if learnt.any():
+            with suppress(Unusable):
+                given[learnt] = predictions_of(version, training.judge(), frame[learnt])
+        return given
 
     @_asked
     def end_broken_off(self, is_over: Callable[[str], bool]) -> list[str]:

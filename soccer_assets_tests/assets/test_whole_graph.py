@@ -46,7 +46,7 @@ from soccer_assets_tests.platform import Platform, checks_of, faults_of, metadat
 
 pytestmark = pytest.mark.system
 
-FEATURES = {"finished", "fixtures", "features", "features_meta", "dataset"}
+FEATURES = {"finished", "fixtures", "feature_states", "features", "features_meta", "dataset"}
 MODEL = {"trained_model", "registered_model", "candidate_model", "champion_model"}
 NEED_A_CHAMPION = {
     *("predictions", "serving_workers"),

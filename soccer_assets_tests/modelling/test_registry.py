@@ -547,6 +547,18 @@ def test_what_the_champion_has_learnt_since_it_was_judged_does_not_help_it(
     assert (comparison.champion_losses != served).any()
 
 
+def test_of_what_a_version_has_learnt_from_its_judge_speaks(
+    registry: ModelRegistry, versions: list[Version], old: TrainingResult, dataset: pd.DataFrame
+) -> None:
+    late = dataset.tail(8)
+    late = late.assign(kickoff=late["kickoff"] + pd.Timedelta(hours=6))
+    taught = (late["kickoff"] < old.model.trained_until).to_numpy()
+    assert taught.tolist() == [True] * 4 + [False] * 4
+    given = registry.predict_unseen(versions[0], registry.training(versions[0]), late)
+    np.testing.assert_array_equal(given[taught], old.judge.predict_proba(late)[taught])
+    np.testing.assert_array_equal(given[~taught], old.model.predict_proba(late)[~taught])
+
+
 def judged_anew(store: Store, result: TrainingResult, **judge: object) -> Version:
     """The champion, a training of its own with another judge."""
     registry = store.registry()
