@@ -26,6 +26,8 @@ LIMITS = """- Probabilities of the result after 90 minutes; of nothing else.
 def model_card(result: TrainingResult, report: Report, data_revision: str) -> str:
     """Markdown, at most ``MAX_CHARACTERS``."""
     judged = result.bounds["judged"]
+    days = result.params.half_life_days
+    half_life = "none" if days is None else f"{days:g} days"
     size = "" if result.size is None else f", size {result.size}"
     scaling = "none" if result.model.calibrator.is_identity else "vector scaling"
     _, params = result.params.learner(result.chosen)
@@ -37,14 +39,14 @@ def model_card(result: TrainingResult, report: Report, data_revision: str) -> st
         f"{len(result.model.features)} features, calibration: {scaling}.",
         f"- **Learnt until** {result.model.trained_until:%Y-%m-%d %H:%M} UTC, from "
         f"{sum(part.rows for part in result.bounds.values()):,} matches, the older ones counting less "
-        f"(half-life: {result.params.half_life_days or 'none'} days).\n"
+        f"(half-life: {half_life}).\n"
         f"- **Judged on** {judged.rows:,} matches of {judged.first:%Y-%m-%d} to "
         f"{judged.last:%Y-%m-%d}, before it had seen them.",
         "## Scores, with 95 % intervals",
         _table(_scores(report)),
         "## Against the baselines, log-loss on the same matches",
         _table(_against(report)),
-        "## Where it is weak: least gained on Elo alone",
+        "## Where it is weak",
         _table(_weakest(report)),
         "## Limits",
         LIMITS,
@@ -83,15 +85,17 @@ def _against(report: Report) -> pd.DataFrame:
 
 def _weakest(report: Report) -> pd.DataFrame:
     rows = report.weakest()
-    return pd.DataFrame(
+    columns = pd.DataFrame(
         {
             "kind of match": rows["kind"] + ": " + rows["slice"],
             "matches": [f"{n:,}" for n in rows["n"]],
             "log-loss": [f"{value:.4f}" for value in rows["log_loss"]],
-            "difference": [f"{value:+.4f}" for value in rows["difference"]],
+            "to Elo alone": [f"{value:+.4f}" for value in rows["difference"]],
             "interval": _intervals(rows),
+            "to the market": [f"{value:+.4f}" for value in rows["to_market"]],
         }
     )
+    return columns if rows["to_market"].notna().any() else columns.drop(columns="to the market")
 
 
 def _intervals(rows: pd.DataFrame) -> list[str]:

@@ -28,6 +28,8 @@ COLOURS = {
 }
 #: Features, and slices, that are shown.
 FEATURES, SLICES = 14, 24
+#: Share of all matches, below which a month is hardly more than noise: the first may be a day.
+MIN_MONTH = 0.01
 
 
 def figure(report: Report, importances: dict[str, float], title: str) -> bytes:
@@ -83,7 +85,7 @@ def _reliability(axes: "Axes", report: Report) -> None:
 
 
 def _months(axes: "Axes", report: Report) -> None:
-    months = report.months
+    months = report.months[report.months["n"] >= MIN_MONTH * report.months["n"].sum()]
     for system in COLOURS:
         if system in months and system != CLASS_PRIOR:  # far above the others
             axes.plot(

@@ -58,8 +58,10 @@ class Report:
     """See ``metrics.reliability_curve``."""
 
     def weakest(self, count: int = 5) -> pd.DataFrame:
-        """The slices where the model gains least on the Elo ordered logit."""
-        return self.slices.sort_values("difference", ascending=False, kind="stable").head(count)
+        """The slices where the market is furthest ahead; without one, where the model gains least on
+        the Elo ordered logit."""
+        by = "to_market" if self.slices["to_market"].notna().any() else "difference"
+        return self.slices.sort_values(by, ascending=False, kind="stable").head(count)
 
 
 def report_of(table: pd.DataFrame, seed: int = 0) -> Report:
@@ -121,7 +123,10 @@ def _scored(p: FloatArray, y: IntArray, weeks: IntArray, seed: int) -> pd.DataFr
             bins = int(group.max()) + 1
             cells = np.bincount(index * bins + group, gap, minlength=counts.shape[1] * bins)
             total += np.abs(counts @ cells.reshape(-1, bins)).sum(axis=1)
-        below, above = np.quantile(total / (len(gaps) * sizes), [0.025, 0.975])
+        resampled = total / (len(gaps) * sizes)
+        # Resampling adds noise, which an error of absolute values takes for error.
+        inflated = resampled.mean() - value
+        below, above = np.maximum(np.quantile(resampled, [0.025, 0.975]) - inflated, 0.0)
         row = {"score": name, "value": value, "low": below, "high": above}
         tables.append(pd.DataFrame([row]))
     return pd.concat(tables, ignore_index=True)
