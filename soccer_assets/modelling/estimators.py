@@ -10,9 +10,11 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from soccer_assets.arrays import Float32Array, FloatArray
-from soccer_assets.modelling.rows import Rows
+from soccer_assets.modelling.rows import GOALS, Rows
+from soccer_assets.modelling.score_grid import fit_score_model, input_columns
 from soccer_assets.params.training import (
     BoostingParams,
+    DixonColesParams,
     LearnerParams,
     LogisticParams,
     learner_params,
@@ -199,9 +201,54 @@ class BoostingEstimator:
         }
 
 
+class DixonColesEstimator:
+    """The results of score grids (Dixon & Coles 1997), which it learns from goals.
+
+    A handful of numbers on the features of ``score_grid.INPUTS``; no other feature is looked at.
+    """
+
+    is_sized = False
+    size = None
+
+    def __init__(self, params: DixonColesParams, seed: int) -> None:
+        self.params = params
+        self.seed = seed
+
+    def fit(self, rows: Rows, later: Rows | None = None) -> Self:
+        """Fit by maximum likelihood; ``later`` rows are not looked at.
+
+        Raises ``ValueError``, also when the rows have no goals.
+        """
+        fitted = rows.latest(self.params.max_rows)
+        if fitted.goals is None:
+            raise ValueError(f"dixon_coles learns from goals: {' and '.join(GOALS)} are missing")
+        self._width, self._inputs = len(rows.names), input_columns(rows.names)
+        self._model = fit_score_model(
+            fitted.features[:, self._inputs], fitted.goals, fitted.weights()
+        )
+        return self
+
+    def predict_proba(self, features: Float32Array) -> FloatArray:
+        """float64 (n, 3)."""
+        return self._model.grids(features[:, self._inputs]).outcomes()
+
+    def at_size(self, size: int) -> "DixonColesEstimator":
+        """The same, unfitted: there is no size to it."""
+        return DixonColesEstimator(self.params, self.seed)
+
+    def importances(self, features: Float32Array) -> FloatArray:
+        """By how much an input moves the difference of the logarithms of both means."""
+        x = self._model.centred(features[:, self._inputs])
+        slopes = np.subtract(self._model.home.slopes, self._model.away.slopes)
+        shares = np.zeros(self._width)
+        shares[self._inputs] = x.std(axis=0) * np.abs(slopes)
+        return _shares(shares)
+
+
 _ESTIMATORS: dict[type[LearnerParams], Callable[[Any, int], Estimator]] = {
     LogisticParams: LogisticEstimator,
     BoostingParams: BoostingEstimator,
+    DixonColesParams: DixonColesEstimator,
 }
 
 

@@ -7,12 +7,13 @@ contradicts anything else; ``ScoreGrids.tilted`` makes it say the same about the
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from soccer_assets.arrays import BoolArray, FloatArray, IntArray
+from soccer_assets.arrays import BoolArray, Float32Array, FloatArray, IntArray
 
 #: The features that means are made of, all of them goals: what a rating expects of both teams, and those
 #: of a match of the competition.
@@ -117,11 +118,11 @@ class ScoreModel:
     """rho of Dixon & Coles: below 0, 0:0 and 1:1 are likelier than of independent teams, 1:0 and 0:1
     less likely."""
 
-    def centred(self, inputs: FloatArray) -> FloatArray:
+    def centred(self, inputs: FloatArray | Float32Array) -> FloatArray:
         """Logarithms of inputs, less their centre, float64 (n, 3)."""
         return np.nan_to_num(_logarithms(inputs) - np.array(self.centre), nan=0.0)
 
-    def grids(self, inputs: FloatArray) -> ScoreGrids:
+    def grids(self, inputs: FloatArray | Float32Array) -> ScoreGrids:
         """Of matches with these ``INPUTS``, float (n, 3), NaN where unknown."""
         x = self.centred(inputs)
         home, away = self.home.mean(x), self.away.mean(x)
@@ -156,8 +157,16 @@ class ScoreModel:
         return cls(tuple(given["centre"]), home, away, given["dependence"])
 
 
+def input_columns(features: Sequence[str]) -> list[int]:
+    """Where the ``INPUTS`` stand among features; raises ``ValueError`` that names those that do not."""
+    absent = [name for name in INPUTS if name not in features]
+    if absent:
+        raise ValueError(f"score grids need the features {', '.join(absent)}")
+    return [list(features).index(name) for name in INPUTS]
+
+
 def fit_score_model(
-    inputs: FloatArray, goals: IntArray, weights: FloatArray | None = None
+    inputs: FloatArray | Float32Array, goals: IntArray, weights: FloatArray | None = None
 ) -> ScoreModel:
     """The likeliest model of n matches, by BFGS.
 
@@ -206,8 +215,8 @@ def independent_poisson(goals: IntArray, weights: FloatArray | None = None) -> S
     return ScoreModel(nothing, home, away, 0.0)
 
 
-def _logarithms(goals: FloatArray) -> FloatArray:
-    return np.log(np.clip(goals, LEAST_GOALS, MOST_GOALS))
+def _logarithms(goals: FloatArray | Float32Array) -> FloatArray:
+    return np.log(np.clip(np.asarray(goals, dtype=np.float64), LEAST_GOALS, MOST_GOALS))
 
 
 def _mean(values: FloatArray, weights: FloatArray) -> float:

@@ -26,7 +26,7 @@ from soccer_assets.modelling.market import market_probabilities
 from soccer_assets.modelling.metrics import Scorecard, scorecard
 from soccer_assets.modelling.model import MissingFeatures, OutcomeModel, feature_matrix
 from soccer_assets.modelling.profile import ReferenceProfile
-from soccer_assets.modelling.rows import Rows
+from soccer_assets.modelling.rows import Rows, goals_of
 from soccer_assets.modelling.selection import Walk, simplest_of_the_best, walk, walks_table
 from soccer_assets.modelling.splits import Timeline, timeline, utc_kickoffs, weeks_of
 from soccer_assets.modelling.tuning import Tuning, tune
@@ -130,7 +130,8 @@ def train(
 
     It has ``match_id``, ``kickoff`` (UTC), ``tournament_id``, ``sex``, ``outcome`` (0 home win, 1
     draw, 2 away win), ``elo_difference`` (Elo points) and the numeric columns ``features``, NaN
-    where unknown. What else a report tells matches apart by, ``region`` (a name), ``home_team_id``
+    where unknown. ``home_goals`` and ``away_goals`` may be there: a learner of goals needs them. What
+    else a report tells matches apart by, ``region`` (a name), ``home_team_id``
     and ``away_team_id``, and what it compares with, decimal odds ``odds_home``, ``odds_draw`` and
     ``odds_away``, may be there. Its order does not matter. ``progress`` is told a line at every step.
     A search for parameters keeps its state in the folder ``journals``, and goes on from what is
@@ -216,6 +217,7 @@ def _prepare(
         features=feature_matrix(frame, features),
         outcomes=frame["outcome"].to_numpy(dtype=np.int64),
         times=times.asi8[order],
+        goals=goals_of(frame),
         half_life_days=params.half_life_days,
     )
     return frame, rows

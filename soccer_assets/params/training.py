@@ -90,10 +90,15 @@ class BoostingParams(LearnerParams):
     max_rows: int = Field(default=420_000, ge=1)
 
 
+class DixonColesParams(LearnerParams):
+    """Parameters of the score grids of Dixon & Coles: there are no others, all are fitted."""
+
+
 #: Name -> parameters of every learner. What learns by them is in ``modelling.estimators``.
 LEARNERS: dict[str, type[LearnerParams]] = {
     "logistic": LogisticParams,
     "boosting": BoostingParams,
+    "dixon_coles": DixonColesParams,
 }
 
 

@@ -84,7 +84,9 @@ def test_features_are_the_one_function_on_both(reproduced: Reproduced) -> None:
     }
 
 
-def test_the_dataset_is_finished_matches_with_their_outcome(reproduced: Reproduced) -> None:
+def test_the_dataset_is_finished_matches_with_their_outcome_and_goals(
+    reproduced: Reproduced,
+) -> None:
     found = read(reproduced, "dataset").set_index("match_id")
     done = read(reproduced, "finished").set_index("match_id")
     assert found.index.tolist() == done.index.tolist()
@@ -92,6 +94,9 @@ def test_the_dataset_is_finished_matches_with_their_outcome(reproduced: Reproduc
     expected = np.where(margin > 0, 0, np.where(margin == 0, 1, 2))
     assert found["outcome"].tolist() == expected.tolist()
     assert found["outcome"].dtype == np.int8
+    for side in ("home", "away"):
+        assert found[f"{side}_goals"].tolist() == done[f"{side}_score"].tolist()
+        assert found[f"{side}_goals"].dtype == np.int16
     features_ = read(reproduced, "features").set_index("match_id").loc[found.index]
     for name in feature_names(features_.reset_index()):
         np.testing.assert_array_equal(found[name], features_[name])

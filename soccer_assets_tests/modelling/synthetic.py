@@ -1,12 +1,16 @@
 """Simulated matches whose true model is an ordered logit on Elo and one form feature."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from soccer_assets.modelling.model import feature_matrix
-from soccer_assets.modelling.rows import Rows
+from soccer_assets.modelling.rows import Rows, goals_of
+from soccer_assets.modelling.score_grid import INPUTS
 
 FEATURES = ["elo_difference", "form", "noise", "sparse"]
+GOAL_FEATURES = [*FEATURES, *INPUTS]
 
 
 def simulate_matches(n: int, seed: int = 0, form_weight: float = 0.6) -> pd.DataFrame:
@@ -33,12 +37,34 @@ def simulate_matches(n: int, seed: int = 0, form_weight: float = 0.6) -> pd.Data
     )
 
 
-def rows_of(matches: pd.DataFrame, half_life_days: float | None = None) -> Rows:
+def simulate_scores(n: int, seed: int = 0) -> pd.DataFrame:
+    """The same matches with Poisson goals, and of them what score grids need to know."""
+    rng = np.random.default_rng(seed)
+    matches = simulate_matches(n, seed)
+    league = rng.choice([2.2, 2.6, 3.1], n)
+    means = league[:, None] / 2 * np.exp(rng.normal((0.1, -0.1), 0.4, (n, 2)))
+    home, away = rng.poisson(means).T
+    return matches.assign(
+        outcome=(1 - np.sign(home - away)).astype(np.int8),
+        home_goals=home.astype(np.int16),
+        away_goals=away.astype(np.int16),
+        expected_goals_home=means[:, 0],
+        expected_goals_away=means[:, 1],
+        league_goals=league,
+    )
+
+
+def rows_of(
+    matches: pd.DataFrame,
+    half_life_days: float | None = None,
+    features: Sequence[str] = FEATURES,
+) -> Rows:
     """Matches as a learner sees them."""
     return Rows(
-        names=tuple(FEATURES),
-        features=feature_matrix(matches, FEATURES),
+        names=tuple(features),
+        features=feature_matrix(matches, features),
         outcomes=matches["outcome"].to_numpy(np.int64),
         times=pd.DatetimeIndex(matches["kickoff"]).as_unit("ns").asi8,
+        goals=goals_of(matches),
         half_life_days=half_life_days,
     )

@@ -2,13 +2,20 @@ import pickle
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from soccer_assets.modelling.estimators import make_estimator
 from soccer_assets.modelling.metrics import log_loss
 from soccer_assets.modelling.rows import Rows
 from soccer_assets.params.training import BadLearnerParams, UnknownLearner
-from soccer_assets_tests.modelling.synthetic import rows_of, simulate_matches
+from soccer_assets_tests.modelling.synthetic import (
+    FEATURES,
+    GOAL_FEATURES,
+    rows_of,
+    simulate_matches,
+    simulate_scores,
+)
 
 SMALL = {
     "boosting": {
@@ -27,7 +34,7 @@ def rows(n: int, seed: int = 0) -> Rows:
 
 
 def test_unknown_names_and_params_are_named():
-    with pytest.raises(UnknownLearner, match=r"'forest'.*logistic, boosting"):
+    with pytest.raises(UnknownLearner, match=r"'forest'.*logistic, boosting, dixon_coles"):
         make_estimator("forest")
     with pytest.raises(BadLearnerParams, match=r"boosting.*n_leaves"):
         make_estimator("boosting", {"n_leaves": 3})
@@ -122,3 +129,53 @@ def test_logistic_draws_in_wild_values():
     wild = some.features[:1].copy()
     wild[0, 0] = 1e30
     assert np.isfinite(estimator.predict_proba(wild)).all()
+
+
+def test_dixon_coles_learns_from_goals_and_from_its_own_features_alone():
+    some = rows_of(simulate_scores(3000), features=GOAL_FEATURES)
+    later = rows_of(simulate_scores(2000, seed=1), features=GOAL_FEATURES)
+    estimator = make_estimator("dixon_coles").fit(some)
+    found = estimator.predict_proba(later.features)
+    assert found.dtype == np.float64
+    assert found.sum(axis=1) == pytest.approx(1.0)
+    prior = np.tile(np.bincount(some.outcomes) / len(some), (2000, 1))
+    assert log_loss(found, later.outcomes) < log_loss(prior, later.outcomes) - 0.05
+    again = pickle.loads(pickle.dumps(estimator))
+    assert (again.predict_proba(later.features) == found).all()
+    shares = estimator.importances(later.features)
+    assert shares.sum() == pytest.approx(1.0)
+    assert not shares[:4].any()
+    assert shares[4:6].min() > shares[6]
+
+
+def test_dixon_coles_weighs_matches_by_their_age_and_drops_the_oldest():
+    """The world has turned around: the home team's expected goals were the away team's once."""
+    young, old = simulate_scores(2000, seed=1), simulate_scores(2000)
+    turned = old.rename(columns={"home_goals": "away_goals", "away_goals": "home_goals"})
+    turned = turned.assign(
+        outcome=2 - old["outcome"], kickoff=old["kickoff"] - pd.Timedelta("999D")
+    )
+    both = rows_of(pd.concat([turned, young], ignore_index=True), features=GOAL_FEATURES)
+    later = rows_of(young, features=GOAL_FEATURES)
+
+    def loss(rows: Rows, **params: int) -> float:
+        fitted = make_estimator("dixon_coles", params).fit(rows)
+        return log_loss(fitted.predict_proba(later.features), later.outcomes)
+
+    assert loss(replace(both, half_life_days=100)) < loss(both) - 0.05
+    assert loss(both, max_rows=2000) < loss(both) - 0.05
+
+
+def test_what_dixon_coles_lacks_is_named():
+    matches = simulate_scores(600)
+    with pytest.raises(ValueError, match="expected_goals_home, expected_goals_away, league_goals"):
+        make_estimator("dixon_coles").fit(rows_of(matches, features=FEATURES))
+    without = rows_of(matches.drop(columns="home_goals"), features=GOAL_FEATURES)
+    with pytest.raises(ValueError, match="home_goals and away_goals"):
+        make_estimator("dixon_coles").fit(without)
+
+
+def test_goals_that_contradict_the_outcome_are_refused():
+    matches = simulate_scores(600)
+    with pytest.raises(ValueError, match="contradict"):
+        rows_of(matches.assign(outcome=(matches["outcome"] + 1) % 3))

@@ -1,4 +1,4 @@
-"""Finished matches with features and outcome (0 home win, 1 draw, 2 away win), month by month."""
+"""Finished matches with features, outcome (0 home win, 1 draw, 2 away win) and goals, month by month."""
 
 import numpy as np
 import pyarrow as pa
@@ -23,15 +23,22 @@ def main() -> None:
 
 
 def with_outcome(features: pa.Table, scores: pa.Table) -> pa.Table:
-    """Rows of ``features`` that are finished, in their order, with ``outcome`` (int8) as the fifth
-    column."""
+    """Rows of ``features`` that are finished, in their order, with ``outcome`` (int8), ``home_goals``
+    and ``away_goals`` (int16) from the fifth column on."""
     matches = features.filter(features["is_finished"]).drop_columns("is_finished")
     ids = scores["match_id"].to_numpy()
     order = np.argsort(ids)
     rows = order[np.searchsorted(ids[order], matches["match_id"].to_numpy())]
-    margin = scores["home_score"].to_numpy()[rows] - scores["away_score"].to_numpy()[rows]
-    outcome = np.select([margin > 0, margin == 0], [0, 1], 2).astype(np.int8)
-    return matches.add_column(4, "outcome", pa.array(outcome))
+    home, away = (scores[name].to_numpy()[rows] for name in ("home_score", "away_score"))
+    outcome = np.select([home > away, home == away], [0, 1], 2).astype(np.int8)
+    of_result = {
+        "outcome": outcome,
+        "home_goals": home.astype(np.int16),
+        "away_goals": away.astype(np.int16),
+    }
+    for place, (name, values) in enumerate(of_result.items(), start=4):
+        matches = matches.add_column(place, name, pa.array(values))
+    return matches
 
 
 if __name__ == "__main__":
