@@ -1,12 +1,14 @@
 """Commands about versions of the model."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from soccer_assets.cli.app import app, console
-from soccer_assets.settings import get_settings
+from soccer_assets.cli.app import WrongUse, app, console
+from soccer_assets.settings import get_settings, project_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +43,22 @@ def rebuild_model(
     rebuilt = rebuild.rebuild_model(resources["registry"].registry, version, data, _progress)
     console.print(rebuilt.summary(), highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(0 if rebuilt.same else 1)
+
+
+@app.command(
+    "benchmark-model", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def benchmark_model(context: typer.Context) -> None:
+    """Score the recipe on real matches that it has not seen, against the market and other recipes.
+
+    Only in a checkout, with the files of real matches in the folder SOCCER_REAL_DATA. The figures go to
+    benchmarks/model.json and model.md. Options are handed on: see `python -m benchmarks.model --help`.
+    """
+    folder = project_folder()
+    if not (folder / "benchmarks" / "model.py").is_file():
+        raise WrongUse(f"{folder} has no benchmarks/model.py: this command is for a checkout")
+    command = [sys.executable, "-m", "benchmarks.model", *context.args]
+    raise typer.Exit(subprocess.run(command, cwd=folder).returncode)
 
 
 def _progress(line: str) -> None:

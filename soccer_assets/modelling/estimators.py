@@ -20,6 +20,9 @@ from soccer_assets.params.training import (
     learner_params,
 )
 
+#: Shares that boosting begins with are no less, for it could not come back from nothing.
+SMALLEST_START = 1e-6
+
 
 class Estimator(Protocol):
     """What every learner offers."""
@@ -108,6 +111,18 @@ class LogisticEstimator:
         """The same, unfitted: there is no size to it."""
         return LogisticEstimator(self.params, self.seed)
 
+    def contributions(self, features: Float32Array) -> FloatArray:
+        """float64 (n, 3, features): what each feature adds to the logarithm of each outcome's share,
+        the indicator of a missing value to its feature's."""
+        terms = self._pipeline[:-1].transform(features.astype(np.float64))
+        added = terms[:, None, :] * self._pipeline[-1].coef_
+        found = np.zeros((len(features), 3, self._width))
+        classes = self._pipeline.classes_.astype(int)
+        found[:, classes] = added[:, :, : self._width]
+        indicated = self._pipeline[0].indicator_.features_
+        found[np.ix_(range(len(features)), classes, indicated)] += added[:, :, self._width :]
+        return found
+
     def importances(self, features: Float32Array) -> FloatArray:
         """Mean absolute standardised coefficient, the indicator's added to its feature's."""
         weights = np.abs(self._pipeline[-1].coef_).mean(axis=0)
@@ -120,11 +135,15 @@ class LogisticEstimator:
 class BoostingEstimator:
     """Gradient-boosted trees (LightGBM; Ke et al. 2017), multi-class log-loss, deterministic.
 
-    Missing values are handled natively. The same rows, parameters, seed and ``n_jobs`` on the same
+    Missing values are handled natively. With ``start_c`` the trees begin at what a logistic regression of
+    that strength gives, and learn what it lacks: most of what features tell of a match is smooth, which
+    steps come near to with many trees only. The same rows, parameters, seed and ``n_jobs`` on the same
     build of LightGBM give the same bytes.
     """
 
     is_sized = True
+    #: None, too, of models that were kept when there was no other beginning.
+    _start: LogisticEstimator | None = None
 
     def __init__(self, params: BoostingParams, seed: int) -> None:
         self.params = params
@@ -136,17 +155,26 @@ class BoostingEstimator:
 
         fitted = rows.latest(self.params.max_rows)
         settings = self._settings()
+        self._start = self._fitted_start(fitted)
         data = lightgbm.Dataset(
             fitted.features,
             fitted.outcomes,
             weight=fitted.weights(),
+            init_score=self._start_scores(fitted.features),
             params=settings,
             free_raw_data=True,
         )
         callbacks: list[Callable[..., Any]] = []
         held_out = []
         if later is not None:
-            held_out.append(lightgbm.Dataset(later.features, later.outcomes, reference=data))
+            held_out.append(
+                lightgbm.Dataset(
+                    later.features,
+                    later.outcomes,
+                    init_score=self._start_scores(later.features),
+                    reference=data,
+                )
+            )
             callbacks.append(
                 lightgbm.early_stopping(self.params.early_stopping_rounds, verbose=False)
             )
@@ -170,22 +198,41 @@ class BoostingEstimator:
 
     def predict_proba(self, features: Float32Array) -> FloatArray:
         """float64 (n, 3)."""
-        found = self._booster.predict(features, num_threads=self.params.n_jobs)
-        return np.asarray(found, dtype=np.float64).reshape(len(features), 3)
+        found = self._booster.predict(features, raw_score=True, num_threads=self.params.n_jobs)
+        scores = np.asarray(found, dtype=np.float64).reshape(len(features), 3)
+        if (start := self._start_scores(features)) is not None:
+            scores += start
+        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return shares / shares.sum(axis=1, keepdims=True)
 
     def at_size(self, size: int) -> "BoostingEstimator":
         """An unfitted twin that boosts exactly so many rounds."""
         return BoostingEstimator(self.params.model_copy(update={"rounds": size}), self.seed)
 
     def importances(self, features: Float32Array) -> FloatArray:
-        """Mean absolute SHAP value (Lundberg & Lee 2017) over the rows and outcomes."""
+        """Mean absolute SHAP value (Lundberg & Lee 2017) over the rows and outcomes, of the trees and
+        what they begin with together."""
         found = self._booster.predict(features, pred_contrib=True, num_threads=self.params.n_jobs)
         # Each outcome has a column a feature, and one for what is expected of any match.
-        values = np.asarray(found).reshape(len(features), 3, features.shape[1] + 1)
-        return _shares(np.abs(values[:, :, :-1]).mean(axis=(0, 1)))
+        values = np.asarray(found).reshape(len(features), 3, features.shape[1] + 1)[:, :, :-1]
+        if self._start is not None:
+            values = values + self._start.contributions(features)
+        return _shares(np.abs(values).mean(axis=(0, 1)))
+
+    def _fitted_start(self, rows: Rows) -> LogisticEstimator | None:
+        if self.params.start_c is None:
+            return None
+        params = LogisticParams(C=self.params.start_c, max_rows=len(rows))
+        return LogisticEstimator(params, self.seed).fit(rows)
+
+    def _start_scores(self, features: Float32Array) -> FloatArray | None:
+        """float64 (n, 3), logarithms of shares."""
+        if self._start is None:
+            return None
+        return np.log(np.maximum(self._start.predict_proba(features), SMALLEST_START))
 
     def _settings(self) -> dict[str, Any]:
-        ours = {"rounds", "early_stopping_rounds", "n_jobs", "max_rows"}
+        ours = {"rounds", "early_stopping_rounds", "n_jobs", "max_rows", "start_c"}
         return self.params.model_dump(exclude=ours) | {
             "objective": "multiclass",
             "num_class": 3,

@@ -85,6 +85,8 @@ class BoostingParams(LearnerParams):
     rounds: int = Field(default=800, ge=1)
     """At most this many boosting rounds (of three trees); walking forward finds how many."""
     early_stopping_rounds: int = Field(default=60, ge=1)
+    start_c: float | None = Field(default=None, gt=0)
+    """The trees begin at a logistic regression with this ``C``; null: at the shares of outcomes."""
     n_jobs: int = Field(default=2, ge=1)
     """Threads. More than there are idle cores is many times slower, as the threads spin."""
     max_rows: int = Field(default=420_000, ge=1)

@@ -56,6 +56,7 @@ ELSEWHERE = {
     "pip wheel": ("end_to_end/test_wheel.py", '"pip", '),
     "pip install": ("end_to_end/test_wheel.py", '"pip", '),
     "make bench": ("benchmarks", "benchmarks"),
+    "soccer benchmark-model": ("benchmarks/test_model.py", '"benchmark-model"'),
 }
 #: Install, build, lint or test, this test among them; `make demo` is `soccer demo` after that.
 OF_THE_CHECKOUT = re.compile(

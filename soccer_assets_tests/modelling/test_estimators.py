@@ -17,15 +17,18 @@ from soccer_assets_tests.modelling.synthetic import (
     simulate_scores,
 )
 
+TREES = {
+    "rounds": 40,
+    "learning_rate": 0.1,
+    "num_leaves": 6,
+    "min_data_in_leaf": 30,
+    "n_jobs": 1,
+}
+#: What each is called -> its learner and parameters.
 SMALL = {
-    "boosting": {
-        "rounds": 40,
-        "learning_rate": 0.1,
-        "num_leaves": 6,
-        "min_data_in_leaf": 30,
-        "n_jobs": 1,
-    },
-    "logistic": {},
+    "boosting": ("boosting", TREES),
+    "logistic": ("logistic", {}),
+    "boosting that begins at a logistic": ("boosting", TREES | {"start_c": 0.1}),
 }
 
 
@@ -42,10 +45,10 @@ def test_unknown_names_and_params_are_named():
         make_estimator("logistic", {"C": -1})
 
 
-@pytest.mark.parametrize("name", ["logistic", "boosting"])
+@pytest.mark.parametrize("name", SMALL)
 def test_learns_with_missing_values_and_pickles(name):
     later = rows(2000, seed=1)
-    estimator = make_estimator(name, SMALL[name], seed=3).fit(rows(3000))
+    estimator = make_estimator(*SMALL[name], seed=3).fit(rows(3000))
     found = estimator.predict_proba(later.features)
     assert found.shape == (2000, 3)
     assert found.dtype == np.float64
@@ -59,7 +62,7 @@ def test_learns_with_missing_values_and_pickles(name):
     assert shares[:2].sum() > shares[2:].sum()
 
 
-@pytest.mark.parametrize("name", ["logistic", "boosting"])
+@pytest.mark.parametrize("name", SMALL)
 def test_an_outcome_never_seen_still_has_its_column(name):
     all_rows = rows(600)
     seen = all_rows.outcomes != 1
@@ -69,16 +72,16 @@ def test_an_outcome_never_seen_still_has_its_column(name):
         outcomes=all_rows.outcomes[seen],
         times=all_rows.times[seen],
     )
-    found = make_estimator(name, SMALL[name]).fit(some).predict_proba(all_rows.features)
+    found = make_estimator(*SMALL[name]).fit(some).predict_proba(all_rows.features)
     assert found.shape == (600, 3)
     assert found[:, 1].max() < 0.05
 
 
-@pytest.mark.parametrize("name", ["logistic", "boosting"])
+@pytest.mark.parametrize("name", SMALL)
 def test_a_feature_never_known_is_harmless(name):
     some = rows(600)
     some.features[:, 2] = np.nan
-    found = make_estimator(name, SMALL[name]).fit(some).predict_proba(some.features)
+    found = make_estimator(*SMALL[name]).fit(some).predict_proba(some.features)
     assert np.isfinite(found).all()
 
 
@@ -93,7 +96,7 @@ def test_a_row_counts_half_as_much_when_it_is_a_half_life_older():
     assert rows(600).weights() is None
 
 
-@pytest.mark.parametrize("name", ["logistic", "boosting"])
+@pytest.mark.parametrize("name", SMALL)
 def test_what_is_old_counts_less_and_what_is_too_old_not_at_all(name):
     """The world has turned around: home wins were away wins once."""
     young, old = rows(2000, seed=1), rows(2000)
@@ -106,7 +109,8 @@ def test_what_is_old_counts_less_and_what_is_too_old_not_at_all(name):
     )
 
     def loss(rows: Rows, **params: int) -> float:
-        fitted = make_estimator(name, SMALL[name] | params).fit(rows)
+        learner, given = SMALL[name]
+        fitted = make_estimator(learner, given | params).fit(rows)
         return log_loss(fitted.predict_proba(young.features), young.outcomes)
 
     assert loss(replace(both, half_life_days=100)) < loss(both) - 0.1
@@ -121,6 +125,13 @@ def test_boosting_stops_early_and_keeps_the_size():
     again = make_estimator("boosting", params).at_size(sized.size).fit(some)
     assert again.size == sized.size
     assert (again.predict_proba(later.features) == sized.predict_proba(later.features)).all()
+
+
+def test_trees_that_begin_at_a_logistic_lack_nothing_without_growing():
+    some, later = rows(2000), rows(500, seed=1)
+    begun = make_estimator("boosting", TREES | {"start_c": 0.1, "rounds": 1, "learning_rate": 1e-9})
+    given = make_estimator("logistic", {"C": 0.1}).fit(some).predict_proba(later.features)
+    assert begun.fit(some).predict_proba(later.features) == pytest.approx(given, abs=1e-6)
 
 
 def test_logistic_draws_in_wild_values():
