@@ -3,6 +3,7 @@
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -420,25 +421,18 @@ def test_a_champion_whose_files_are_gone_does_not_bar_its_replacement(
     assert comparison.champion_fault.startswith(told)
 
 
-def test_nor_does_one_whose_judge_is_gone(
-    moved: Store, new: TrainingResult, dataset: pd.DataFrame
-) -> None:
-    lose(moved, "*/artifacts/judge.pkl")
-    registry = moved.registry()
-    candidate = registry.register(registry.training_run(moved.log(new, NEW)))
-    fault = compare(registry, candidate, dataset).champion_fault
-    assert fault is not None
-    assert fault.endswith("lacks the file judge.pkl")
-
-
-def test_a_champion_that_needs_features_of_the_past_does_not_bar_its_replacement(
-    moved: Store, new: TrainingResult, dataset: pd.DataFrame
+def test_a_champion_that_needs_features_of_the_past_or_has_lost_its_judge_does_not_either(
+    moved: Store, versions: list[Version], new: TrainingResult, dataset: pd.DataFrame
 ) -> None:
     registry = moved.registry()
     candidate = registry.register(registry.training_run(moved.log(new, NEW)))
     comparison = compare(registry, candidate, dataset.drop(columns="noise"))
     assert comparison.champion_fault is not None
     assert comparison.champion_fault.endswith("not there: noise")
+    lose(moved, f"{versions[0].run_id}/artifacts/judge.pkl")
+    fault = compare(registry, candidate, dataset).champion_fault
+    assert fault is not None
+    assert fault.endswith("lacks the file judge.pkl")
 
 
 def test_a_training_that_has_lost_a_file_is_told_with_its_version(
@@ -559,27 +553,35 @@ def test_of_what_a_version_has_learnt_from_its_judge_speaks(
     np.testing.assert_array_equal(given[~taught], old.model.predict_proba(late)[~taught])
 
 
-def judged_anew(store: Store, result: TrainingResult, **judge: object) -> Version:
-    """The champion, a training of its own with another judge."""
-    registry = store.registry()
-    other = replace(result, judge=replace(result.judge, **judge))
-    version = registry.register(registry.training_run(store.log(other, OLD)))
-    registry.promote(version)
-    return version
+@contextmanager
+def tagged(registry: ModelRegistry, version: Version, **tags: object) -> Iterator[None]:
+    """A version's training with other tags for a while; None is none."""
+    client = registry._client
+    before = client.get_run(version.run_id).data.tags
+
+    def put(name: str, value: object) -> None:
+        if value is None:
+            client.delete_tag(version.run_id, name)
+        else:
+            client.set_tag(version.run_id, name, str(value))
+
+    for name, value in tags.items():
+        put(f"soccer.{name}", value)
+    try:
+        yield
+    finally:
+        for name in tags:
+            put(f"soccer.{name}", before[f"soccer.{name}"])
 
 
 def test_of_a_champion_that_was_judged_on_later_matches_only_those_are_compared(
-    store: Store,
-    registry: ModelRegistry,
-    versions: list[Version],
-    old: TrainingResult,
-    new: TrainingResult,
-    dataset: pd.DataFrame,
+    registry: ModelRegistry, versions: list[Version], dataset: pd.DataFrame
 ) -> None:
     whole = compare(registry, versions[1], dataset)
+    registry.promote(versions[0])
     later = whole.matches["kickoff"].iloc[-150]
-    judged_anew(store, old, trained_until=later)
-    comparison = compare(registry, versions[1], dataset)
+    with tagged(registry, versions[0], judged_from=later):
+        comparison = compare(registry, versions[1], dataset)
     unseen = (whole.matches["kickoff"] >= later).to_numpy()
     assert 150 <= unseen.sum() < len(unseen)
     assert comparison.champion_losses is not None
@@ -588,35 +590,31 @@ def test_of_a_champion_that_was_judged_on_later_matches_only_those_are_compared(
     np.testing.assert_array_equal(comparison.outcomes, whole.outcomes[unseen])
     assert (comparison.matches["kickoff"] >= later).all()
     # Of too few of them nothing can be said: the champion is passed over, by name.
-    version = judged_anew(store, old, trained_until=whole.matches["kickoff"].iloc[-50])
-    comparison = compare(registry, versions[1], dataset)
+    with tagged(registry, versions[0], judged_from=whole.matches["kickoff"].iloc[-50]):
+        comparison = compare(registry, versions[1], dataset)
     assert comparison.champion_losses is None
     assert comparison.champion_fault is not None
-    assert comparison.champion_fault.startswith(f"{version} may have learnt from all but 5")
+    assert comparison.champion_fault.startswith(
+        "version 1 of soccer_1x2 may have learnt from all but 5"
+    )
     assert len(comparison.losses) == len(whole.losses)
 
 
 def test_a_champion_of_a_time_without_judges_is_compared_on_what_it_has_not_learnt_from(
-    store: Store,
-    registry: ModelRegistry,
-    versions: list[Version],
-    old: TrainingResult,
-    dataset: pd.DataFrame,
+    registry: ModelRegistry, versions: list[Version], old: TrainingResult, dataset: pd.DataFrame
 ) -> None:
     """Its model was its own judge."""
-    before = replace(old, model=old.judge)
-    run_id = store.log(before, OLD)
-    registry._client.delete_tag(run_id, "soccer.judged_from")
-    registry.promote(registry.register(registry.training_run(run_id)))
-    comparison = compare(registry, versions[1], dataset)
+    registry.promote(versions[0])
+    until = dataset["kickoff"].iloc[-200]
+    with tagged(registry, versions[0], judged_from=None, trained_until=until):
+        comparison = compare(registry, versions[1], dataset)
     held_out = dataset.set_index("match_id").loc[comparison.matches["match_id"]]
-    expected = per_match_log_loss(old.judge.predict_proba(held_out), held_out["outcome"].to_numpy())
+    assert held_out["kickoff"].min() == until
+    expected = per_match_log_loss(old.model.predict_proba(held_out), held_out["outcome"].to_numpy())
     np.testing.assert_array_equal(comparison.champion_losses, expected)
     # One that has learnt from all of the matches cannot be compared.
-    run_id = store.log(old, OLD)
-    registry._client.delete_tag(run_id, "soccer.judged_from")
-    registry.promote(registry.register(registry.training_run(run_id)))
-    fault = compare(registry, versions[1], dataset).champion_fault
+    with tagged(registry, versions[0], judged_from=None):
+        fault = compare(registry, versions[1], dataset).champion_fault
     assert fault is not None
     assert "may have learnt from all but 0 of the 600 matches" in fault
 

@@ -205,7 +205,7 @@ def test_feature_lists_are_checked(dataset):
 
 
 def test_a_search_changes_the_parameters_and_never_sees_the_judged_matches(tmp_path):
-    matches = simulate_matches(900)
+    matches = simulate_matches(400)
     params = TrainingParams(candidates={"plain": {"learner": "logistic", "C": 1e-6}}, trials=3)
     result = train(matches, FEATURES, params, journals=tmp_path / "search")
     found = result.tunings["plain"].params
