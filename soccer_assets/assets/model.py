@@ -86,6 +86,7 @@ def trained_model(
             "report": png(pages.figure),
             "against": table(pages.report.against.round(4)),
             "slices": table(pages.report.slices.round(4)),
+            "goals": table(result.goals.scores.round(4)) if result.goals else "left out",
             "card": dg.MetadataValue.md(pages.card),
             "split": {name: part.as_dict() for name, part in result.bounds.items()},
             "data_revision": revision,

@@ -4,6 +4,7 @@ cards for model reporting")."""
 import pandas as pd
 
 from soccer_assets.modelling.figure import TITLES
+from soccer_assets.modelling.goals import Goals
 from soccer_assets.modelling.provenance import libraries, training_code
 from soccer_assets.modelling.report import Report
 from soccer_assets.modelling.train import MODEL, TrainingResult
@@ -16,6 +17,12 @@ SCORES = {
     "rps": "RPS",
     "ece": "ECE, class-wise",
     "ece_top": "ECE, top label",
+}
+#: Scores of goals, of those that there are.
+GOALS = {
+    "over25_log_loss": "over 2.5",
+    "both_score_log_loss": "both teams to score",
+    "correct_score_log_loss": "correct score",
 }
 LIMITS = """- Probabilities of the result after 90 minutes; of nothing else.
 - It knows how teams have done, not who plays and who is hurt.
@@ -46,6 +53,7 @@ def model_card(result: TrainingResult, report: Report, data_revision: str) -> st
         _table(_scores(report)),
         "## Against the baselines, log-loss on the same matches",
         _table(_against(report)),
+        *([] if result.goals is None else [_goals(result.goals)]),
         "## Where it is weak",
         _table(_weakest(report)),
         "## Limits",
@@ -81,6 +89,15 @@ def _against(report: Report) -> pd.DataFrame:
             "interval": _intervals(rows),
         }
     )
+
+
+def _goals(goals: Goals) -> str:
+    scores = goals.scores.set_index("score")
+    told = [
+        f"{title} {scores['value'][name]:.4f} ({scores['difference'][name]:+.4f})"
+        for name, title in GOALS.items()
+    ]
+    return f"Goals, log-loss (against independent Poisson goals): {', '.join(told)}."
 
 
 def _weakest(report: Report) -> pd.DataFrame:

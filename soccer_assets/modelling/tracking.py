@@ -17,6 +17,7 @@ from soccer_assets.modelling.model import OutcomeModel
 from soccer_assets.modelling.pages import Pages
 from soccer_assets.modelling.profile import ReferenceProfile
 from soccer_assets.modelling.provenance import libraries, training_code
+from soccer_assets.modelling.score_grid import ScoreModel
 from soccer_assets.modelling.train import TrainingResult
 from soccer_assets.modelling.tuning import Tuning
 from soccer_assets.params.training import TrainingParams
@@ -34,7 +35,7 @@ DAGSTER_RUN_TAG = "dagster_run_id"  # dagster-mlflow's name for it
 PATIENCE_SECONDS = 300
 T = TypeVar("T")
 _HOLDOUT, _REFERENCE, _REPORT = "holdout.parquet", "reference_profile.json", "scorecard.json"
-_JUDGE, _CARD = "judge.pkl", "model_card.md"
+_JUDGE, _CARD, _GOALS = "judge.pkl", "model_card.md", "goals.json"
 
 
 def log_training(
@@ -103,8 +104,13 @@ def _log_training(
             for score, value in card.as_dict().items()
         }
     )
+    if result.goals is not None:
+        mlflow.log_metrics(result.goals.metrics())
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
+        if result.goals is not None:
+            (root / _GOALS).write_text(result.goals.model.to_json())
+            result.goals.scores.to_csv(root / "goals.csv", index=False)
         result.holdout_predictions.to_parquet(root / _HOLDOUT, index=False)
         (root / _JUDGE).write_bytes(pickle.dumps(result.judge))
         (root / _REFERENCE).write_text(result.reference.to_json())
@@ -279,6 +285,10 @@ class TrainingRun:
         if not isinstance(model, OutcomeModel):
             raise Unusable(f"{self.known_as} has a {_JUDGE} that is no OutcomeModel")
         return model
+
+    def goals(self) -> ScoreModel:
+        """What makes score grids that go with the model."""
+        return self._read(_GOALS, lambda body: ScoreModel.from_json(body.decode()))
 
     def card(self) -> str:
         """The model card, Markdown."""

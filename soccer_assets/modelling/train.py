@@ -21,6 +21,7 @@ from soccer_assets.modelling.baselines import ELO_COLUMN, ClassPrior, EloOrdered
 from soccer_assets.modelling.calibration import VectorScaling, scaling_if_better
 from soccer_assets.modelling.context import with_context
 from soccer_assets.modelling.estimators import Estimator, estimator_of
+from soccer_assets.modelling.goals import Goals, learn_goals
 from soccer_assets.modelling.holdout import holdout_table, losses_of
 from soccer_assets.modelling.market import market_probabilities
 from soccer_assets.modelling.metrics import Scorecard, scorecard
@@ -86,6 +87,8 @@ class TrainingResult:
     """Of the latest rows, for watching drift."""
     params: TrainingParams
     """Those given, with what was found by a search of them."""
+    goals: Goals | None = None
+    """None where the dataset lacks what it takes to learn about them."""
     tunings: dict[str, Tuning] = field(default_factory=dict)
     """Candidate -> its search, if there was one."""
 
@@ -130,10 +133,10 @@ def train(
 
     It has ``match_id``, ``kickoff`` (UTC), ``tournament_id``, ``sex``, ``outcome`` (0 home win, 1
     draw, 2 away win), ``elo_difference`` (Elo points) and the numeric columns ``features``, NaN
-    where unknown. ``home_goals`` and ``away_goals`` may be there: a learner of goals needs them. What
-    else a report tells matches apart by, ``region`` (a name), ``home_team_id``
-    and ``away_team_id``, and what it compares with, decimal odds ``odds_home``, ``odds_draw`` and
-    ``odds_away``, may be there. Its order does not matter. ``progress`` is told a line at every step.
+    where unknown. There may be ``home_goals`` and ``away_goals``, for what there is to learn of goals;
+    what else a report tells matches apart by, ``region`` (a name), ``home_team_id`` and
+    ``away_team_id``; and what it compares with, decimal odds ``odds_home``, ``odds_draw`` and
+    ``odds_away``. Its order does not matter. ``progress`` is told a line at every step.
     A search for parameters keeps its state in the folder ``journals``, and goes on from what is
     there: one of the same dataset, features, params and code.
 
@@ -168,6 +171,7 @@ def train(
     for name, card in report.items():
         progress(f"judged: {name} log-loss {card.log_loss:.4f}, RPS {card.rps:.4f}")
 
+    goals = learn_goals(rows, cut, systems[MODEL], weeks, settings.seed, progress)
     market = market_probabilities(matches)
     held_out = systems if market is None else systems | {MARKET: market}
     model = recipe.fit(rows, frame["kickoff"].iloc[-1] + INSTANT)
@@ -185,6 +189,7 @@ def train(
         importances=model.importances(matches.iloc[:: len(matches) // IMPORTANCE_ROWS + 1]),
         reference=ReferenceProfile.build(frame.tail(settings.reference_max_rows), features),
         params=settings,
+        goals=goals,
         tunings=tunings,
     )
 

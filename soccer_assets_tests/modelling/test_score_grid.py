@@ -1,12 +1,16 @@
 """Score grids against a plain double loop, and what is said of goals against the grid."""
 
+import re
 from math import exp, factorial, log
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import soccer_assets
 from soccer_assets.arrays import FloatArray, IntArray
 from soccer_assets.modelling.score_grid import (
     LINES,
@@ -23,6 +27,7 @@ from soccer_assets.modelling.score_grid import (
 MODEL = ScoreModel(
     (0.3, 0.1, 1.0), Rate(0.35, (0.9, -0.1, 0.3)), Rate(0.15, (-0.2, 1.1, 0.2)), -0.07
 )
+ROOT = Path(soccer_assets.__file__).parent.parent
 GOALS = st.floats(0.0, 1e6)
 
 
@@ -53,7 +58,7 @@ def dixon_coles(home: float, away: float, rho: float, i: int, j: int) -> float:
     return tau * exp(-home) * home**i / factorial(i) * exp(-away) * away**j / factorial(j)
 
 
-def test_a_grid_is_what_a_double_loop_makes_of_the_paper():
+def test_a_grid_is_what_a_double_loop_makes_of_the_paper() -> None:
     inputs = some_inputs(5)
     grids = MODEL.grids(inputs)
     for cells, known in zip(grids.cells, inputs, strict=True):
@@ -67,7 +72,7 @@ def test_a_grid_is_what_a_double_loop_makes_of_the_paper():
         np.testing.assert_allclose(cells, plain, rtol=1e-9, atol=1e-15)
 
 
-def test_the_likelihood_is_the_grid_s_and_its_gradient_is_right():
+def test_the_likelihood_is_the_grid_s_and_its_gradient_is_right() -> None:
     from scipy.optimize import approx_fprime
 
     x, weights = np.log(some_inputs(300)), np.random.default_rng(5).dirichlet(np.ones(300))
@@ -104,7 +109,7 @@ def test_every_grid_is_a_distribution_with_the_means_of_the_rates(
         np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 
-def test_all_that_is_said_of_goals_is_the_sum_of_its_scores():
+def test_all_that_is_said_of_goals_is_the_sum_of_its_scores() -> None:
     grids = MODEL.grids(some_inputs(20)).tilted(some_outcomes(20))
     for number, cells in enumerate(grids.cells):
         scores = [(i, j, cells[i, j]) for i in range(MAX_GOALS + 1) for j in range(MAX_GOALS + 1)]
@@ -127,7 +132,7 @@ def test_all_that_is_said_of_goals_is_the_sum_of_its_scores():
     assert grids.of_scores(score)[19] == grids.cells[19, MAX_GOALS, 1]
 
 
-def test_a_tilted_grid_has_the_given_result_and_is_else_as_it_was():
+def test_a_tilted_grid_has_the_given_result_and_is_else_as_it_was() -> None:
     before, wanted = MODEL.grids(some_inputs(200)), some_outcomes(200)
     wanted[0] = (1.0, 0.0, 0.0)
     after = before.tilted(wanted)
@@ -142,7 +147,7 @@ def test_a_tilted_grid_has_the_given_result_and_is_else_as_it_was():
     np.testing.assert_allclose(again.cells, before.cells, rtol=1e-12)
 
 
-def test_an_outcome_that_a_grid_holds_impossible_comes_to_its_lowest_score():
+def test_an_outcome_that_a_grid_holds_impossible_comes_to_its_lowest_score() -> None:
     cells = np.zeros((1, MAX_GOALS + 1, MAX_GOALS + 1))
     cells[0, 3, 0] = 1.0
     tilted = ScoreGrids(cells).tilted(np.array([[0.5, 0.3, 0.2]]))
@@ -152,7 +157,7 @@ def test_an_outcome_that_a_grid_holds_impossible_comes_to_its_lowest_score():
     assert tilted.cells.sum() == pytest.approx(1.0)
 
 
-def test_with_the_teams_swapped_so_is_the_grid():
+def test_with_the_teams_swapped_so_is_the_grid() -> None:
     same = Rate(0.25, (0.8, -0.1, 0.4)), Rate(0.25, (-0.1, 0.8, 0.4))
     model = ScoreModel((0.2, 0.2, 0.9), *same, -0.05)
     inputs, wanted = some_inputs(50), some_outcomes(50)
@@ -161,7 +166,7 @@ def test_with_the_teams_swapped_so_is_the_grid():
     np.testing.assert_allclose(theirs.cells.transpose(0, 2, 1), ours.cells, rtol=1e-12)
 
 
-def test_a_fit_finds_what_the_scores_were_drawn_from():
+def test_a_fit_finds_what_the_scores_were_drawn_from() -> None:
     inputs = some_inputs(60_000)
     found = fit_score_model(inputs, drawn(MODEL, inputs))
     x = MODEL.centred(inputs)
@@ -171,7 +176,7 @@ def test_a_fit_finds_what_the_scores_were_drawn_from():
     assert found.dependence == pytest.approx(MODEL.dependence, abs=0.02)
 
 
-def test_a_match_that_weighs_nothing_teaches_nothing():
+def test_a_match_that_weighs_nothing_teaches_nothing() -> None:
     inputs = some_inputs(4000)
     goals = drawn(MODEL, inputs)
     half = fit_score_model(inputs[:2000], goals[:2000])
@@ -179,7 +184,7 @@ def test_a_match_that_weighs_nothing_teaches_nothing():
     np.testing.assert_allclose(weighed.grids(inputs).cells, half.grids(inputs).cells, atol=1e-6)
 
 
-def test_where_it_is_unknown_what_to_expect_a_match_is_an_ordinary_one():
+def test_where_it_is_unknown_what_to_expect_a_match_is_an_ordinary_one() -> None:
     inputs = some_inputs(3000)
     goals = drawn(MODEL, inputs)
     unknown = np.full_like(inputs, np.nan)
@@ -192,7 +197,7 @@ def test_where_it_is_unknown_what_to_expect_a_match_is_an_ordinary_one():
     assert never == pytest.approx(goals.mean(axis=0), rel=0.01)
 
 
-def test_what_is_no_score_is_refused_and_no_goals_at_all_are_not():
+def test_what_is_no_score_is_refused_and_no_goals_at_all_are_not() -> None:
     with pytest.raises(ValueError, match="no matches"):
         fit_score_model(np.empty((0, 3)), np.empty((0, 2), dtype=np.int64))
     with pytest.raises(ValueError, match="negative"):
@@ -202,6 +207,21 @@ def test_what_is_no_score_is_refused_and_no_goals_at_all_are_not():
         assert model.grids(some_inputs(40)).of_scores(goalless).min() > 0.85
 
 
-def test_a_model_is_the_same_from_its_json():
+def test_a_model_is_the_same_from_its_json() -> None:
     model = fit_score_model(some_inputs(500), drawn(MODEL, some_inputs(500)))
     assert ScoreModel.from_json(model.to_json()) == model
+
+
+def test_the_recipe_of_the_page_makes_the_same_grid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, recipe, _ = re.split(r"```(?:python)?\n", (ROOT / "docs/goals.md").read_text())
+    (tmp_path / "goals.json").write_text(MODEL.to_json())
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(recipe, names)
+    inputs = np.concatenate([some_inputs(30), [[12.0, 9.0, 4.0], [0.0, 0.0, 1.0]]])
+    wanted = some_outcomes(32)
+    ours = MODEL.grids(inputs).tilted(wanted).cells
+    theirs = [names["score_grid"](*known) for known in zip(inputs, wanted, strict=True)]
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9)

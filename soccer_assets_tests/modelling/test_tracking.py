@@ -22,19 +22,19 @@ from soccer_assets.modelling.train import TrainingResult, train
 from soccer_assets.modelling.tuning import Trial, Tuning
 from soccer_assets.params.training import LogisticParams, TrainingParams
 from soccer_assets_tests.modelling.mlflow_store import Store
-from soccer_assets_tests.modelling.synthetic import FEATURES, simulate_matches
+from soccer_assets_tests.modelling.synthetic import GOAL_FEATURES, simulate_scores
 
 PARAMS = TrainingParams(candidates={"logistic": {}}, folds=1)
 
 
 @pytest.fixture(scope="module")
 def dataset() -> pd.DataFrame:
-    return simulate_matches(3000, seed=4)
+    return simulate_scores(3000, seed=4)
 
 
 @pytest.fixture(scope="module")
 def result(dataset: pd.DataFrame) -> TrainingResult:
-    return train(dataset, FEATURES, PARAMS)
+    return train(dataset, GOAL_FEATURES, PARAMS)
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +73,16 @@ def test_a_training_knows_its_data_and_its_scores(run: TrainingRun, result: Trai
         for system, card in result.report.items()
         for score, value in card.as_dict().items()
     }
-    assert run.metrics == pytest.approx(expected)
+    assert result.goals is not None
+    assert run.metrics == pytest.approx(expected | result.goals.metrics())
     assert run.metrics["model_log_loss"] < run.metrics["class_prior_log_loss"]
+
+
+def test_a_training_knows_how_to_make_score_grids(run: TrainingRun, result: TrainingResult) -> None:
+    assert result.goals is not None
+    assert run.goals() == result.goals.model
+    path = mlflow.artifacts.download_artifacts(run_id=run.run_id, artifact_path="goals.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(path), result.goals.scores)
 
 
 def test_tags_and_parameters_are_logged(run: TrainingRun) -> None:
@@ -120,12 +128,12 @@ def test_the_logged_model_predicts_the_same_probabilities(
 ) -> None:
     """Through MLflow's own door, which enforces the signature: all features as doubles."""
     loaded = mlflow.pyfunc.load_model(run.model_uri)
-    features = dataset[FEATURES].astype("float64").set_index(dataset["match_id"]).iloc[:50]
+    features = dataset[GOAL_FEATURES].astype("float64").set_index(dataset["match_id"]).iloc[:50]
     answer = loaded.predict(features)
     assert list(answer.columns) == ["p_home", "p_draw", "p_away"]
     assert answer.index.equals(features.index)
     assert (answer.to_numpy() == result.model.predict_proba(features)).all()
-    assert [column.name for column in loaded.metadata.signature.inputs] == FEATURES
+    assert [column.name for column in loaded.metadata.signature.inputs] == GOAL_FEATURES
     with pytest.raises(mlflow.MlflowException, match="form"):
         loaded.predict(features.drop(columns="form"))
 
@@ -147,12 +155,12 @@ def test_what_trained_it_is_known(run: TrainingRun) -> None:
 
 
 def test_what_determines_a_training_is_in_its_key() -> None:
-    key = training_key("f00d", FEATURES, PARAMS)
-    assert key == training_key("f00d", list(FEATURES), PARAMS.model_copy())
+    key = training_key("f00d", GOAL_FEATURES, PARAMS)
+    assert key == training_key("f00d", list(GOAL_FEATURES), PARAMS.model_copy())
     others = {
-        training_key("f00e", FEATURES, PARAMS),
-        training_key("f00d", FEATURES[::-1], PARAMS),
-        training_key("f00d", FEATURES, PARAMS.model_copy(update={"seed": 21})),
+        training_key("f00e", GOAL_FEATURES, PARAMS),
+        training_key("f00d", GOAL_FEATURES[::-1], PARAMS),
+        training_key("f00d", GOAL_FEATURES, PARAMS.model_copy(update={"seed": 21})),
     }
     assert len(others | {key}) == 4
 
