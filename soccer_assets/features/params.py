@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class _Params(BaseModel):
@@ -36,7 +36,7 @@ class StrengthVariant(_Params):
 
 
 def _variants() -> dict[str, StrengthVariant]:
-    return {"goals": StrengthVariant(), "chances": StrengthVariant(told_by="chances")}
+    return {"chances": StrengthVariant(told_by="chances"), "goals": StrengthVariant()}
 
 
 class StrengthParams(_Params):
@@ -68,6 +68,12 @@ class StrengthParams(_Params):
     mean_rate: float = Field(0.0005, gt=0, lt=1)
     form_fast: float = Field(0.2, gt=0, lt=1, description="what the latest match counts for")
     form_slow: float = Field(0.05, gt=0, lt=1, description="what the latest match counts for")
+
+    @field_validator("variants")
+    @classmethod
+    def _by_name(cls, variants: dict[str, StrengthVariant]) -> dict[str, StrengthVariant]:
+        """DVC takes parameters in another order for the same, so features must be the same."""
+        return dict(sorted(variants.items()))
 
     @model_validator(mode="after")
     def _main_is_there(self) -> Self:

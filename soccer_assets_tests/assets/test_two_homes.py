@@ -15,7 +15,7 @@ from soccer_assets_tests.platform import Platform, metadata_of, platform
 
 pytestmark = pytest.mark.slow
 
-FEATURES = ("finished", "fixtures", "features", "features_meta", "dataset")
+FEATURES = ("finished", "fixtures", "features", "feature_states", "features_meta", "dataset")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from soccer_assets.automation.updates import updates
 from soccer_assets.dagster_internals import DATA_VERSION_TAG
 from soccer_assets.definitions import defs
 
-FEATURES = ("finished", "fixtures", "features", "features_meta", "dataset")
+FEATURES = ("finished", "fixtures", "features", "feature_states", "features_meta", "dataset")
 REGISTRY = ("registered_model", "candidate_model", "champion_model")
 SERVING = ("serving_features", "predictions", "serving_workers")
 #: Report -> the check whose failure asks for a training.

@@ -58,7 +58,7 @@ def processes_in(workspace: DvcWorkspace) -> list[psutil.Process]:
 def test_a_run_that_ends_in_the_middle_of_a_stage_takes_the_stage_along(
     workspace: DvcWorkspace, reproduced: Reproduced, how: signal.Signals
 ) -> None:
-    cut_cached("data/features", and_lose_it=True)(workspace.root)
+    cut_cached("data/features/2023-09.parquet", and_lose_it=True)(workspace.root)
     remote = str(workspace.root.with_name("remote"))
     command = [sys.executable, "-c", RUN, workspace.root, remote, DEFAULT_PARAMS]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

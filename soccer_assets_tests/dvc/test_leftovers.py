@@ -16,10 +16,18 @@ import pytest
 
 from soccer_assets.dvc import cache, occupancy
 from soccer_assets.dvc import workspace as module
+from soccer_assets.dvc.cache import LISTING
 from soccer_assets.dvc.command import WORKSPACE_VARIABLE, DvcError
 from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets_tests.dvc.conftest import Reproduced, head
-from soccer_assets_tests.dvc.test_workspace import OUTS, git, ran, remote_files
+from soccer_assets_tests.dvc.test_workspace import (
+    OUTS,
+    all_sums,
+    contents,
+    git,
+    ran,
+    remote_files,
+)
 
 Damage = Callable[[Path], None]
 
@@ -54,16 +62,27 @@ def cut(name: str) -> Damage:
     return damage
 
 
-def cut_cached(out: str, *, and_lose_it: bool = False) -> Damage:
-    """The first half of an out in the cache, with the rights that make DVC trust it."""
+def spoil(name: str) -> Damage:
+    """Another byte in the middle of a file, which is as long as it was."""
 
     def damage(root: Path) -> None:
-        digest = md5((root / out).read_bytes()).hexdigest()
+        body = bytearray((root / name).read_bytes())
+        body[len(body) // 2] ^= 1
+        (root / name).write_bytes(body)
+
+    return damage
+
+
+def cut_cached(file: str, *, and_lose_it: bool = False) -> Damage:
+    """The first half of a file of an out in the cache, with the rights that make DVC trust it."""
+
+    def damage(root: Path) -> None:
+        digest = md5((root / file).read_bytes()).hexdigest()
         cached = f".dvc/cache/files/md5/{digest[:2]}/{digest[2:]}"
         cut(cached)(root)
         (root / cached).chmod(0o444)
         if and_lose_it:
-            (root / out).unlink()
+            (root / file).unlink()
 
     return damage
 
@@ -81,8 +100,12 @@ def remove(name: str) -> Damage:
     return lambda root: (root / name).unlink()
 
 
+def lose_folder(name: str) -> Damage:
+    return lambda root: shutil.rmtree(root / name)
+
+
 def _two_unfinished(root: Path) -> None:
-    write("data/.features.parquet.tmp", "PAR1")(root)
+    write("data/features/.0a1b.tmp", "PAR1")(root)
     write("data/.features_meta.json.0a1b.tmp", "{")(root)
 
 
@@ -132,15 +155,25 @@ LEFTOVERS: dict[str, tuple[Damage, str | None]] = {
     "half of the code's versions": (cut("code.json"), None),
     "half of the pipeline": (cut("dvc.yaml"), None),
     "half of the lake's manifest": (cut("lake.json"), None),
-    "half an out": (cut("data/features"), None),
-    "an empty out": (write("data/finished", ""), None),
-    "a lost out": (remove("data/dataset"), None),
+    "half an out": (cut("data/features_meta.json"), None),
+    "an empty out": (empty("data/fixtures"), None),
+    "a lost out": (lose_folder("data/dataset"), None),
+    "half a month": (cut("data/features/2023-09.parquet"), None),
+    "a lost month": (remove("data/dataset/2023-09.parquet"), None),
+    "a spoiled month": (spoil("data/finished/2023-10.parquet"), None),
+    "a spoiled state": (spoil("data/feature_states/2023-10.parquet"), None),
+    "a month that nobody knows": (write("data/features/2031-01.parquet", "PAR1"), None),
+    "half of an index": (cut("data/dataset/_index.json"), None),
+    "a lost index": (remove("data/finished/_index.json"), None),
     "unfinished outs": (_two_unfinished, None),
     "an unfinished file": (write(".params.yaml.0a1b.tmp", "feat"), None),
-    "a torn object of the cache": (cut_cached("data/features"), "torn in the cache"),
-    "a torn object and no out": (
-        cut_cached("data/finished", and_lose_it=True),
-        "torn in the cache",
+    "a torn object of the cache": (
+        cut_cached("data/features/2023-10.parquet"),
+        "data/features/2023-10.parquet was torn in the cache",
+    ),
+    "a torn object and no file": (
+        cut_cached("data/finished/2023-09.parquet", and_lose_it=True),
+        "data/finished/2023-09.parquet was torn in the cache",
     ),
     "a .dvc that was never made whole": (empty(".dvc"), None),
     "a torn memory of hashes": (write(".dvc/tmp/site/repo/x/state/cache.db", "SQLite"), None),
@@ -160,17 +193,14 @@ def run_all(workspace: DvcWorkspace, reproduced: Reproduced) -> list[str]:
 def assert_as_ever(workspace: DvcWorkspace, reproduced: Reproduced) -> None:
     """Everything is what an undisturbed run makes, and saved."""
     assert workspace.outs() == reproduced.workspace.outs()
-    for out in OUTS:
-        assert workspace.path(out).read_bytes() == reproduced.workspace.path(out).read_bytes()
-    assert remote_files(workspace.root.with_name("remote")) == {
-        out.md5 for out in reproduced.workspace.outs().values()
-    }
+    assert contents(workspace.root) == contents(reproduced.workspace.root)
+    assert remote_files(workspace.root.with_name("remote")) == all_sums(reproduced.workspace)
     lock = (workspace.root / "dvc.lock").read_bytes()
     assert lock == (reproduced.workspace.root / "dvc.lock").read_bytes()
     saved = git(workspace.root, "show", "main:dvc.lock")
     assert saved.encode() == lock.strip()
     assert git(workspace.root, "branch", "--show-current") == "main"
-    assert not [*workspace.root.glob(".*.tmp"), *workspace.root.glob("data/.*")]
+    assert not [*workspace.root.glob(".*.tmp"), *workspace.root.rglob("data/**/.*")]
 
 
 def test_all_that_killed_processes_leave_at_once_stops_nothing(
@@ -181,6 +211,8 @@ def test_all_that_killed_processes_leave_at_once_stops_nothing(
         *("a rwlock of a live stranger", "dvc's lock", "the lock of a rwlock"),
         *("a torn dvc.lock", "half of a configuration of DVC", "half of the parameters"),
         *("half an out", "an empty out", "unfinished outs", "an unfinished file"),
+        *("half a month", "a lost month", "a spoiled month", "a spoiled state"),
+        *("a month that nobody knows", "half of an index"),
         *("a torn object of the cache", "a torn memory of hashes"),
     ]
     for name in reversed(together):  # a file is cut before what refers to it
@@ -236,26 +268,29 @@ def test_the_cache_is_read_again_only_where_it_may_have_changed(
     workspace: DvcWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
-    monkeypatch.setattr(cache, "_md5", lambda file: read.append(file) or md5_of(file))
+
+    def md5_of(file: Path) -> str:
+        if file.suffix != LISTING:  # which are read for what they list
+            read.append(file)
+        return md5(file.read_bytes()).hexdigest()
+
+    files = {digest for digest in all_sums(workspace) if not digest.endswith(LISTING)}
+    monkeypatch.setattr(cache, "_md5", md5_of)
     for _ in range(2):
         with workspace.alone():
             pass
-    assert len(read) == len(OUTS)
+    assert sorted(file.parent.name + file.name for file in read) == sorted(files)
     [touched] = {
         file for file in read if file.stat().st_size == max(f.stat().st_size for f in read)
     }
     touched.touch()
     with workspace.alone():
         pass
-    assert read[len(OUTS) :] == [touched]
+    assert read[len(files) :] == [touched]
     monkeypatch.setattr(cache, "boot", lambda: "another")
     with workspace.alone():
         pass
-    assert len(read) == 2 * len(OUTS) + 1
-
-
-def md5_of(file: Path) -> str:
-    return md5(file.read_bytes()).hexdigest()
+    assert len(read) == 2 * len(files) + 1
 
 
 def test_a_lock_that_was_saved_unreadable_is_removed(workspace: DvcWorkspace) -> None:

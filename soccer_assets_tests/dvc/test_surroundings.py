@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-from hashlib import md5
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,7 +17,15 @@ from soccer_assets.settings import DEFAULT_PARAMS, Settings
 from soccer_assets.storage.store import LocalStore, S3Store
 from soccer_assets_tests.conftest import S3Service
 from soccer_assets_tests.dvc.conftest import Reproduced
-from soccer_assets_tests.dvc.test_workspace import git, pulled, ran, remote_files
+from soccer_assets_tests.dvc.test_workspace import (
+    all_sums,
+    contents,
+    git,
+    pulled,
+    ran,
+    remote_files,
+    sums,
+)
 
 pytestmark = pytest.mark.system
 
@@ -144,8 +151,8 @@ def test_neither_odd_paths_nor_the_users_configuration_reach_the_workspace(
     path = "data/fixtures"
     out = workspace.outs()[path]
     assert out == reproduced.workspace.outs()[path]
-    assert remote_files(Path(given.dvc_remote)) == {out.md5}
-    assert not workspace.path(path).is_symlink()
+    assert remote_files(Path(given.dvc_remote)) == set(sums(workspace.root, path))
+    assert not any(file.is_symlink() for file in workspace.path(path).iterdir())
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([ODD_NAME, lake.name, hostile.name])
     assert sorted(p.name for p in hostile.iterdir() if "cache" in p.name) == []
     assert not list((hostile / "elsewhere").iterdir())
@@ -162,9 +169,8 @@ def test_neither_odd_paths_nor_the_users_configuration_reach_the_workspace(
         assert git(workspace.root, "log", "--format=%an", "main") == "soccer_assets"
         kept = git(workspace.root, "show", "main:code.json")
         assert kept + "\n" == (workspace.root / "code.json").read_text()
-        assert pulled(workspace, "main", tmp_path / "clone", path) == {
-            path: reproduced.workspace.path(path).read_bytes()
-        }
+        there = pulled(workspace, "main", tmp_path / "clone", path)
+        assert there == contents(reproduced.workspace.root, path)
 
 
 def _give_away(folder: Path) -> None:
@@ -220,10 +226,9 @@ def test_what_is_pushed_lands_there_and_comes_back(
         workspace.prepare()
         workspace.push()
         workspace.save_point("there")
-    assert remote_files(remote) == {out.md5 for out in workspace.outs().values()}
+    assert remote_files(remote) == all_sums(workspace)
     assert [path.name for path in folder.parent.iterdir()] == [name]
-    for path, body in pulled(workspace, "main", folder.parent / "clone").items():
-        assert md5(body).hexdigest() == workspace.outs()[path].md5
+    assert pulled(workspace, "main", folder.parent / "clone") == contents(workspace.root)
 
 
 def test_lake_and_remote_below_an_odd_prefix_on_s3(
@@ -262,11 +267,11 @@ def test_lake_and_remote_below_an_odd_prefix_on_s3(
         workspace.push()
         workspace.save_point("on S3")
     path = "data/fixtures"
-    out = workspace.outs()[path]
-    body = reproduced.workspace.path(path).read_bytes()
-    assert lake.list("dvc/") == [f"dvc/files/md5/{out.md5[:2]}/{out.md5[2:]}"]
-    assert lake.get(lake.list("dvc/")[0]) == body
-    assert pulled(workspace, "main", tmp_path / "clone", path) == {path: body}
+    made = contents(reproduced.workspace.root, path)
+    pushed = sorted(f"dvc/files/md5/{md5[:2]}/{md5[2:]}" for md5 in sums(workspace.root, path))
+    assert lake.list("dvc/") == pushed
+    assert {lake.get(key) for key in pushed} > set(made.values())
+    assert pulled(workspace, "main", tmp_path / "clone", path) == made
     configuration = git(workspace.root, "show", "main:.dvc/config")
     assert "region = eu-central-1" in configuration
     assert "test" not in configuration

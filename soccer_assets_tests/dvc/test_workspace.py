@@ -23,6 +23,7 @@ OUTS = [
     "data/finished",
     "data/fixtures",
     "data/features",
+    "data/feature_states",
     "data/features_meta.json",
     "data/dataset",
 ]
@@ -47,6 +48,27 @@ def remote_files(remote: Path) -> set[str]:
     return {f"{file.parent.name}{file.name}" for file in remote.rglob("files/md5/??/*")}
 
 
+def contents(root: Path, *outs: str) -> dict[str, bytes]:
+    """Every file of the outs, all or some, that are there, by its path below the workspace."""
+    paths = [root / out for out in outs or OUTS]
+    files = [file for path in paths for file in (path.iterdir() if path.is_dir() else [path])]
+    return {str(file.relative_to(root)): file.read_bytes() for file in files if file.exists()}
+
+
+def sums(root: Path, out: str) -> list[str]:
+    """MD5 sums of all that DVC keeps of an out; its own is the last."""
+    path = root / out
+    if not path.is_dir():
+        return [md5(path.read_bytes()).hexdigest()]
+    files = {file.name: md5(file.read_bytes()).hexdigest() for file in sorted(path.iterdir())}
+    listing = json.dumps([{"md5": digest, "relpath": name} for name, digest in files.items()])
+    return [*files.values(), f"{md5(listing.encode()).hexdigest()}.dir"]
+
+
+def all_sums(workspace: DvcWorkspace) -> set[str]:
+    return {digest for out in workspace.outs() for digest in sums(workspace.root, out)}
+
+
 def git(folder: Path, *arguments: str) -> str:
     command = ["git", *arguments]
     return subprocess.run(
@@ -55,11 +77,11 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def pulled(workspace: DvcWorkspace, commit: str, folder: Path, *outs: str) -> dict[str, bytes]:
-    """The outs at a commit, all or some, in a fresh clone that has nothing but the remote."""
+    """Files of the outs at a commit, all or some, in a fresh clone that has nothing but the remote."""
     git(folder.parent, "clone", "--quiet", str(workspace.root), str(folder))
     git(folder, "checkout", "--quiet", commit)
     subprocess.run([sys.executable, "-m", "dvc", "pull", "--quiet", *outs], cwd=folder, check=True)
-    return {out: (folder / out).read_bytes() for out in OUTS if (folder / out).exists()}
+    return contents(folder)
 
 
 # The first run
@@ -67,17 +89,16 @@ def pulled(workspace: DvcWorkspace, commit: str, folder: Path, *outs: str) -> di
 
 def test_every_stage_runs_and_every_out_is_what_the_lock_says(reproduced: Reproduced) -> None:
     assert ran(reproduced.lines) == STAGES
-    outs = reproduced.workspace.outs()
+    outs, root = reproduced.workspace.outs(), reproduced.workspace.root
     assert sorted(outs) == sorted(OUTS)
     for path, out in outs.items():
-        body = reproduced.workspace.path(path).read_bytes()
-        assert (out.path, out.md5, out.size) == (path, md5(body).hexdigest(), len(body))
+        bodies = contents(root, path).values()
+        assert (out.path, out.md5) == (path, sums(root, path)[-1])
+        assert (out.size, out.files) == (sum(map(len, bodies)), len(bodies))
 
 
 def test_outs_are_pushed_to_the_remote(reproduced: Reproduced) -> None:
-    assert remote_files(reproduced.remote) == {
-        out.md5 for out in reproduced.workspace.outs().values()
-    }
+    assert remote_files(reproduced.remote) == all_sums(reproduced.workspace)
 
 
 def test_a_save_point_is_a_commit_of_all_but_the_data(reproduced: Reproduced) -> None:
@@ -124,15 +145,15 @@ def test_a_parameter_reruns_the_stages_that_read_it_and_both_revisions_can_be_ha
     set_param(workspace, "training", "seed", 21)  # of no stage
     assert ran(list(workspace.reproduce([]))) == []
     assert workspace.revision == reproduced.workspace.revision
-    before = {out: workspace.path(out).read_bytes() for out in OUTS}
-    set_param(workspace, "features", "form_windows", [3])
+    before = contents(workspace.root)
+    set_param(workspace, "features", "result_delay_minutes", 150)
     assert ran(list(workspace.reproduce(["features"]))) == ["features"]  # all that is asked for
     assert ran(list(workspace.reproduce([]))) == ["dataset"]
     workspace.push()
-    workspace.save_point("another window")
-    after = {out: workspace.path(out).read_bytes() for out in OUTS}
-    changed = [out for out in OUTS if before[out] != after[out]]
-    assert changed == ["data/features", "data/features_meta.json", "data/dataset"]
+    workspace.save_point("another delay")
+    after = contents(workspace.root)
+    changed = {path.split("/")[1] for path in before if before[path] != after[path]}
+    assert changed == {"features", "feature_states", "features_meta.json", "dataset"}
     assert workspace.revision != reproduced.workspace.revision
 
     assert pulled(workspace, "main", tmp_path / "new") == after
@@ -142,12 +163,17 @@ def test_a_parameter_reruns_the_stages_that_read_it_and_both_revisions_can_be_ha
 def test_new_code_reruns_its_own_stage_and_stops_where_bytes_stay_the_same(
     workspace: DvcWorkspace,
 ) -> None:
-    """Another version of the code that makes the same bytes: no stage after it runs."""
+    """Another version of the code that makes the same rows: the stage after it finds nothing to do,
+    and none after that runs."""
+    before = contents(workspace.root)
     versions = json.loads((workspace.root / "code.json").read_text())
     assert versions == {stage: stage_code_version(stage) for stage in STAGES}
     versions["fixtures"] = "edited"
     (workspace.root / "code.json").write_text(json.dumps(versions))
-    assert ran(list(workspace.reproduce([]))) == ["fixtures"]
+    assert ran(list(workspace.reproduce([]))) == ["fixtures", "features"]
+    after = contents(workspace.root)
+    changed = [path for path in before if before[path] != after[path]]
+    assert changed == ["data/fixtures/_index.json"]
 
 
 def test_another_lake_reruns_what_depends_on_it(

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.system
 
 ASSETS = {
     "livescores", "match_raw", "match", "match_raw_parquet", "match_parquet",
-    "finished", "fixtures", "features", "features_meta", "dataset",
+    "finished", "fixtures", "features", "feature_states", "features_meta", "dataset",
     "trained_model", "registered_model", "candidate_model", "champion_model",
     "serving_features", "predictions", "serving_workers",
     "feature_drift", "prediction_scorecard", "data_volume",

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 import yaml
 
 from soccer_assets.clock import utc_now
+from soccer_assets.dvc.outs import DATASET
 from soccer_assets.lake.manifest import Manifest
 from soccer_assets.modelling.registry import SMOKE
 from soccer_assets.resources import make_resources
@@ -23,6 +24,7 @@ from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets_tests.conftest import MIDSEASON, S3Service
 from soccer_assets_tests.databases import copy_of
+from soccer_assets_tests.dvc.test_workspace import sums
 from soccer_assets_tests.platform import Platform, platform
 
 pytestmark = pytest.mark.system
@@ -31,7 +33,7 @@ FIRST_DAY, LAST_DAY = date(2024, 8, 1), date(2025, 3, 16)
 LAST_MONTH = "2025-03-01"
 BUCKET, PREFIX = "season-in-s3", "soccer/lake"
 EVERYTHING_BUT_THE_WORKERS = (
-    *("finished", "fixtures", "features", "features_meta", "dataset"),
+    *("finished", "fixtures", "features", "feature_states", "features_meta", "dataset"),
     *("trained_model", "registered_model", "candidate_model", "champion_model"),
     *("serving_features", "predictions"),
     *("feature_drift", "prediction_scorecard", "data_volume"),
@@ -153,13 +155,16 @@ def test_every_out_of_dvc_was_pushed_to_the_bucket(season: SeasonInS3) -> None:
         "data/finished",
         "data/fixtures",
         "data/features",
+        "data/feature_states",
         "data/features_meta.json",
         "data/dataset",
     }
-    pushed = {f"dvc/files/md5/{digest[:2]}/{digest[2:]}": digest for digest in md5s.values()}
+    digests = {digest for path in md5s for digest in sums(season.workspace, path)}
+    assert set(md5s.values()) <= digests
+    pushed = {f"dvc/files/md5/{digest[:2]}/{digest[2:]}": digest for digest in digests}
     assert set(pushed) <= set(season.keys("dvc"))
     for key, digest in pushed.items():
-        assert md5(season.get(key)).hexdigest() == digest
+        assert md5(season.get(key)).hexdigest() == digest.removesuffix(".dir")
 
 
 def test_the_data_of_a_model_can_be_had_again_from_its_revision(
@@ -176,7 +181,9 @@ def test_the_data_of_a_model_can_be_had_again_from_its_revision(
     assert set(made.revision.outs) == set(outs(season.workspace))
     for path, digest in outs(season.workspace).items():
         with made.open(Path(path)) as file:
-            assert md5(file.read()).hexdigest() == digest
+            assert md5(file.read()).hexdigest() == digest.removesuffix(".dir")
+    dataset = pd.read_parquet(season.workspace / "data/dataset")
+    pd.testing.assert_frame_equal(made.frame(DATASET), dataset)
     assert not list(tmp_path.rglob("*.parquet"))
 
 

@@ -98,7 +98,7 @@ LAUNCH = """mutation ($assets: [AssetKeyInput!]!, $tags: [ExecutionTag!]!) {
 RUN = [
     (("livescores", "match_raw", "match"), "2025-03-01"),
     (("match_raw_parquet", "match_parquet"), "2025-03-01"),
-    (("finished", "fixtures", "features", "features_meta", "dataset"), None),
+    (("finished", "fixtures", "features", "feature_states", "features_meta", "dataset"), None),
     (("registered_model", "candidate_model", "champion_model"), None),
     (("predictions", "serving_workers", "feature_drift", "data_volume"), None),
 ]

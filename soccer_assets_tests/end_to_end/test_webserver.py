@@ -23,6 +23,7 @@ LINEAGE = {
     "finished": ("features", {"match_parquet"}),
     "fixtures": ("features", {"match_parquet"}),
     "features": ("features", {"finished", "fixtures"}),
+    "feature_states": ("features", {"finished", "fixtures"}),
     "features_meta": ("features", {"finished", "fixtures"}),
     "dataset": ("features", {"finished", "features", "features_meta"}),
     "trained_model": ("model", {"dataset", "features", "features_meta"}),

@@ -5,6 +5,7 @@ does not name what is about to change: whatever a killed run has left is made ag
 """
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -79,15 +80,16 @@ class MonthFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             with aside(file) as whole:
                 whole.write(body)
+                whole.flush()
+                os.fsync(whole.fileno())  # its size and age are trusted: see ``_is_whole``
         self.files[month] = MonthFile(made_of, digest, len(body), table.num_rows)
 
     def finish(self, months: Iterable[str]) -> None:
         """Keep these months only, and say what there is."""
         self.files = {month: self.files[month] for month in sorted(months)}
         kept = {self._file(month) for month, file in self.files.items() if file.rows}
-        for file in self.path.glob("*.parquet"):
-            if file not in kept:
-                file.unlink()
+        for file in {*self.path.glob("*")} - kept - {self.path / INDEX}:
+            file.unlink()  # all that lies here is part of the out
         self._write_index()
         print(f"{self.path}: {self.rows:,} rows in {len(kept)} months", flush=True)
 
