@@ -15,6 +15,7 @@ from soccer_assets.dvc.reading import RevisionReader
 from soccer_assets.integrations.revisions import REVISION
 from soccer_assets.lake.manifest import Manifest, read_manifest
 from soccer_assets.lake.tables import read_table
+from soccer_assets.not_yet import NotYet
 from soccer_assets.resources import DvcResource, LakeResource, ParamsResource
 from soccer_assets.resources.mlflow import MlflowTrackingResource
 from soccer_assets.storage.store import ObjectStore
@@ -53,7 +54,10 @@ def trained_model(
 
     revision = recorded(context, DATASET, REVISION)
     made = dvc.at(revision)
-    dataset, meta = told_apart(made, region_names(lake.store)), made.document(outs.FEATURES_META)
+    meta = made.document(outs.FEATURES_META)
+    if not meta["finished"]:
+        raise NotYet("there is no finished match to learn from")
+    dataset = told_apart(made, region_names(lake.store))
     training = params.read().training
     timeline(dataset["kickoff"], training)  # before MLflow has a run that comes to nothing
     reasons = training_reasons(context.instance, context.run)

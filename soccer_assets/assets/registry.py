@@ -4,6 +4,7 @@ A gate that does not open is a recorded verdict, not an error: the alias stays w
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -28,6 +29,8 @@ REGISTERED, CANDIDATE, CHAMPION = (
     dg.AssetKey(name) for name in ("registered_model", "candidate_model", "champion_model")
 )
 CHAMPION_LOADS = "champion_loads"
+#: Latest rows of the features that a model must be able to predict at all.
+SMOKE_ROWS = 2000
 
 
 def _registry_asset(key: dg.AssetKey, deps: list[dg.AssetKey], **more: Any) -> Any:
@@ -56,7 +59,8 @@ def registered_model(
     with registry.opened(context) as models:
         run = models.training_run(recorded(context, TRAINED_MODEL, MLFLOW_RUN))
         version = models.register(run)
-        features = _made(outs.FEATURES, run.data_revision, dvc).tail(2000)
+        with _gone_told():
+            features = dvc.at(run.data_revision).tail(outs.FEATURES, SMOKE_ROWS)
         verdict = smoke_gate(models.load(version), features, params.read().gates)
         models.record(version, verdict)
         if verdict.passed:
@@ -171,8 +175,14 @@ def _comparison(models: "ModelRegistry", version: "Version", dvc: DvcResource) -
 
 def _made(out: "Path", revision: str, dvc: DvcResource) -> pd.DataFrame:
     """An out as a training found it."""
-    try:
+    with _gone_told():
         return dvc.at(revision).frame(out)
+
+
+@contextmanager
+def _gone_told() -> Iterator[None]:
+    try:
+        yield
     except DvcError as error:
         raise Unusable(f"what the version was trained on is gone: {error}; train again") from error
 

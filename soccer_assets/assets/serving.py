@@ -18,6 +18,7 @@ from soccer_assets.assets.features import FEATURES
 from soccer_assets.assets.registry import CHAMPION
 from soccer_assets.clock import utc_now
 from soccer_assets.dvc import outs
+from soccer_assets.dvc.reading import RevisionReader
 from soccer_assets.integrations.revisions import REVISION
 from soccer_assets.not_yet import NotYet
 from soccer_assets.resources import (
@@ -69,10 +70,8 @@ def serving_features(
     meta = made.document(outs.FEATURES_META)
     if meta["features_as_of"] is None:
         raise NotYet("there is no finished match to make features from")
-    features = made.frame(outs.FEATURES)
     since = pd.Timestamp(utc_now()) - timedelta(days=params.read().serving.recent_days)
-    recent = features["kickoff"] >= since
-    rows = features[~features["is_finished"] | recent].assign(
+    rows = _coming_and_recent(made, since).assign(
         features_as_of=pd.Timestamp(meta["features_as_of"])
     )
     read_meanwhile, store = _recorded_frames(context), lake.store
@@ -90,6 +89,15 @@ def serving_features(
         },
         data_version=dg.DataVersion(key),
     )
+
+
+def _coming_and_recent(made: RevisionReader, since: pd.Timestamp) -> pd.DataFrame:
+    """Of the months that have a match to come, however late it is, and of the latest."""
+    months = made.tables(outs.FEATURES)
+    coming = set(made.tables(outs.FIXTURES))
+    wanted = {name for name in months if name in coming or name >= f"{since:%Y-%m}"}
+    features = made.frame(outs.FEATURES, files={*wanted, months[-1]})
+    return features[~features["is_finished"] | (features["kickoff"] >= since)]
 
 
 def _recorded_frames(context: dg.AssetExecutionContext) -> list[str]:

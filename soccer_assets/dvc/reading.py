@@ -1,6 +1,6 @@
 """Outs as whoever follows reads them: by their hashes, wherever they were made."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from hashlib import file_digest
@@ -51,20 +51,20 @@ class RevisionReader:
             columns: those to read; all by default.
             files: names of those of a directory's files to read; all by default.
         """
-        parts = self._parts(path, files)
+        return self._table(self._parts(path, files), columns).to_pandas()
 
-        def read(part: tuple[str, str]) -> pa.Table:
-            with self._bytes(*part) as file:
-                table = pq.ParquetFile(file).read(columns, use_threads=len(parts) == 1)
-                return table.select(columns) if columns else table
+    def tail(self, path: Path, rows: int) -> pd.DataFrame:
+        """The last rows of an out, of which no more files are read than have them."""
+        tables: list[pa.Table] = []
+        for part in reversed(self._parts(path, None)):
+            tables.insert(0, self._table([part]))
+            if sum(map(len, tables)) >= rows:
+                break
+        return pa.concat_tables(tables).to_pandas().tail(rows)
 
-        with ThreadPoolExecutor(min(READERS, len(parts))) as pool:
-            tables = list(pool.map(read, parts))
-        return pa.concat_tables(tables).to_pandas()
-
-    def files(self, path: Path) -> list[str]:
-        """The names of a directory's files, in order."""
-        return list(self._listing(self._out(path)))
+    def tables(self, path: Path) -> list[str]:
+        """The names of a directory's tables, in order; none where there is no row."""
+        return _tables(self._listing(self._out(path)))
 
     def document(self, path: Path) -> Any:
         """An out that is JSON."""
@@ -78,6 +78,17 @@ class RevisionReader:
             return self._bytes(*self._parts(path.parent, [path.name])[0])
         return self._bytes(self._out(path).md5, str(path))
 
+    def _table(
+        self, parts: Sequence[tuple[str, str]], columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        def read(part: tuple[str, str]) -> pa.Table:
+            with self._bytes(*part) as file:
+                table = pq.ParquetFile(file).read(columns, use_threads=len(parts) == 1)
+                return table.select(columns) if columns else table
+
+        with ThreadPoolExecutor(min(READERS, len(parts))) as pool:
+            return pa.concat_tables(pool.map(read, parts))
+
     def _out(self, path: Path) -> Out:
         try:
             return self.revision.outs[str(path)]
@@ -90,8 +101,7 @@ class RevisionReader:
         if not out.is_directory:
             return [(out.md5, out.path)]
         listing = self._listing(out)
-        tables = [name for name in listing if not name.startswith("_")]
-        wanted = tables if files is None else sorted(files)
+        wanted = _tables(listing) if files is None else sorted(files)
         for name in wanted:
             if name not in listing:
                 raise DvcError(f"revision {self.revision.name} has no {path}/{name}")
@@ -132,6 +142,10 @@ class RevisionReader:
     @cached_property
     def _remote(self) -> ObjectStore:
         return self._open_remote()
+
+
+def _tables(listing: Iterable[str]) -> list[str]:
+    return [name for name in listing if not name.startswith("_")]
 
 
 def _is_whole(file: BufferedReader | BytesIO, md5: str) -> bool:

@@ -19,6 +19,8 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 YEAR = timedelta(days=364)
 RECENT_WEEKS = 8
 YEARS = 5
+#: Before and after today's date, what counts as this time of the year.
+AROUND = timedelta(weeks=3)
 #: With fewer comparable days there is no expectation.
 MIN_DAYS = 3
 #: Of the matches that the days around usually hold; with fewer it is a break.
@@ -120,6 +122,11 @@ class Recency:
         return self.allowed is None or self.age <= self.allowed
 
 
+def looked_back_to(today: date) -> date:
+    """The first day that ``recency`` asks for results of, beside the last one before it."""
+    return today - YEARS * YEAR - AROUND
+
+
 def recency(result_days: Iterable[date], today: date) -> Recency | None:
     """Judge the newest result by the gaps between days with results that history shows.
 
@@ -135,10 +142,9 @@ def recency(result_days: Iterable[date], today: date) -> Recency | None:
     days = sorted({day for day in result_days if day <= today})
     if not days:
         return None
-    around = timedelta(weeks=3)
-    windows = [(today - k * YEAR - around, today - k * YEAR + around) for k in range(1, YEARS + 1)]
+    windows = [(today - k * YEAR - AROUND, today - k * YEAR + AROUND) for k in range(1, YEARS + 1)]
     windows = [window for window in windows if window[0] >= days[0]]
-    windows = windows or [(max(today - 2 * around, days[0]), days[-1])]
+    windows = windows or [(max(today - 2 * AROUND, days[0]), days[-1])]
     gaps = [
         (after - before).days
         for before, after in pairwise(days)

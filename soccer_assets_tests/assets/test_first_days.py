@@ -11,7 +11,7 @@ from soccer_assets_tests.conftest import MIDSEASON
 from soccer_assets_tests.databases import copy_of
 from soccer_assets_tests.platform import Platform, faults_of, platform
 
-FEATURES = {"finished", "fixtures", "features", "features_meta", "dataset"}
+FEATURES = {"finished", "fixtures", "features", "feature_states", "features_meta", "dataset"}
 #: Asset -> what it says where there is nothing at all.
 NOTHING = {
     "trained_model": "there is no dataset yet",
@@ -71,7 +71,7 @@ def test_a_retraining_without_a_match_makes_empty_features_and_says_what_is_miss
 ) -> None:
     result = here.run_job("retrain")
     assert set(here.recorded(result)) == FEATURES
-    assert why(here, "trained_model") == "the dataset holds no row to split"
+    assert why(here, "trained_model") == "there is no finished match to learn from"
     assert why(here, "serving_features") == "there is no finished match to make features from"
     assert here.not_started(result) == set(NOTHING) - {"trained_model", "serving_features"}
 

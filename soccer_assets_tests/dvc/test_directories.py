@@ -231,9 +231,12 @@ def test_a_directory_is_read_as_one_table(made: DvcWorkspace, tmp_path: Path) ->
         assert list(reader.frame(MONTHS, ["goals", "month"])) == ["goals", "month"]
         with pytest.raises(KeyError, match="points"):
             reader.frame(MONTHS, ["goals", "points"])
-        assert reader.files(MONTHS) == [f"{month}.parquet" for month in HISTORY]
-        last = reader.frame(MONTHS, files=reader.files(MONTHS)[-2:])
+        assert reader.tables(MONTHS) == [f"{month}.parquet" for month in HISTORY]
+        last = reader.frame(MONTHS, files=reader.tables(MONTHS)[-2:])
         pd.testing.assert_frame_equal(last, whole[2:].reset_index(drop=True))
+        for rows in (1, 3, 4, 9):
+            ours = reader.tail(MONTHS, rows).reset_index(drop=True)
+            pd.testing.assert_frame_equal(ours, whole.tail(rows).reset_index(drop=True))
         assert reader.open(MONTHS / "2023-09.parquet").read(4) == b"PAR1"
 
 
@@ -246,6 +249,6 @@ def test_what_a_directory_has_not_is_told_by_name(made: DvcWorkspace, tmp_path: 
         with pytest.raises(DvcError, match=r"has no data/months/2023-12\.parquet"):
             ask()
     with pytest.raises(DvcError, match=r"data/total\.txt .* is not a directory"):
-        reader.files(Path("data/total.txt"))
+        reader.tables(Path("data/total.txt"))
     with pytest.raises(DvcError, match="no files to read"):
         reader.frame(MONTHS, files=[])
