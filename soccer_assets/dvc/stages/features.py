@@ -124,16 +124,15 @@ def refresh(
             remember=[_seconds(month) for month in remember],
         )
         kickoffs = built.features["kickoff"].to_numpy("datetime64[M]")
+        table = as_table(built.features)
         for month in span:
             first_row, end = np.searchsorted(
                 kickoffs, [np.datetime64(month), np.datetime64(month) + 1]
             )
-            features.write(
-                month, as_table(built.features.iloc[first_row:end]), history.asked[month]
-            )
+            features.write(month, table.slice(first_row, end - first_row), history.asked[month])
         for month in remember:
-            table = built.memories[_seconds(month)].to_table()
-            states.write(month, table, history.known[month])
+            known = built.memories[_seconds(month)].to_table()
+            states.write(month, known, history.known[month])
     features.finish(history.months)
     states.finish(beginnings)
 

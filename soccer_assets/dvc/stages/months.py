@@ -5,7 +5,7 @@ does not name what is about to change: whatever a killed run has left is made ag
 """
 
 import json
-import os
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -38,7 +38,8 @@ class MonthFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.files = _read_index(path / INDEX)
-        self._indexed = (path / INDEX).stat().st_mtime_ns if self.files else 0
+        indexed = (path / INDEX).stat().st_mtime_ns if self.files else 0
+        self._trusted_until = indexed if indexed > _machine_started_ns() else 0
 
     def is_made_of(self, month: str, made_of: str) -> bool:
         """Whether there is nothing to do for a month."""
@@ -80,8 +81,6 @@ class MonthFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             with aside(file) as whole:
                 whole.write(body)
-                whole.flush()
-                os.fsync(whole.fileno())  # its size and age are trusted: see ``_is_whole``
         self.files[month] = MonthFile(made_of, digest, len(body), table.num_rows)
 
     def finish(self, months: Iterable[str]) -> None:
@@ -94,7 +93,8 @@ class MonthFolder:
         print(f"{self.path}: {self.rows:,} rows in {len(kept)} months", flush=True)
 
     def _is_whole(self, month: str, known: MonthFile) -> bool:
-        """A file that was touched after the index was written is looked into."""
+        """A file that was touched after the index was written is looked into; and any that was
+        written before the machine started, for a power cut may have spoiled it."""
         if not known.rows:
             return True
         file = self._file(month)
@@ -104,7 +104,7 @@ class MonthFolder:
             return False
         if found.st_size != known.bytes:
             return False
-        touched = found.st_mtime_ns > self._indexed
+        touched = found.st_mtime_ns > self._trusted_until
         return not touched or sha256(file.read_bytes()).hexdigest() == known.sha256
 
     def _file(self, month: str) -> Path:
@@ -141,6 +141,11 @@ def month_after(month: str, count: int) -> str:
 def months_between(first: str, last: str) -> list[str]:
     """Every month from the first to the last, both included."""
     return [str(month) for month in pd.period_range(first, last, freq="M")]
+
+
+def _machine_started_ns() -> int:
+    """Or later, by as long as it was asleep."""
+    return time.time_ns() - time.monotonic_ns()
 
 
 def _read_index(file: Path) -> dict[str, MonthFile]:
