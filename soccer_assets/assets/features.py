@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence, Set
 from pathlib import PurePosixPath
 
 import dagster as dg
-import pandas as pd
 
 from soccer_assets.assets.common import OWNERS, Checks, evaluate, recorded
 from soccer_assets.assets.lake import MATCH_PARQUET
@@ -106,12 +105,12 @@ def _newest_result(made: RevisionReader) -> dg.AssetCheckResult:
     months = made.tables(outs.FINISHED)
     # And the last result before, with which a gap may begin.
     first = bisect_left(months, f"{looked_back_to(today):%Y-%m}") - 1
-    kickoffs = (
-        made.frame(outs.FINISHED, ["kickoff"], months[max(first, 0) :])["kickoff"]
+    days = (
+        made.frame(outs.FINISHED, ["kickoff"], months[max(first, 0) :])["kickoff"].dt.date.unique()
         if months
-        else pd.Series([], dtype="datetime64[us, UTC]")
+        else ()
     )
-    judged = recency(kickoffs.dt.date.unique(), today)
+    judged = recency(days, today)
     return dg.AssetCheckResult(
         passed=judged is not None and judged.holds,
         metadata=vars(judged) if judged else {"results": 0},

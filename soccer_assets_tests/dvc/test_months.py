@@ -85,8 +85,9 @@ def make(root: Path, rows: list[Row], params: FeatureParams = PARAMS) -> None:
 
 def bring_up_to_date(root: Path, params: FeatureParams = PARAMS) -> None:
     """As the stage does."""
-    finished, fixtures, *outs = (MonthFolder(root / name) for name in (*INPUTS, *OUTS))
-    refresh(History(finished, fixtures, params.model_dump_json()), *outs, params)
+    finished, fixtures, features, states = (MonthFolder(root / name) for name in (*INPUTS, *OUTS))
+    history = History(finished, fixtures, params.model_dump_json())
+    refresh(history, features, states, params)
 
 
 def made(root: Path) -> dict[str, bytes]:

@@ -95,8 +95,8 @@ def test_outs_are_read_from_the_cache_or_the_remote_and_not_from_the_workspace(
     workspace: DvcWorkspace, reproduced: Reproduced, revision: Revision, tmp_path: Path
 ) -> None:
     found = contents(reproduced.workspace.root)
-    for file in found:
-        workspace.path(file).write_text("of another run")
+    for path in found:
+        workspace.path(path).write_text("of another run")
     nowhere, empty = LocalStore(tmp_path / "none"), tmp_path / "empty"
     features = pd.read_parquet(reproduced.workspace.path("data/features"))
     for reader in (

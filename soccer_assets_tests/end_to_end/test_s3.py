@@ -188,9 +188,15 @@ def test_the_data_of_a_model_can_be_had_again_from_its_revision(
 
 
 def test_nothing_of_the_lake_is_on_the_local_disk(season: SeasonInS3) -> None:
-    """But the workspace of DVC with its cache, and MLflow, which is not told to live elsewhere."""
+    """But the workspace of DVC with its cache, and MLflow, which is not told to live elsewhere; and
+    what draws its plots knows of fonts."""
     home = season.platform.home
-    assert {path.name for path in home.iterdir()} <= {"dvc", "mlflow", "serving-token"}
+    assert {path.name for path in home.iterdir()} <= {
+        "dvc",
+        "matplotlib",
+        "mlflow",
+        "serving-token",
+    }
     parquet = {path.relative_to(home).parts[0] for path in home.rglob("*.parquet")}
     assert parquet <= {"dvc", "mlflow"}
     assert not list(home.rglob("*.json.gz"))
