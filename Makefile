@@ -52,7 +52,7 @@ test-system: $(STAMP) ## Run what goes through the whole system: commands, serve
 test-all: $(STAMP) ## Run every test, the slow ones too
 	@$(BIN)/python -m pytest $(IN_PARALLEL)
 
-bench: $(STAMP) ## Measure against plain ways to do the same; writes benchmarks/results.md (10 minutes)
+bench: $(STAMP) ## Measure against plain ways to do the same; writes benchmarks/results.md (a quarter of an hour)
 	@$(BIN)/python -m benchmarks
 
 lint: $(STAMP) ## Lint, check formatting, imports and types

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import backfill, export, hourly, machine, parse, upsert
+from benchmarks import backfill, export, features, hourly, machine, parse, upsert
 from benchmarks.database import server_version
 from benchmarks.report import Comparison, as_json, markdown
 from benchmarks.source import find_source
@@ -29,6 +29,7 @@ class Benchmark(StrEnum):
     HOURLY = "hourly"
     PARSE = "parse"
     BACKFILL = "backfill"
+    FEATURES = "features"
 
 
 RUN: dict[Benchmark, Callable[[Workbench], list[Comparison]]] = {
@@ -37,6 +38,7 @@ RUN: dict[Benchmark, Callable[[Workbench], list[Comparison]]] = {
     Benchmark.HOURLY: hourly.run,
     Benchmark.PARSE: parse.run,
     Benchmark.BACKFILL: backfill.run,
+    Benchmark.FEATURES: features.run,
 }
 
 

@@ -179,11 +179,21 @@ def _forget_peak() -> None:
         return
 
 
+def spent_by_children() -> tuple[float, float]:
+    """CPU seconds of all processes that this one has started and waited for, and the peak memory of
+    the largest (10^6 bytes)."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime, _megabytes(usage)
+
+
 def _peak_mb() -> float:
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak * (1 if sys.platform == "darwin" else 1024) / _MEGABYTE
+        return _megabytes(resource.getrusage(resource.RUSAGE_SELF))
     kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(kilobytes) * 1024 / _MEGABYTE
+
+
+def _megabytes(usage: resource.struct_rusage) -> float:
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / _MEGABYTE

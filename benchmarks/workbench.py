@@ -27,6 +27,7 @@ class Sizes:
     run_days: int = 5
     range_days: int = 200
     parse_rows: int = 30_000
+    plain_features_sample: int = 100_000
     repeats: int = 2
     export_repeats: int = 5
 
@@ -41,6 +42,7 @@ QUICK = Sizes(
     run_days=1,
     range_days=4,
     parse_rows=1_000,
+    plain_features_sample=1_000,
     repeats=1,
     export_repeats=1,
 )
