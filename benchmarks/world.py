@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from soccer_assets.features.odds import ODDS_COLUMNS
+from soccer_assets.sources.replay import seasons_of
 
 MATCHES, STATISTICS = "world_matches.parquet", "football_data_couk.parquet"
 _COUNTS = {
@@ -27,8 +28,7 @@ class NoRealMatches(Exception):
 def finished_matches(folder: Path, until: datetime) -> pd.DataFrame:
     """Matches with a score of 90 minutes that kick off before ``until``, in order of kick-off.
 
-    Columns as the stage ``finished`` makes them; a kick-off without a time counts as 12:00 UTC, and a
-    season changes in July. Statistics join on the day and both teams' names.
+    Columns as the stage ``finished`` makes them of a replay. Statistics join on the day and both teams' names.
     """
     if not (folder / MATCHES).is_file():
         raise NoRealMatches(f"there is no {MATCHES} in {folder}: set SOCCER_REAL_DATA")
@@ -38,12 +38,14 @@ def finished_matches(folder: Path, until: datetime) -> pd.DataFrame:
     time = world["time"].fillna("12:00").astype(str).str[:5]
     kickoff = pd.to_datetime(day.dt.strftime("%Y-%m-%d ") + time, errors="coerce")
     kickoff = kickoff.fillna(day + pd.Timedelta(hours=12)).dt.tz_localize(UTC)
+    days = kickoff.to_numpy("datetime64[D]").astype(np.int64)
+    seasons, _ = seasons_of(days, world["tournament_id"].to_numpy(np.int64))
     matches = pd.DataFrame(
         {
             "match_id": world["match_id"],
             "kickoff": kickoff,
             "tournament_id": world["tournament_id"],
-            "season_id": kickoff.dt.year - (kickoff.dt.month < 7),
+            "season_id": seasons,
             "region": world["country"],
             "sex": world["women"].astype(np.int64),
             "home_team_id": world["home_team_id"],

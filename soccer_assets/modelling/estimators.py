@@ -28,6 +28,11 @@ class Estimator(Protocol):
     """What every learner offers."""
 
     @property
+    def params(self) -> LearnerParams:
+        """What it learns by."""
+        ...
+
+    @property
     def size(self) -> int | None:
         """How large it grew in ``fit`` with ``later`` rows; None where no size is to be found."""
         ...
@@ -175,9 +180,8 @@ class BoostingEstimator:
                     reference=data,
                 )
             )
-            callbacks.append(
-                lightgbm.early_stopping(self.params.early_stopping_rounds, verbose=False)
-            )
+            patience = self.params.early_stopping_rounds
+            callbacks.append(lightgbm.early_stopping(patience, verbose=False))
         booster = lightgbm.train(
             settings,
             data,
@@ -185,7 +189,7 @@ class BoostingEstimator:
             valid_sets=held_out,
             callbacks=callbacks,
         )
-        self._rounds = int(booster.best_iteration) if later is not None else self.params.rounds
+        self._rounds = int(booster.best_iteration) if held_out else self.params.rounds
         # Through its text form, the booster lets go of the data and of every live handle.
         text = booster.model_to_string(num_iteration=self._rounds)
         self._booster = lightgbm.Booster(model_str=text)

@@ -24,6 +24,8 @@ class FoldScore:
     """Log-loss of every tested row, nats."""
     size: int | None
     """Found on the later of the fitted rows; None where the learner has none."""
+    learnt: int
+    """Rows that it learnt from at that size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +44,12 @@ class Walk:
         """float64 (all tested rows,)."""
         return np.concatenate([fold.losses for fold in self.folds])
 
-    @property
-    def size(self) -> int | None:
-        """What is right for the whole history: the median of the folds' sizes (the upper one)."""
-        sizes = sorted(fold.size for fold in self.folds if fold.size is not None)
-        return sizes[len(sizes) // 2] if sizes else None
+    def size_on(self, rows: int) -> int | None:
+        """What is right for so many rows: the folds' sizes in proportion to what they learnt from, of
+        which the (upper) median counts. The more there is to learn from, the later a model begins to
+        learn by heart."""
+        sizes = sorted(fold.size * rows / fold.learnt for fold in self.folds if fold.size)
+        return max(1, round(sizes[len(sizes) // 2])) if sizes else None
 
 
 def walk(
@@ -63,10 +66,15 @@ def walk(
         tested = rows[fold.test]
         probabilities = fitted.predict_proba(tested.features)
         losses = per_match_log_loss(probabilities, tested.outcomes)
-        score = FoldScore(probabilities, losses, fitted.size)
+        score = FoldScore(probabilities, losses, fitted.size, _learnt(fitted, fold))
         after_fold(number, score)
         scores.append(score)
     return Walk(tuple(scores))
+
+
+def _learnt(estimator: Estimator, fold: Fold) -> int:
+    until = fold.sized_at if estimator.is_sized else fold.train.stop
+    return min(max(until - fold.train.start, 1), estimator.params.max_rows)
 
 
 def _fit(estimator: Estimator, rows: Rows, fold: Fold) -> Estimator:

@@ -72,7 +72,8 @@ class TrainingResult:
     learner: str
     """What it is."""
     size: int | None
-    """Boosting rounds, say, that walking forward found; None where the learner has no size."""
+    """Boosting rounds of what serves, say, as walking forward found them; None where the learner has no
+    size."""
     bounds: dict[str, PartBounds]
     """history, walk_forward, judged."""
     cv: pd.DataFrame
@@ -106,8 +107,8 @@ class Recipe:
     """What walking forward has found: all that a model is but for the rows it learns from."""
 
     name: str
-    estimator: Callable[[], Estimator]
-    """A new, unfitted one, of its size."""
+    estimator: Callable[[int], Estimator]
+    """A new, unfitted one, of the size for so many rows."""
     calibrator: VectorScaling
 
     def fit(self, rows: Rows, until: pd.Timestamp) -> OutcomeModel:
@@ -115,7 +116,7 @@ class Recipe:
         return OutcomeModel(
             name=self.name,
             features=rows.names,
-            estimator=self.estimator().fit(rows),
+            estimator=self.estimator(len(rows)).fit(rows),
             calibrator=self.calibrator,
             trained_until=until,
             medians=_medians(rows.features, rows.names),
@@ -158,7 +159,7 @@ def train(
     chosen = simplest_of_the_best(walks, weeks[cut.walked])
     recipe = _recipe(chosen, walks[chosen], rows, cut, weeks, settings)
     calibration = "none" if recipe.calibrator.is_identity else "vector scaling"
-    progress(f"chosen: {chosen}, size {walks[chosen].size}, calibration {calibration}")
+    progress(f"chosen: {chosen}, calibration {calibration}")
 
     judge = recipe.fit(rows[cut.before], cut.judged_from)
     progress(f"judge: fitted on {len(rows[cut.before])} rows before {cut.judged_from}")
@@ -181,7 +182,7 @@ def train(
         judge=judge,
         chosen=chosen,
         learner=settings.learner(chosen)[0],
-        size=walks[chosen].size,
+        size=model.estimator.size,
         bounds=bounds,
         cv=walks_table(walks, rows, cut.folds),
         report=report,
@@ -284,10 +285,10 @@ def _recipe(
     params: TrainingParams,
 ) -> Recipe:
     _, learner_params = params.learner(chosen)
-    size = walked.size
 
-    def estimator() -> Estimator:
+    def estimator(count: int) -> Estimator:
         new = estimator_of(learner_params, params.seed)
+        size = walked.size_on(min(count, learner_params.max_rows))
         return new if size is None else new.at_size(size)
 
     calibrator = scaling_if_better(

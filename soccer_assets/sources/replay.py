@@ -7,7 +7,8 @@ Rules of the replay:
   less than ``FINAL_WHISTLE`` before is in play without a score, for the file does not know how it
   unfolded, and any other is finished. A row without a score stays a fixture.
 - ``ft_flag`` E or P: the file's score includes extra time or penalties, see ``_result``.
-- Seasons are cut in July: ``seasonId = tournament_id * 10000 + start year``.
+- The seasons of a competition change where its year is quietest, in July for most:
+  ``seasonId = tournament_id * 10000 + start year``.
 - ``isNeutral``, which the site does not have, is as the file's ``neutral`` says.
 - Odds (from the kick-off on) and statistics (of matches that are over), where the file has them,
   are given as a row of football-data.co.uk, cell by cell as they are. ``odds_type`` is bookmaker
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from soccer_assets.arrays import IntArray
 from soccer_assets.clock import utc_now
 from soccer_assets.feed.fields import NEUTRAL_FIELD, ROW_FIELD, STATISTICS, FeedStatus, Sex
 from soccer_assets.feed.payload import (
@@ -44,6 +46,7 @@ from soccer_assets.sources.results_file import (
     ResultsFileError,
     read_results,
 )
+from soccer_assets.sources.seasons import quietest_day, season_name
 
 DAY_SECONDS = 86400
 FINAL_WHISTLE = 2 * 3600  # after kick-off
@@ -73,6 +76,9 @@ class ReplayBackend:
             [columns[k] for k in ("match_id", "kickoff", "women", "region_id", "competition")]
             + [columns["tournament_id"], columns["kickoff"] // DAY_SECONDS]
         )
+        columns["season"], columns["change"] = seasons_of(
+            columns["kickoff"] // DAY_SECONDS, columns["tournament_id"]
+        )
         self._columns = {name: values[order] for name, values in columns.items()}
         self._day = self._columns["kickoff"] // DAY_SECONDS
         self._texts = results.texts
@@ -99,9 +105,8 @@ class ReplayBackend:
         rows = (
             dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)
         )
-        year = day.year if day.month >= 7 else day.year - 1
         return day_feed(
-            (_header(matches[0], year), [_match(row, year, now) for row in matches])
+            (_header(matches[0]), [_match(row, now) for row in matches])
             for _, group in groupby(rows, key=_tournament)
             if (matches := list(group))
         )
@@ -123,31 +128,49 @@ def _tournament(row: Row) -> tuple[Any, ...]:
     return row["tournament_id"], row["competition"], row["region_id"], row["women"]
 
 
-def _season(row: Row, year: int) -> int:
-    return row["tournament_id"] * 10000 + year
+def seasons_of(days: IntArray, tournaments: IntArray) -> tuple[IntArray, IntArray]:
+    """Of each match, the year that its season begins in, and the day of the year on which seasons of
+    its competition change.
+
+    Args:
+        days: since 1970.
+    """
+    dates = days.astype("datetime64[D]")
+    years = dates.astype("datetime64[Y]")
+    of_year = (dates - years).astype(np.int64)
+    changes = np.empty(len(days), np.int64)
+    order = np.argsort(tournaments, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(tournaments[order])) + 1):
+        if len(rows):
+            changes[rows] = quietest_day(of_year[rows])
+    return years.astype(np.int64) + 1970 - (of_year < changes), changes
 
 
-def _header(row: Row, year: int) -> Row:
+def _season(row: Row) -> int:
+    return int(row["tournament_id"] * 10000 + row["season"])
+
+
+def _header(row: Row) -> Row:
     return header_row(
         {
             "regionId": row["region_id"],
             "regionName": row["country"],
             "tournamentId": row["tournament_id"],
             "tournamentName": row["competition"],
-            "seasonId": _season(row, year),
-            "seasonName": f"{year}/{year + 1}",
-            "stageId": _season(row, year),
+            "seasonId": _season(row),
+            "seasonName": season_name(row["season"], row["change"]),
+            "stageId": _season(row),
             "stageName": row["competition"],
             "sex": int(Sex.WOMEN if row["women"] else Sex.MEN),
         }
     )
 
 
-def _match(row: Row, year: int, now: float) -> Row:
+def _match(row: Row, now: float) -> Row:
     start = local_text(row["kickoff"])
     country = None if row["is_international"] else row["country"]
     fixture = {
-        "stageId": _season(row, year),
+        "stageId": _season(row),
         "id": row["match_id"],
         "startTime": start,
         "startTimeUtc": start + "Z",

@@ -89,14 +89,23 @@ def test_every_candidate_walks_over_the_same_folds_before_the_judged_matches(res
     assert cv["size"].notna().tolist() == [False, False, True, True]
 
 
-def test_the_size_is_the_median_of_those_that_the_folds_found(boosted):
-    sizes = sorted(boosted.cv["size"])
-    assert boosted.size == sizes[1] == boosted.model.estimator.size == boosted.judge.estimator.size
+def test_the_size_is_that_of_the_median_fold_in_proportion_to_the_rows():
+    def fold(size: int | None, learnt: int) -> FoldScore:
+        return FoldScore(np.empty((0, 3)), np.empty(0), size, learnt)
+
+    walk = Walk((fold(10, 100), fold(30, 200), fold(12, 100)))
+    assert walk.size_on(1000) == 120
+    assert walk.size_on(1) == 1
+    assert Walk((fold(None, 100),)).size_on(1000) is None
+
+
+def test_judge_and_served_model_have_the_sizes_for_their_rows(boosted):
+    assert boosted.size == boosted.model.estimator.size >= boosted.judge.estimator.size > 0
 
 
 def walked(*losses: float) -> Walk:
     values = np.array(losses)
-    return Walk((FoldScore(np.tile([0.5, 0.3, 0.2], (len(values), 1)), values, None),))
+    return Walk((FoldScore(np.tile([0.5, 0.3, 0.2], (len(values), 1)), values, None, 1),))
 
 
 def test_a_more_complex_candidate_has_to_beat_a_simpler_one_beyond_noise():
@@ -158,7 +167,7 @@ def test_importances_reference_and_progress(result, told):
     assert result.reference.features["sparse"].missing_share == pytest.approx(0.5, abs=0.03)
     assert result.reference.rows == 6000
     assert told[0].startswith("rows: history")
-    assert "chosen: plain, size None, calibration none" in told
+    assert "chosen: plain, calibration none" in told
     assert result.report_table().loc["model", "n"] == result.bounds["judged"].rows
 
 
