@@ -17,7 +17,7 @@ def test_all_benchmarks_run_on_small_sizes(tmp_path: Path) -> None:
         [sys.executable, "-m", "benchmarks", "--quick", "--output", str(tmp_path)],
         cwd=project_folder(),
         check=True,
-        timeout=300,
+        timeout=600,
     )
     report = json.loads((tmp_path / "results.json").read_bytes())
     assert {line["benchmark"] for line in report["comparisons"]} == set(Benchmark)
