@@ -200,7 +200,7 @@ _LONGEST_BOOKMAKER = 15
 
 def _odds(row: Row) -> dict[str, str]:
     """Column of the site -> price, where the file has odds of the match."""
-    *prices, kind = (row.get(name) for name in ODDS_COLUMNS)
+    *prices, kind = [str(row.get(name) or "") for name in ODDS_COLUMNS]
     if not (kind and all(prices)):
         return {}
     bookmaker, _, phase = kind.lower().rpartition("_")
