@@ -8,6 +8,7 @@ from soccer_assets.modelling.goals import Goals
 from soccer_assets.modelling.provenance import libraries, training_code
 from soccer_assets.modelling.report import Report
 from soccer_assets.modelling.train import MODEL, TrainingResult
+from soccer_assets.text import markdown_table
 
 #: Of the description of a version in MLflow's registry.
 MAX_CHARACTERS = 5000
@@ -122,4 +123,4 @@ def _intervals(rows: pd.DataFrame) -> list[str]:
 
 
 def _table(rows: pd.DataFrame) -> str:
-    return rows.to_markdown(index=False, disable_numparse=True)
+    return markdown_table(rows)
