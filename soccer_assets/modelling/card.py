@@ -51,12 +51,12 @@ def model_card(result: TrainingResult, report: Report, data_revision: str) -> st
         f"- **Judged on** {judged.rows:,} matches of {judged.first:%Y-%m-%d} to "
         f"{judged.last:%Y-%m-%d}, before it had seen them.",
         "## Scores, with 95 % intervals",
-        _table(_scores(report)),
+        markdown_table(_scores(report)),
         "## Against the baselines, log-loss on the same matches",
-        _table(_against(report)),
+        markdown_table(_against(report)),
         *([] if result.goals is None else [_goals(result.goals)]),
         "## Where it is weak",
-        _table(_weakest(report)),
+        markdown_table(_weakest(report)),
         "## Limits",
         LIMITS,
         "## Made of",
@@ -120,7 +120,3 @@ def _intervals(rows: pd.DataFrame) -> list[str]:
     sign = "+" if (rows["low"] < 0).any() else ""
     pairs = zip(rows["low"], rows["high"], strict=True)
     return [f"{low:{sign}.4f} to {high:{sign}.4f}" for low, high in pairs]
-
-
-def _table(rows: pd.DataFrame) -> str:
-    return markdown_table(rows)
