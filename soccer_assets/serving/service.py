@@ -82,7 +82,8 @@ def create_app(
         tried = asyncio.Event()
         loading = asyncio.create_task(store.load_first(retry_seconds, tried))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(tried.wait(), startup_seconds)
+            async with asyncio.timeout(startup_seconds):
+                await tried.wait()
         yield
         loading.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -37,7 +37,10 @@ class SnapshotStore:
         async with self._lock:
             before = self.snapshot
             try:
-                after = await asyncio.wait_for(_in_thread(self._load), self._load_seconds)
+                # Not ``asyncio.wait_for``, which forgets (up to Python 3.11) that it was canceled
+                # when what it waits for ends at that moment.
+                async with asyncio.timeout(self._load_seconds):
+                    after = await _in_thread(self._load)
             except Exception as error:
                 reason = _public_reason(error)
                 if reason != self.last_error:  # a retry every few seconds need not repeat itself

@@ -61,3 +61,33 @@ def test_an_unexpected_error_keeps_the_old_snapshot_and_hides_its_text() -> None
     assert store.snapshot.model.version == 1
     assert store.last_error is not None
     assert "hunter2" not in store.last_error
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_who_is_canceled_while_nothing_can_be_loaded_ends(steps: int) -> None:
+    """At whichever step of the event loop it is canceled after a load has failed."""
+
+    async def scenario() -> None:
+        asked, fails = threading.Event(), threading.Event()
+
+        def load() -> Snapshot:
+            asked.set()
+            fails.wait()
+            raise OSError
+
+        store = SnapshotStore(load)
+        loading = asyncio.create_task(store.load_first(0.01, asyncio.Event()))
+        while not asked.is_set():
+            await asyncio.sleep(0)
+        fails.set()
+        while (
+            thread := next((t for t in threading.enumerate() if t.name == "load"), None)
+        ) is not None:
+            thread.join()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        loading.cancel()
+        done, _ = await asyncio.wait([loading], timeout=5)
+        assert done
+
+    asyncio.run(scenario())
