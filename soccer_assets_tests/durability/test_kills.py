@@ -44,7 +44,7 @@ STRETCHES: dict[str, tuple[Command, Moment]] = {
     "predictions": (SERVE, Moment(line="predictions - STEP_START", within=0.5)),
     "reload": (SERVE, Moment(line="serving_workers - STEP_START", within=2)),
 }
-#: Those of the default run, with who dies.
+#: Those of the suite of the whole system, with who dies.
 SOME: list[tuple[str, Victim]] = [
     ("first start", "everything"),
     ("backfill", "command"),
@@ -82,6 +82,7 @@ def home(home_folder: Path) -> Path:
     return home_folder / "home"
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("stretch", "victim"), SOME)
 def test_a_killed_command_ends_as_if_undisturbed_when_it_is_run_again(
     steps: dict[Command, Step], stretch: str, victim: Victim, home: Path
