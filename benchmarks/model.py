@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,8 +25,11 @@ from soccer_assets.features.build import build_features, feature_names
 from soccer_assets.features.params import FeatureParams
 from soccer_assets.features.registry import declared
 from soccer_assets.modelling.bootstrap import paired_bootstrap
+from soccer_assets.modelling.estimators import estimator_of
 from soccer_assets.modelling.holdout import losses_of, probabilities_of, system_rows
 from soccer_assets.modelling.metrics import ece, per_match_log_loss, rps
+from soccer_assets.modelling.model import feature_matrix
+from soccer_assets.modelling.rows import Rows, goals_of
 from soccer_assets.modelling.splits import weeks_of
 from soccer_assets.modelling.train import ELO_LOGIT, MARKET, MODEL, TrainingResult, train
 from soccer_assets.params import read_params
@@ -67,40 +71,40 @@ def main(
         raise typer.Exit(1) from None
     params = read_params(DEFAULT_PARAMS)
     found: dict[str, Any] = {}
-    result = judged(matches, params.features, params.training, TEST_FROM, progress)
+    result = judged(matches, params.features, params.training, progress)
     found["test"] = figures(result)
+    record(found, output)
     if reference:
         progress("the reference's recipe")
         found["test"]["vs_reference"] = against_reference(matches, result, params.training.seed)
+        record(found, output)
     if odds_history:
         progress("with the odds of past matches")
         with_odds = params.features.model_copy(
             update={"market": params.features.market.model_copy(update={"is_used": True})}
         )
         found["test_with_odds_history"] = figures(
-            judged(matches, with_odds, params.training, TEST_FROM, progress)
+            judged(matches, with_odds, params.training, progress)
         )
+        record(found, output)
     if ablation:
         before = matches[matches["kickoff"] < pd.Timestamp(TEST_FROM)]
-        found["ablation"] = list(ablated(before, params.features, params.training, progress))
-    found["seconds"] = round(time.monotonic() - started)
+        found["ablation"] = list(
+            ablated(before, params.features, params.training, result, progress)
+        )
+        record(found, output)
+    typer.echo(page_of(found))
+
+
+def record(found: dict[str, Any], output: Path) -> None:
+    """Keep what is found so far: the parts take minutes each."""
     output.write_text(json.dumps(found, indent=2) + "\n")
-    page = page_of(found)
-    output.with_suffix(".md").write_text(page)
-    typer.echo(page)
+    output.with_suffix(".md").write_text(page_of(found))
 
 
-def judged(
-    matches: pd.DataFrame,
-    features: FeatureParams,
-    training: TrainingParams,
-    judge_from: datetime,
-    progress: Progress,
-    without: Iterable[str] = (),
-) -> TrainingResult:
-    """The platform's training, which is judged on the matches from a moment on."""
+def dataset_of(matches: pd.DataFrame, features: FeatureParams) -> tuple[pd.DataFrame, list[str]]:
+    """What the platform trains on, one row a match in order of kick-off, and the features' names."""
     built = build_features(matches, matches.iloc[:0], features)
-    names = [name for name in feature_names(built) if name not in set(without)]
     details = ["region", "home_team_id", "away_team_id", "odds_home", "odds_draw", "odds_away"]
     margin = (matches["home_score"] - matches["away_score"]).to_numpy()
     outcome = np.select([margin > 0, margin == 0], [0, 1], 2).astype(np.int8)
@@ -108,8 +112,15 @@ def judged(
         f"{side}_goals": matches[f"{side}_score"].to_numpy(np.int16) for side in ("home", "away")
     }
     dataset = built.assign(outcome=outcome, **scores).join(matches[details])
-    settings = training.model_copy(update={"judge_from": judge_from, "judge_max_share": 0.5})
-    return train(dataset, names, settings, progress)
+    return dataset, feature_names(built)
+
+
+def judged(
+    matches: pd.DataFrame, features: FeatureParams, training: TrainingParams, progress: Progress
+) -> TrainingResult:
+    """The platform's training, which is judged on the matches from a moment on."""
+    settings = training.model_copy(update={"judge_from": TEST_FROM, "judge_max_share": 0.5})
+    return train(*dataset_of(matches, features), settings, progress)
 
 
 def figures(result: TrainingResult) -> dict[str, Any]:
@@ -170,26 +181,51 @@ def against_reference(matches: pd.DataFrame, result: TrainingResult, seed: int) 
 
 
 def ablated(
-    matches: pd.DataFrame, features: FeatureParams, training: TrainingParams, progress: Progress
+    matches: pd.DataFrame,
+    features: FeatureParams,
+    training: TrainingParams,
+    result: TrainingResult,
+    progress: Progress,
 ) -> Iterable[dict[str, Any]]:
-    """Log-loss on the selection matches without each group of features, less that with all."""
+    """Log-loss on the selection matches without each group of features, less that with all.
+
+    Of the candidate that was chosen, at the size that was found: one fit a group.
+    """
+    dataset, names = dataset_of(matches, features)
+    kickoffs = dataset["kickoff"]
+    rows = Rows(
+        names=tuple(names),
+        features=feature_matrix(dataset, names),
+        outcomes=dataset["outcome"].to_numpy(np.int64),
+        times=kickoffs.to_numpy("datetime64[ns]").astype(np.int64),
+        goals=goals_of(dataset),
+        half_life_days=training.half_life_days,
+    )
+    first = int((kickoffs < pd.Timestamp(SELECTION_FROM)).sum())
+    weeks = weeks_of(kickoffs.iloc[first:])
+    _, learner = training.learner(result.chosen)
+
+    def losses_without(dropped: Iterable[str]) -> FloatArray:
+        kept = [place for place, name in enumerate(names) if name not in set(dropped)]
+        part = replace(rows, names=tuple(names[k] for k in kept), features=rows.features[:, kept])
+        new = estimator_of(learner, training.seed)
+        fitted = (new if result.size is None else new.at_size(result.size)).fit(part[:first])
+        later = part[first:]
+        return per_match_log_loss(fitted.predict_proba(later.features), later.outcomes)
+
     groups: dict[str, list[str]] = {}
     for feature in declared(features):
         groups.setdefault(feature.group, []).append(feature.name)
-    whole = judged(matches, features, training, SELECTION_FROM, progress)
-    losses = losses_of(whole.holdout_predictions, MODEL)
-    weeks = weeks_of(system_rows(whole.holdout_predictions, MODEL)["kickoff"])
-    yield {"without": "nothing", "log_loss": float(losses.mean())}
-    for group, names in groups.items():
+    losses = losses_without([])
+    yield {"without": "nothing", "columns": len(names), "log_loss": float(losses.mean())}
+    for group, dropped in groups.items():
         progress(f"without {group}")
-        table = judged(
-            matches, features, training, SELECTION_FROM, progress, without=names
-        ).holdout_predictions
-        compared = paired_bootstrap(losses_of(table, MODEL), losses, blocks=weeks)
+        found = losses_without(dropped)
+        compared = paired_bootstrap(found, losses, blocks=weeks)
         yield {
             "without": group,
-            "columns": len(names),
-            "log_loss": float(losses_of(table, MODEL).mean()),
+            "columns": len(dropped),
+            "log_loss": float(found.mean()),
             "difference": compared.mean_difference,
             "interval": [compared.low, compared.high],
         }
