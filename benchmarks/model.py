@@ -28,10 +28,15 @@ from soccer_assets.modelling.bootstrap import paired_bootstrap
 from soccer_assets.modelling.estimators import estimator_of
 from soccer_assets.modelling.holdout import losses_of, probabilities_of, system_rows
 from soccer_assets.modelling.metrics import ece, per_match_log_loss, rps
-from soccer_assets.modelling.model import feature_matrix
-from soccer_assets.modelling.rows import Rows, goals_of
 from soccer_assets.modelling.splits import weeks_of
-from soccer_assets.modelling.train import ELO_LOGIT, MARKET, MODEL, TrainingResult, train
+from soccer_assets.modelling.train import (
+    ELO_LOGIT,
+    MARKET,
+    MODEL,
+    TrainingResult,
+    prepared,
+    train,
+)
 from soccer_assets.params import read_params
 from soccer_assets.params.training import TrainingParams
 from soccer_assets.settings import DEFAULT_PARAMS, project_folder
@@ -192,15 +197,8 @@ def ablated(
     Of the candidate that was chosen, at the size that was found: one fit a group.
     """
     dataset, names = dataset_of(matches, features)
-    kickoffs = dataset["kickoff"]
-    rows = Rows(
-        names=tuple(names),
-        features=feature_matrix(dataset, names),
-        outcomes=dataset["outcome"].to_numpy(np.int64),
-        times=kickoffs.to_numpy("datetime64[ns]").astype(np.int64),
-        goals=goals_of(dataset),
-        half_life_days=training.half_life_days,
-    )
+    frame, rows = prepared(dataset, names, training)
+    kickoffs = frame["kickoff"]
     first = int((kickoffs < pd.Timestamp(SELECTION_FROM)).sum())
     weeks = weeks_of(kickoffs.iloc[first:])
     _, learner = training.learner(result.chosen)

@@ -33,7 +33,7 @@ from soccer_assets.modelling.splits import Timeline, timeline, utc_kickoffs, wee
 from soccer_assets.modelling.tuning import Tuning, tune
 from soccer_assets.params.training import LogisticParams, TrainingParams
 
-__all__ = ["PartBounds", "TrainingParams", "TrainingResult", "train"]
+__all__ = ["PartBounds", "TrainingParams", "TrainingResult", "prepared", "train"]
 
 
 #: The systems every training reports on.
@@ -146,7 +146,7 @@ def train(
     for absent columns, ``TooFewRows`` when a part of the timeline is too small).
     """
     settings = params or TrainingParams()
-    frame, rows = _prepare(dataset, features, settings)
+    frame, rows = prepared(dataset, features, settings)
     cut = timeline(frame["kickoff"], settings)
     bounds = {name: _bounds(frame["kickoff"].iloc[part]) for name, part in cut.parts().items()}
     progress("rows: " + ", ".join(f"{name} {part.rows}" for name, part in bounds.items()))
@@ -195,10 +195,13 @@ def train(
     )
 
 
-def _prepare(
+def prepared(
     dataset: pd.DataFrame, features: Sequence[str], params: TrainingParams
 ) -> tuple[pd.DataFrame, Rows]:
-    """Check the dataset, put it in order of time and lay its features out."""
+    """The dataset in order of time, and its rows as learners see them.
+
+    Raises ``ValueError`` as ``train`` does on a malformed dataset.
+    """
     if not features:
         raise ValueError("there is no feature to train on")
     if len(set(features)) != len(features):

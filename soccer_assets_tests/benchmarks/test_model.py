@@ -96,7 +96,7 @@ def test_the_benchmark_runs_from_end_to_end(files: Path, tmp_path: Path) -> None
     output = tmp_path / "model.json"
     command = [str(Path(sys.executable).with_name("soccer")), "benchmark-model"]
     done = subprocess.run(
-        [*command, "--no-ablation", "--output", str(output)],
+        [*command, "--output", str(output)],
         env={"SOCCER_REAL_DATA": str(files), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -106,6 +106,7 @@ def test_the_benchmark_runs_from_end_to_end(files: Path, tmp_path: Path) -> None
     found = json.loads(output.read_text())
     assert found["test"]["rows"] > 500
     assert found["test"]["vs_reference"]["difference"] < 0.1
+    assert found["ablation"][0]["columns"] == sum(row["columns"] for row in found["ablation"][1:])
     assert "the old recipe" in output.with_suffix(".md").read_text().lower()
 
 
