@@ -29,6 +29,8 @@ from soccer_assets_tests.dvc.test_workspace import (
     remote_files,
 )
 
+pytestmark = pytest.mark.system
+
 Damage = Callable[[Path], None]
 
 

@@ -24,6 +24,8 @@ from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.dvc.conftest import Reproduced
 from soccer_assets_tests.dvc.test_workspace import contents, ran
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture
 def revision(reproduced: Reproduced) -> Revision:

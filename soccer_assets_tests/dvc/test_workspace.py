@@ -19,6 +19,8 @@ from soccer_assets.dvc.workspace import DvcWorkspace
 from soccer_assets.lake.manifest import Manifest
 from soccer_assets_tests.dvc.conftest import Reproduced, head
 
+pytestmark = pytest.mark.system
+
 OUTS = [
     "data/finished",
     "data/fixtures",
