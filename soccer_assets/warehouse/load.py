@@ -22,7 +22,7 @@ from soccer_assets.warehouse.ingested_days import note_ingested
 from soccer_assets.warehouse.merge import TableChange, merge
 from soccer_assets.warehouse.rows import ParsedDay
 from soccer_assets.warehouse.schema import LOCK_KEY
-from soccer_assets.warehouse.staging import make_staging, stage
+from soccer_assets.warehouse.staging import plan_without_statistics, stage
 from soccer_assets.warehouse.steps import Shown, held_payloads, shown_matches, steps_of
 
 
@@ -116,7 +116,7 @@ def _load(
     reparse: bool,
 ) -> LoadResult:
     cursor = connection.connection.cursor()
-    make_staging(cursor)
+    plan_without_statistics(cursor)
     held = held_payloads(cursor, [day.day for day in days])
     shown = shown_matches(cursor, list(held))
     result = LoadResult()

@@ -25,10 +25,11 @@ CAUSE = "coalesce((SELECT {0} FROM stage_day WHERE day = {1}), (SELECT {0} FROM 
 # table gone through for each row of another. So the tables of the warehouse are asked for given
 # matches or days only, by their indexes, and joined by hashes only.
 _BAD_PLANS = ("enable_seqscan", "enable_nestloop", "enable_mergejoin", "jit")
+_PLANS = "SET LOCAL timezone = 'UTC';\n" + "".join(
+    f"SET LOCAL {kind} = off;\n" for kind in _BAD_PLANS
+)
 _TABLES = (
-    "SET LOCAL timezone = 'UTC';\n"
-    + "".join(f"SET LOCAL {kind} = off;\n" for kind in _BAD_PLANS)
-    + "".join(
+    "".join(
         f"CREATE TEMP TABLE IF NOT EXISTS stage_{table.name} (LIKE {SCHEMA}.{table.name})"
         " ON COMMIT DROP;\n"
         for table in _STAGED
@@ -64,13 +65,16 @@ _AS_BEFORE = "".join(
 )
 
 
-def make_staging(cursor: psycopg2.extensions.cursor) -> None:
-    """Make the staging tables of this transaction, and have it plan without statistics."""
-    cursor.execute(_TABLES)
+def plan_without_statistics(cursor: psycopg2.extensions.cursor) -> None:
+    """Have this transaction plan so; and read times as UTC."""
+    cursor.execute(_PLANS)
 
 
 def stage(cursor: psycopg2.extensions.cursor, days: Sequence[ParsedDay], shown: Shown) -> None:
-    """Fill them with the rows of some days; of what a day could not tell, with what is known."""
+    """Fill the staging tables with the rows of some days; of what a day could not tell, with what
+    is known. They are made when first needed: of most loads nothing is new, and to make them would
+    be half of what those take."""
+    cursor.execute(_TABLES)
     staged = ", ".join(f"stage_{table.name}" for table in _STAGED)
     cursor.execute(f"TRUNCATE {staged}, stage_day, pool")
     execute_values(
