@@ -1,9 +1,9 @@
 """Bookmakers' 1X2 odds in a row of the site, and the probabilities they imply.
 
-Odds are a yardstick of predictions. The site names a column by the bookmaker's code, ``C`` for
-closing odds, and the outcome: ``PSCH`` is Pinnacle, closing, home. ``Max`` and ``Avg`` stand for
-the best and the mean of the market. Columns without all three outcomes (handicaps, totals) are not
-1X2 odds.
+Odds are a yardstick of predictions; those of past matches can be a feature, which is off unless asked
+for (``features/market.py``). The site names a column by the bookmaker's code, ``C`` for closing odds, and
+the outcome: ``PSCH`` is Pinnacle, closing, home. ``Max`` and ``Avg`` stand for the best and the mean of
+the market. Columns without all three outcomes (handicaps, totals) are not 1X2 odds.
 """
 
 import math

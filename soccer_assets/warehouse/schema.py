@@ -194,7 +194,8 @@ match_odds = sa.Table(
     sa.CheckConstraint(
         "odds_home >= 1 AND odds_draw >= 1 AND odds_away >= 1", name="match_odds_possible"
     ),
-    comment="1X2 odds where the source gives them: a yardstick for scores, not a feature.",
+    comment="1X2 odds where the source gives them: a yardstick for scores, and of past matches a "
+    "feature where that is switched on.",
 )
 
 match_statistics = sa.Table(

@@ -28,18 +28,15 @@ _BAD_PLANS = ("enable_seqscan", "enable_nestloop", "enable_mergejoin", "jit")
 _PLANS = "SET LOCAL timezone = 'UTC';\n" + "".join(
     f"SET LOCAL {kind} = off;\n" for kind in _BAD_PLANS
 )
-_TABLES = (
-    "".join(
-        f"CREATE TEMP TABLE IF NOT EXISTS stage_{table.name} (LIKE {SCHEMA}.{table.name})"
-        " ON COMMIT DROP;\n"
-        for table in _STAGED
-    )
-    + (
-        "CREATE TEMP TABLE IF NOT EXISTS stage_day"
-        " (day date, fetched_at timestamptz, payload_key text) ON COMMIT DROP;\n"
-        "CREATE TEMP TABLE IF NOT EXISTS pool"
-        " (match_id bigint, feed_day date, origin text, place bigint) ON COMMIT DROP;\n"
-    )
+_TABLES = "".join(
+    f"CREATE TEMP TABLE IF NOT EXISTS stage_{table.name} (LIKE {SCHEMA}.{table.name})"
+    " ON COMMIT DROP;\n"
+    for table in _STAGED
+) + (
+    "CREATE TEMP TABLE IF NOT EXISTS stage_day"
+    " (day date, fetched_at timestamptz, payload_key text) ON COMMIT DROP;\n"
+    "CREATE TEMP TABLE IF NOT EXISTS pool"
+    " (match_id bigint, feed_day date, origin text, place bigint) ON COMMIT DROP;\n"
 )
 
 

@@ -91,7 +91,7 @@ def bring_up_to_date(root: Path, params: FeatureParams = PARAMS) -> None:
 
 
 def made(root: Path) -> dict[str, bytes]:
-    files = (file for name in OUTS for file in (root / name).iterdir())
+    files = (file for name in OUTS for file in (root / name).rglob("*") if file.is_file())
     return {str(file.relative_to(root)): file.read_bytes() for file in files}
 
 
@@ -271,6 +271,7 @@ DAMAGES: dict[str, Damage] = {
     "a spoiled state": spoil("feature_states/2022-08.parquet"),
     "a month that nobody knows": write("features/2031-01.parquet", "PAR1"),
     "another file": write("feature_states/notes.txt", "mine"),
+    "another folder": write("features/old/2021-03.parquet", "PAR1"),
     "half of an index": cut("features/_index.json"),
     "an empty index": write("feature_states/_index.json", ""),
     "an index of another kind": write("features/_index.json", '{"2021-03": "whole"}'),
@@ -284,7 +285,8 @@ DAMAGES: dict[str, Damage] = {
     some(
         DAMAGES,
         *("half a month", "a spoiled month", "a spoiled state", "a lost state"),
-        *("a month that nobody knows", "half of an index", "an index of another kind"),
+        *("a month that nobody knows", "another folder", "half of an index"),
+        "an index of another kind",
     ),
 )
 def test_what_is_damaged_is_not_the_new_truth(root: Path, name: str) -> None:

@@ -5,6 +5,7 @@ does not name what is about to change: whatever a killed run has left is made ag
 """
 
 import json
+import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -87,8 +88,12 @@ class MonthFolder:
         """Keep these months only, and say what there is."""
         self.files = {month: self.files[month] for month in sorted(months)}
         kept = {self._file(month) for month, file in self.files.items() if file.rows}
-        for file in {*self.path.glob("*")} - kept - {self.path / INDEX}:
-            file.unlink()  # all that lies here is part of the out
+        for stray in {*self.path.glob("*")} - kept - {self.path / INDEX}:
+            # All that lies here is part of the out.
+            if stray.is_dir() and not stray.is_symlink():
+                shutil.rmtree(stray)
+            else:
+                stray.unlink()
         self._write_index()
         print(f"{self.path}: {self.rows:,} rows in {len(kept)} months", flush=True)
 
