@@ -4,7 +4,16 @@ from typing import Any
 
 import dagster as dg
 
-from soccer_assets.assets import features, ingestion, lake, model, monitoring, registry, serving
+from soccer_assets.assets import (
+    features,
+    ingestion,
+    lake,
+    ledger,
+    model,
+    monitoring,
+    registry,
+    serving,
+)
 from soccer_assets.assets.rebuild import rebuild_job
 from soccer_assets.automation.alerts import SENSORS
 from soccer_assets.automation.catching_up import catch_up_sensor
@@ -19,7 +28,7 @@ from soccer_assets.params import read_params
 from soccer_assets.resources import make_resources
 from soccer_assets.settings import Settings, get_settings
 
-GROUPS = [ingestion, lake, features, model, registry, serving, monitoring]
+GROUPS = [ingestion, lake, features, model, registry, serving, monitoring, ledger]
 
 
 def make_definitions(settings: Settings) -> dg.Definitions:

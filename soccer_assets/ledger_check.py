@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 #: Of a row, in the order in which its text has them.
 FIELDS = (
@@ -152,18 +153,32 @@ def consecutive(days: Iterable[date]) -> list[date]:
         LedgerBroken: one between them is not there.
     """
     ordered = sorted(days)
-    for before, day in zip(ordered, ordered[1:], strict=False):
+    for before, day in pairwise(ordered):
         if day != before + timedelta(days=1):
             raise LedgerBroken(f"{before + timedelta(days=1)}: there is no manifest of that day")
     return ordered
 
 
-def check_folder(folder: Path) -> tuple[int, int, str | None]:
-    """An exported ledger: ``DAY.json``, the manifest, and ``DAY.jsonl``, the rows, one a line.
+class Holds(NamedTuple):
+    """A ledger that is what it was."""
 
-    Returns:
-        Days, rows, and the hash of the last manifest. Rows of days that have no manifest yet, at the
-        end, count as rows.
+    days: int
+    """Closed ones: those that have a manifest."""
+    rows: int
+    """Of open days, too."""
+    head: str | None
+    """SHA-256 of the last manifest, which stands for all that was checked."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows} predictions and {self.days} closed days hold; the last manifest is"
+            f" {self.head or 'still to come'}"
+        )
+
+
+def check_folder(folder: Path) -> Holds:
+    """An exported ledger: ``DAY.json``, the manifest, and ``DAY.jsonl``, the rows, one a line. Days at
+    the end may be open, without a manifest.
 
     Raises:
         LedgerBroken: naming the first day that is not what it was.
@@ -172,12 +187,10 @@ def check_folder(folder: Path) -> tuple[int, int, str | None]:
     lines = {_day(path): path for path in folder.glob("*.jsonl")}
     if not manifests and not lines:
         raise LedgerBroken(f"there is no ledger in {folder}")
-    count = 0
-    previous: str | None = None
     days = consecutive(manifests)
-    if days:
-        # An export that begins later than the ledger names what came before its first day.
-        previous = _named_previous(manifests[days[0]])
+    count = 0
+    # An export that begins later than the ledger names what came before its first day.
+    previous = _named_previous(manifests[days[0]]) if days else None
     for day in days:
         texts = _texts(day, lines.pop(day, None))
         count += len(texts)
@@ -189,7 +202,7 @@ def check_folder(folder: Path) -> tuple[int, int, str | None]:
         for text in texts:
             check_row(day, text)
         count += len(texts)
-    return len(days), count, previous
+    return Holds(len(days), count, previous)
 
 
 def _day(path: Path) -> date:
@@ -223,11 +236,10 @@ def main(arguments: Sequence[str]) -> int:
     """Check a folder, by default the one this file is in; returns the exit code."""
     folder = Path(arguments[0]) if arguments else Path(__file__).parent
     try:
-        days, rows, head = check_folder(folder)
+        print(check_folder(folder))
     except LedgerBroken as broken:
         print(f"broken: {broken}", file=sys.stderr)
         return 1
-    print(f"{rows} predictions of {days} closed days hold; the last manifest is {head or 'none'}")
     return 0
 
 

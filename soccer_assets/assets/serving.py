@@ -1,6 +1,7 @@
 """Serving: features and predictions of coming and recent matches, and workers that serve them."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import dagster as dg
@@ -20,6 +21,7 @@ from soccer_assets.clock import utc_now
 from soccer_assets.dvc import outs
 from soccer_assets.dvc.reading import RevisionReader
 from soccer_assets.integrations.revisions import REVISION
+from soccer_assets.modelling.mlflow_service import Unusable
 from soccer_assets.not_yet import NotYet
 from soccer_assets.resources import (
     DvcResource,
@@ -33,6 +35,7 @@ from soccer_assets.resources.mlflow import champion_training
 from soccer_assets.serving.client import reload_workers
 from soccer_assets.storage.frames import get_frame, keep_frames, put_frame
 from soccer_assets.storage.store import ObjectNotFound
+from soccer_assets.warehouse.ledger import BASELINES
 from soccer_assets.warehouse.schema import prediction
 from soccer_assets.warehouse.served_model import ServedModel
 from soccer_assets.warehouse.serving_tables import (
@@ -139,7 +142,8 @@ def predictions(
     registry: ModelRegistryResource,
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """1X2 probabilities of the champion for every coming and recent match. What was predicted for
-    a match stays as it was once the match has begun; of a match that the champion has learnt from, its
+    a match stays as it was once the match has begun, and what was predicted before is entered in the
+    ledger; of a match that the champion has learnt from, its
     judge speaks, which has not."""
     from soccer_assets.modelling.holdout import PROBABILITY_COLUMNS
     from soccer_assets.modelling.registry import MODEL_NAME
@@ -150,6 +154,8 @@ def predictions(
         if rows.empty and served_model(warehouse.engine) is None:
             raise NotYet("no match is coming: there is nothing to predict")
         rows[PROBABILITY_COLUMNS] = models.predict_unseen(champion, run, rows)
+        with suppress(Unusable):  # versions of before kept none
+            rows[BASELINES] = run.baselines().predict(rows)
     served = ServedModel(
         name=MODEL_NAME,
         version=champion.number,
@@ -158,8 +164,10 @@ def predictions(
         promoted_at=champion.promoted_at,
         metrics={k: v for k, v in run.metrics.items() if k.startswith("model_")},
     )
-    kept = rows[["match_id", "kickoff", *PROBABILITY_COLUMNS, "features_as_of"]]
-    changed = publish_predictions(warehouse.engine, kept, served, utc_now())
+    wanted = ["match_id", "kickoff", *PROBABILITY_COLUMNS, "features_as_of", *BASELINES]
+    kept = rows.reindex(columns=wanted)
+    revision = recorded(context, SERVING_FEATURES, "data_revision")
+    changed = publish_predictions(warehouse.engine, kept, served, utc_now(), revision)
     coming = upcoming_table(warehouse.engine, utc_now(), limit=10)
     violations = simplex_violations(warehouse.engine)
     # Before the asset: nothing is called made whose checks are unknown.

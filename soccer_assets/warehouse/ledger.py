@@ -85,7 +85,11 @@ def enter_predictions(
     rows = predictions[predictions["match_id"].isin(new)]
     if rows.empty:
         return 0
-    told = {"model_version": model.version, "run_id": model.run_id, "data_revision": data_revision}
+    told: dict[str, Any] = {
+        "model_version": model.version,
+        "run_id": model.run_id,
+        "data_revision": data_revision,
+    }
     texts = _texts(rows, {**told, "made_at": time_text(made_at)})
     table = rows.assign(**told, made_at=made_at, content_hash=list(map(text_hash, texts)))
     copy_frame(connection, f"{SCHEMA}.prediction_ledger", table[[*FIELDS, "content_hash"]])
@@ -127,7 +131,7 @@ def copy_frame(connection: sa.Connection, table: str, rows: pd.DataFrame) -> Non
     buffer = io.BytesIO()
     # Arrow is ten times as fast with times that have no zone.
     naive = {
-        name: column.dt.tz_convert("UTC").dt.tz_localize(None)
+        str(name): column.dt.tz_convert("UTC").dt.tz_localize(None)
         for name, column in rows.items()
         if isinstance(column.dtype, pd.DatetimeTZDtype)
     }
@@ -159,6 +163,19 @@ _OF_DAY = (
     "made_at >= CAST(:day AS date)::timestamp AT TIME ZONE 'UTC'"
     " AND made_at < (CAST(:day AS date) + 1)::timestamp AT TIME ZONE 'UTC'"
 )
+
+
+def database_day(connection: sa.Connection) -> date:
+    """Today, as the database's clock has it, UTC."""
+    query = sa.text("SELECT (now() AT TIME ZONE 'UTC')::date")
+    return connection.execute(query).scalar_one()
+
+
+def count_before(connection: sa.Connection, day: date) -> int:
+    """Entries made before a day."""
+    query = f"""SELECT count(*) FROM {SCHEMA}.prediction_ledger
+                WHERE made_at < CAST(:day AS date)::timestamp AT TIME ZONE 'UTC'"""
+    return connection.execute(sa.text(query), {"day": day}).scalar_one()
 
 
 def hashes_of(connection: sa.Connection, day: date) -> list[str]:
@@ -193,7 +210,7 @@ def close_day(
 
 _ODDS = [f"odds_{outcome}" for outcome in OUTCOMES]
 _SETTLED = [
-    *("match_id", "tournament_id", "kickoff", "made_at", "model_version"),
+    *("match_id", "tournament_id", "league", "kickoff", "made_at", "model_version"),
     *PROBABILITIES, *BASELINES, "outcome", *_ODDS,
 ]  # fmt: skip
 _UNSETTLED = ["match_id", "tournament_id", "kickoff", "made_at", "model_version", "why"]
@@ -207,7 +224,7 @@ WITH last AS (
       AND (CAST(:after AS timestamptz) IS NULL OR coalesce(m.kickoff, l.kickoff) >= :after)
     ORDER BY l.match_id, l.made_at < coalesce(m.kickoff, 'infinity') DESC, l.entry_id DESC
 ), found AS (
-    SELECT last.*, m.tournament_id, m.status, m.vanished_at, m.match_id IS NULL AS is_gone,
+    SELECT last.*, m.tournament_id, m.region_name || ' ' || m.tournament_name AS league, m.status, m.vanished_at, m.match_id IS NULL AS is_gone,
            1 - sign(m.home_score - m.away_score)::int AS outcome,
            coalesce(in_time AND m.status = '{MatchState.FINISHED}'
                AND m.home_score IS NOT NULL AND m.away_score IS NOT NULL, false) AS is_settled
@@ -234,7 +251,8 @@ def settled(
         after: only matches that kicked off at this moment or later.
 
     Returns:
-        One row a match, by kick-off: ``match_id, tournament_id, kickoff`` (as known now, UTC),
+        One row a match, by kick-off: ``match_id, tournament_id, league`` (country and name), ``kickoff``
+        (as known now, UTC),
         ``made_at, model_version, p_home, p_draw, p_away``, the baselines of that version,
         ``elo_home, elo_draw, elo_away, prior_home, prior_draw, prior_away`` (NaN where it has none),
         ``outcome`` (0 home win, 1 draw, 2 away win), and decimal odds ``odds_home, odds_draw,
