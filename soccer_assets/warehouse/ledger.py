@@ -8,6 +8,7 @@ was said before it really began, or not at all.
 """
 
 import io
+import json
 from datetime import date, datetime
 from typing import Any
 
@@ -101,7 +102,7 @@ def _texts(rows: pd.DataFrame, constants: dict[str, Any]) -> list[str]:
     columns = []
     for name in FIELDS:
         if name in constants:
-            columns.append([orjson.dumps(constants[name]).decode()] * len(rows))
+            columns.append([json.dumps(constants[name])] * len(rows))
         elif name in _TIMES:
             times = rows[name].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")
             columns.append([f'"{text}Z"' for text in np.datetime_as_string(times, unit="us")])
