@@ -47,7 +47,7 @@ def shared(tables: str) -> Any:
         engine.dispose()
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=kickoffs, steps=steps)
 def test_what_settles_was_said_before_kick_off_and_nothing_entered_is_changed(
     shared: Any, first: int, steps: list[tuple[Any, ...]]
