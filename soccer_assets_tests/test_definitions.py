@@ -35,7 +35,7 @@ GROUPS = {
     "model": {"trained_model"},
     "registry": {"registered_model", "candidate_model", "champion_model"},
     "serving": {"serving_features", "predictions", "serving_workers"},
-    "monitoring": {"feature_drift", "prediction_scorecard", "data_volume"},
+    "monitoring": {"feature_drift", "prediction_scorecard", "data_volume", "ledger"},
 }
 DEPENDENCIES = {
     "livescores": set(),
@@ -59,6 +59,7 @@ DEPENDENCIES = {
     "feature_drift": {"serving_features", "champion_model"},
     "prediction_scorecard": {"predictions", "finished"},
     "data_volume": {"finished", "champion_model"},
+    "ledger": {"predictions"},
 }
 DAILY, MONTHLY = {"livescores", "match_raw", "match"}, {"match_raw_parquet", "match_parquet"}
 #: Check -> whether what is downstream waits for it.
@@ -79,6 +80,7 @@ CHECKS = {
     "feature_drift:drift": False,
     "prediction_scorecard:quality": False,
     "data_volume:volume": False,
+    "ledger:chain_holds": False,
 }
 CHANNEL = "#channel-of-this-test"
 GRAPH = defs.resolve_asset_graph()
@@ -317,6 +319,7 @@ ENTRY_POINTS = {
     "cli.arguments",
     "cli.checks",
     "cli.data",
+    "cli.ledger",
     "cli.models",
     "cli.services",
     "dagster_command",

@@ -44,6 +44,8 @@ def ledger(
     try:
         closed = close_days(warehouse.engine, lake.store, now)
         holds = verify(warehouse.engine, lake.store, now.date() - CHECKED, before)
+        if not closed and not holds.rows:
+            raise NotYet("nothing has been predicted before its kick-off")
     except LedgerBroken as broken:
         check = dg.AssetCheckResult(passed=False, metadata={"broken": str(broken)})
         # What was told of the chain before is not replaced by what somebody has made of it.

@@ -51,6 +51,8 @@ SERVING_FEATURES, PREDICTIONS, SERVING_WORKERS = (
 )
 #: Metadata: where in the lake the features for serving are.
 FRAME = "frame"
+#: Metadata: of the features that these are rows of.
+DATA_REVISION = "data_revision"
 #: In the lake: a folder of this group's own, and of the versions of the features.
 FOLDER, FRAMES = "serving/", "serving/features/"
 
@@ -88,7 +90,7 @@ def serving_features(
             "dagster/column_schema": frame_schema(rows),
             "coming": int((~rows["is_finished"]).sum()),
             "features_as_of": meta["features_as_of"],
-            "data_revision": revision,
+            DATA_REVISION: revision,
         },
         data_version=dg.DataVersion(key),
     )
@@ -117,6 +119,14 @@ def features_for_serving(context: dg.AssetExecutionContext, lake: LakeResource) 
         return get_frame(lake.store, key)
     except ObjectNotFound:
         raise NotYet(f"{key} is not in the lake: materialize serving_features again") from None
+
+
+def _revision_for_serving(context: dg.AssetExecutionContext) -> str | None:
+    """Of the rows that `serving_features` made last; None where people reported them."""
+    try:
+        return recorded(context, SERVING_FEATURES, DATA_REVISION)
+    except NotYet:
+        return None
 
 
 @asset_once_possible(
@@ -166,7 +176,7 @@ def predictions(
     )
     wanted = ["match_id", "kickoff", *PROBABILITY_COLUMNS, "features_as_of", *BASELINES]
     kept = rows.reindex(columns=wanted)
-    revision = recorded(context, SERVING_FEATURES, "data_revision")
+    revision = _revision_for_serving(context)
     changed = publish_predictions(warehouse.engine, kept, served, utc_now(), revision)
     coming = upcoming_table(warehouse.engine, utc_now(), limit=10)
     violations = simplex_violations(warehouse.engine)

@@ -36,6 +36,7 @@ LINEAGE = {
     "feature_drift": ("monitoring", {"serving_features", "champion_model"}),
     "prediction_scorecard": ("monitoring", {"predictions", "finished"}),
     "data_volume": ("monitoring", {"finished", "champion_model"}),
+    "ledger": ("monitoring", {"predictions"}),
 }
 #: Where each asset lives, among other things.
 KINDS = {
