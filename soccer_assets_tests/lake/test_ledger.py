@@ -126,9 +126,10 @@ def test_who_is_killed_before_the_days_are_closed_leaves_nothing(
     def kill(*_: object) -> bytes:
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(ledger, "manifest_of", kill)
-        close_days(engine, store, NOON + DAY)
+        with pytest.raises(Killed):
+            close_days(engine, store, NOON + DAY)
     assert contents(store) == {}
     publish(engine, 0, 2)
     close_days(engine, store, NOON + DAY)
@@ -204,7 +205,7 @@ def test_what_was_changed_since_is_found_and_its_day_named(
 
 def test_an_entry_of_an_open_day_is_checked_too(season: sa.Engine, store: LocalStore) -> None:
     execute(season, "UPDATE soccer.prediction_ledger SET model_version = 9 WHERE match_id = 4")
-    with pytest.raises(LedgerBroken, match="^2024-03-12: the row of match 4"):
+    with pytest.raises(LedgerBroken, match=r"^2024-03-12: the row of match 4"):
         verify(season, store)
 
 
@@ -231,7 +232,7 @@ def test_a_chain_that_was_made_anew_is_told_from_the_one_that_was_told_of(
     forged = LocalStore(tmp_path / "forged")
     close_days(season, forged, NOON + 3 * DAY)
     verify(season, forged)
-    with pytest.raises(LedgerBroken, match="^2024-03-11: .* told of before"):
+    with pytest.raises(LedgerBroken, match=r"^2024-03-11: .* told of before"):
         verify(season, forged, known=known)
 
 
