@@ -1,6 +1,6 @@
 """The ledger of predictions
 
-Revision ID: 0009
+Revision ID: 0007
 Revises: 0006
 """
 
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0009"
+revision = "0007"
 down_revision = "0006"
 branch_labels = None
 depends_on = None
