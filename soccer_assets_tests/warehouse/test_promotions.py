@@ -50,9 +50,7 @@ def test_a_decision_is_one_row_however_often_it_is_written_down(engine: sa.Engin
         "DELETE FROM soccer.promotion WHERE false",
     ],
 )
-def test_the_database_refuses_to_change_what_is_recorded(
-    engine: sa.Engine, statement: str
-) -> None:
+def test_the_database_refuses_to_change_what_is_recorded(engine: sa.Engine, statement: str) -> None:
     with deciding(engine) as connection:
         record(connection, FIRST)
     with (

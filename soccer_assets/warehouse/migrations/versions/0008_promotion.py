@@ -42,9 +42,7 @@ def upgrade() -> None:
             nullable=True,
             comment="champion before; null: there was none",
         ),
-        sa.Column(
-            "from_run_id", sa.Text(), nullable=True, comment="tracking run that trained it"
-        ),
+        sa.Column("from_run_id", sa.Text(), nullable=True, comment="tracking run that trained it"),
         sa.Column(
             "to_version",
             sa.Integer(),
