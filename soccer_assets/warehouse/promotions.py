@@ -4,7 +4,7 @@ MLflow keeps no history of an alias. Rows are added and never changed, which the
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from soccer_assets.warehouse.schema import PROMOTION_LOCK_KEY, SCHEMA
+from soccer_assets.warehouse.schema import PROMOTION_KINDS, PROMOTION_LOCK_KEY, SCHEMA, promotion
 
 PROMOTED, REJECTED, AWAITING = "promoted", "rejected", "awaiting"
 APPROVED, ROLLED_BACK, MOVED_BY_HAND = "approved", "rolled_back", "moved_by_hand"
@@ -46,20 +46,23 @@ class Decision:
 
 
 @contextmanager
-def deciding(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction in which nobody else decides about champions: others wait."""
+def deciding(engine: sa.Engine) -> Iterator[None]:
+    """A time in which nobody else decides about champions: others wait."""
     with engine.begin() as connection:
         connection.execute(
             sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": PROMOTION_LOCK_KEY}
         )
-        yield connection
+        yield
 
 
-def record(connection: sa.Connection, decision: Decision) -> bool:
-    """Add a decision unless it is recorded already; returns whether it was added."""
+def record(engine: sa.Engine, decision: Decision) -> bool:
+    """Add a decision unless it is recorded already; returns whether it was added.
+
+    It is there when this returns, whatever becomes of the process.
+    """
     before, about = decision.before, decision.about
-    return bool(
-        connection.execute(
+    with engine.begin() as connection:
+        added = connection.execute(
             sa.text(
                 f"""
                 INSERT INTO {SCHEMA}.promotion
@@ -83,25 +86,27 @@ def record(connection: sa.Connection, decision: Decision) -> bool:
                 "dagster_run_id": decision.dagster_run_id,
                 "decision_id": decision.decision_id,
             },
-        ).rowcount
-    )
+        )
+    return bool(added.rowcount)
 
 
 def decisions(
-    connection: sa.Connection, limit: int | None = None, kinds: tuple[str, ...] = ()
+    engine: sa.Engine,
+    limit: int | None = None,
+    *,
+    kinds: Sequence[str] = PROMOTION_KINDS,
+    about: Holder | None = None,
 ) -> list[Decision]:
-    """Those recorded, newest first; of all kinds unless some are given."""
-    rows = connection.execute(
-        sa.text(
-            f"""
-            SELECT decision_id, decided_at, kind, from_version, from_run_id, to_version, to_run_id,
-                   figures, reason, who, dagster_run_id
-            FROM {SCHEMA}.promotion WHERE kind = ANY(:kinds) OR :all
-            ORDER BY promotion_id DESC LIMIT :limit
-            """
-        ),
-        {"limit": limit, "kinds": list(kinds), "all": not kinds},
-    ).mappings()
+    """Those recorded, newest first; of all kinds, about all versions, unless some are given."""
+    found = sa.select(promotion).where(promotion.c.kind.in_(kinds))
+    if about is not None:
+        found = found.where(
+            promotion.c.to_version == about.version,
+            promotion.c.to_run_id.is_not_distinct_from(about.run_id),
+        )
+    newest_first = found.order_by(promotion.c.promotion_id.desc()).limit(limit)
+    with engine.connect() as connection:
+        rows = connection.execute(newest_first).mappings().all()
     return [
         Decision(
             decision_id=row["decision_id"],
