@@ -13,14 +13,23 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
 from soccer_assets.clock import utc_now
+from soccer_assets.modelling.comparison import Comparison
 from soccer_assets.modelling.mlflow_service import Unusable
 from soccer_assets.modelling.registry import AWAITING, PREVIOUS, ModelRegistry, Version
+from soccer_assets.modelling.succession import (
+    Challenge,
+    attempt_number,
+    fresh_from,
+    fresh_matches,
+)
 from soccer_assets.modelling.tracking import TrainingRun
 from soccer_assets.modelling.verdict import Verdict
+from soccer_assets.params.gates import GateParams
 from soccer_assets.warehouse import promotions
 from soccer_assets.warehouse.promotions import (
     APPROVED,
@@ -174,6 +183,26 @@ class Office:
         if previous is None or holder(previous) in {holder(champion), *fallen}:
             return None
         return previous
+
+    def challenge(
+        self,
+        version: Version,
+        training: TrainingRun,
+        comparison: Comparison,
+        params: GateParams,
+    ) -> Challenge:
+        """What a version brings against the champion, beside its losses."""
+        barred, kickoffs = self.bar(version, training), comparison.matches["kickoff"]
+        champion_until = comparison.champion_until
+        if champion_until is None:
+            return Challenge(np.ones(len(kickoffs), dtype=np.bool_), 0.0, barred=barred)
+        since = fresh_from(comparison.until, champion_until, params)
+        return Challenge(
+            fresh=fresh_matches(kickoffs, since, params),
+            newer_days=(comparison.until - champion_until) / pd.Timedelta(days=1),
+            attempt=attempt_number(self.refused(version), since),
+            barred=barred,
+        )
 
     def bar(self, version: Version, training: TrainingRun) -> str | None:
         """Why a version may not challenge the champion, whatever it is worth; None if it may."""

@@ -57,6 +57,11 @@ class Version:
             return None
 
     @property
+    def name(self) -> str:
+        """Names it and no other, ever: numbers alone may be given again."""
+        return f"{self.number}:{self.run_id}"
+
+    @property
     def decision(self) -> str | None:
         """What was decided about it and is not recorded yet."""
         return self.tags.get(_DECISION)
