@@ -294,16 +294,15 @@ class Office:
     def _settle(self) -> Version | None:
         champion = self._registry.champion()
         decision = champion and _noted(champion)
-        if champion and decision:
+        if champion and decision and decision.kind in TAKE_OFFICE:
             self._conclude(champion, decision)
         else:
             self._record_a_move_by_hand(champion)
         waiting = self._registry.by_alias(AWAITING)
         decision = waiting and _noted(waiting)
-        if waiting and decision:
+        # One that was approved and is not the champion was not: the alias has not moved.
+        if waiting and decision and decision.kind not in TAKE_OFFICE:
             self._conclude(waiting, decision)
-            if decision.kind == REJECTED:
-                self._registry.remove_alias(AWAITING)
         if waiting and champion and waiting.number == champion.number:
             self._registry.remove_alias(AWAITING)
         return champion
@@ -312,6 +311,8 @@ class Office:
         promotions.record(self._engine, decision)
         if decision.kind == ROLLED_BACK and decision.before:
             self._registry.mark_fallen(decision.before.version, decision.reason)
+        if decision.kind == REJECTED:
+            self._registry.remove_alias(AWAITING)
         self._registry.note(version, None)
 
     def _record_a_move_by_hand(self, champion: Version | None) -> None:

@@ -149,7 +149,7 @@ def test_what_waits_for_a_sign_off_serves_when_it_is_approved(
     for _ in range(2):
         office.await_sign_off(versions[2], PASSED, GATE)
     assert (number(registry), number(registry, AWAITING)) == (1, 2)
-    with pytest.raises(NotPossible, match="version 3 does not wait .* version 2 does"):
+    with pytest.raises(NotPossible, match=r"version 3 does not wait .* version 2 does"):
         office.approve(3, "", JO)
     office.approve(2, "looked at the report", JO)
     assert (number(registry), number(registry, AWAITING)) == (2, None)
