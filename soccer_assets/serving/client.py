@@ -169,12 +169,17 @@ def reload_workers(
             _reload_worker(client, expected_version, expected_run, timeout, sleep, clock)
         )
         if not reports[-1].ok:
-            return [_restored(*pair) for pair in zip(clients, reports, strict=False)]
+            return [
+                _restored(*pair, expected_version) for pair in zip(clients, reports, strict=False)
+            ]
     return reports
 
 
-def _restored(client: WorkerClient, report: WorkerReport) -> WorkerReport:
-    """The report, after its worker was restored if it had got a new champion."""
+def _restored(client: WorkerClient, report: WorkerReport, expected_version: int) -> WorkerReport:
+    """The report, after its worker was restored if it had got the new champion. What has loaded yet
+    another is ahead of this roll, and left to the next."""
+    if report.version_after != expected_version or report.cause is not None:
+        return report
     same_run = None in (report.run_before, report.run_after) or (
         report.run_before == report.run_after
     )

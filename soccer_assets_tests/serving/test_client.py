@@ -125,7 +125,7 @@ def test_the_same_version_of_another_registry_fails_at_once() -> None:
     worker = FakeWorker()
     (report,) = reload_workers([client_of(worker)], 2, expected_run="another")
     assert "loaded the model of run r, not of another" in str(report.error)
-    assert worker.asked == ["/reload"]
+    assert worker.asked == ["/reload", "/restore"]
     (report,) = reload_workers([client_of(FakeWorker())], 2, expected_run="r")
     assert report.ok
 
