@@ -318,6 +318,7 @@ ENTRY_POINTS = {
     "cli.checks",
     "cli.data",
     "cli.models",
+    "cli.office",
     "cli.services",
     "dagster_command",
     "dagster_home",
