@@ -14,8 +14,10 @@ from soccer_assets.assets import (
     registry,
     serving,
 )
+from soccer_assets.assets.office import OFFICE_JOBS, review_schedule
 from soccer_assets.assets.rebuild import rebuild_job
 from soccer_assets.automation.alerts import SENSORS
+from soccer_assets.automation.aliases import champion_alias
 from soccer_assets.automation.catching_up import catch_up_sensor
 from soccer_assets.automation.conditions import with_gaps_filled
 from soccer_assets.automation.freshness import with_freshness
@@ -36,12 +38,17 @@ def make_definitions(settings: Settings) -> dg.Definitions:
     ingestion = read_params(settings.params_file).ingestion
     assets = with_partitions(dg.load_assets_from_modules(GROUPS), ingestion)
     assets = with_freshness(with_gaps_filled(assets, ingestion))
-    jobs: list[Any] = [*JOBS, rebuild_job]
+    jobs: list[Any] = [*JOBS, rebuild_job, *OFFICE_JOBS]
     return dg.Definitions(
         assets=with_causes_noted(assets),
         jobs=jobs,
-        schedules=feed_schedules(ingestion),
-        sensors=[*SENSORS, catch_up_sensor(ingestion.first_day), *retry_sensors(jobs)],
+        schedules=[*feed_schedules(ingestion), review_schedule],
+        sensors=[
+            *SENSORS,
+            champion_alias,
+            catch_up_sensor(ingestion.first_day),
+            *retry_sensors(jobs),
+        ],
         # A step costs milliseconds in process and seconds as a process of its own.
         executor=dg.in_process_executor,
         resources=make_resources(settings),

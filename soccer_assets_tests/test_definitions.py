@@ -321,6 +321,7 @@ ENTRY_POINTS = {
     "cli.data",
     "cli.ledger",
     "cli.models",
+    "cli.office",
     "cli.services",
     "dagster_command",
     "dagster_home",

@@ -49,6 +49,8 @@ from soccer_assets.warehouse.serving_tables import (
 SERVING_FEATURES, PREDICTIONS, SERVING_WORKERS = (
     dg.AssetKey(name) for name in ("serving_features", "predictions", "serving_workers")
 )
+#: What is told of a worker.
+TOLD = ("url", "version_before", "version_after", "ready", "seconds", "error", "restored")
 #: Metadata: where in the lake the features for serving are.
 FRAME = "frame"
 #: Metadata: of the features that these are rows of.
@@ -214,7 +216,7 @@ def serving_workers(
             clients, champion.version, workers.timeout_seconds, expected_run=champion.run_id
         )
         urls = [client.url for client in clients]
-    told = pd.DataFrame([{k: getattr(r, k) for k in r.__slots__ if k != "cause"} for r in reports])
+    told = pd.DataFrame([{k: getattr(r, k) for k in r.__slots__ if k in TOLD} for r in reports])
     if len(reports) < len(urls) or not all(report.ok for report in reports):
         raise dg.Failure(
             f"{len(urls) - sum(r.ok for r in reports)} of {len(urls)} workers do not serve version "

@@ -79,6 +79,9 @@ class ReloadResult(BaseModel):
     run_id: str | None = Field(default=None, description="Tracking run that trained it.")
     n_predictions: int
     loaded_at: datetime
+    run_id_before: str | None = Field(
+        default=None, description="Tracking run that trained the one before."
+    )
 
 
 class Problem(BaseModel):

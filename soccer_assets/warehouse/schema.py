@@ -355,9 +355,48 @@ served_model = sa.Table(
     comment="The champion whose predictions are served: one row.",
 )
 
+#: What may become of a version of the model.
+PROMOTION_KINDS = (
+    "promoted", "rejected", "awaiting", "approved", "rolled_back", "moved_by_hand",
+)  # fmt: skip
+
+promotion = sa.Table(
+    "promotion",
+    metadata,
+    sa.Column(
+        "promotion_id",
+        BigInteger,
+        sa.Identity(always=True),
+        primary_key=True,
+        comment="rises in the order of the decisions",
+    ),
+    sa.Column("decided_at", Timestamp, nullable=False, comment="when it was recorded"),
+    sa.Column("kind", Text, nullable=False, comment=", ".join(PROMOTION_KINDS)),
+    sa.Column("from_version", Integer, comment="champion before; null: there was none"),
+    sa.Column("from_run_id", Text, comment="tracking run that trained it"),
+    sa.Column("to_version", Integer, comment="version it is about; null: the alias was removed"),
+    sa.Column("to_run_id", Text, comment="tracking run that trained it"),
+    sa.Column("figures", JSONB, nullable=False, comment="what was measured, as of the gate"),
+    sa.Column("reason", Text, nullable=False, comment="why, in words"),
+    sa.Column("who", Text, nullable=False, comment="user, or what in the platform decided"),
+    sa.Column("dagster_run_id", Text, comment="run that decided; null: none did"),
+    sa.Column(
+        "decision_id",
+        Text,
+        nullable=False,
+        unique=True,
+        comment="of the decision: one is one row, however often it is written down",
+    ),
+    sa.CheckConstraint(sa.column("kind").in_(PROMOTION_KINDS), name="promotion_kind_known"),
+    comment="Who came into office and who did not, when and why. Rows are added and never changed, "
+    "which the database sees to.",
+)
+
 #: Advisory locks; any constants distinct from others would do. The first serialises bulk loads, the
-#: others exports, migrations, and entries in the ledger with the closing of its days.
+#: others exports, migrations, decisions about the champion, and entries in the ledger with the closing
+#: of its days.
 LOCK_KEY = 0x50CCE7
 EXPORT_LOCK_KEY = LOCK_KEY + 1
 MIGRATION_LOCK_KEY = LOCK_KEY + 2
+PROMOTION_LOCK_KEY = LOCK_KEY + 3
 LEDGER_LOCK_KEY = LOCK_KEY + 4

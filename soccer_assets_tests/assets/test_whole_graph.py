@@ -32,6 +32,7 @@ from soccer_assets.settings import get_settings
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.storage.frames import get_frame, put_frame
 from soccer_assets.warehouse.connection import database_url
+from soccer_assets.warehouse.promotions import decisions
 from soccer_assets_tests.assets.season import (
     LENIENT,
     STRICT,
@@ -304,7 +305,11 @@ def test_a_refused_challenger_leaves_the_champion_in_office(
     assert verdict is not None
     failed = {one.name for one in verdict.failures}
     # A twin of the champion is no better than it.
-    assert failed == {"better_than_champion", "calibrated"}
+    assert failed == {"newer_or_better", "calibrated"}
+    assert [
+        (one.kind, one.before and one.before.version, one.about and one.about.version)
+        for one in reversed(decisions(season.platform.engine))
+    ] == [("rejected", None, 1), ("promoted", None, 2), ("rejected", 2, 3)]
     assert all(name in told["verdict"] for name in failed)
     # The others still have what they need: predictions by the champion.
     assert metadata_of(challenged.result, "predictions")["champion_version"] == 2
