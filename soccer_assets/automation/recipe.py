@@ -1,6 +1,7 @@
 """By what a model is made, beside the matches that it learns from."""
 
 from collections.abc import Mapping
+from functools import cache
 from hashlib import sha256
 
 import dagster as dg
@@ -21,22 +22,27 @@ def recipe_of(params: Params, read: Mapping[str, str] | None = None) -> str:
     Args:
         read: asset -> the version of the code that made it, where that is not the code there is now.
     """
-    code = {asset: stage_code_version(stage) for asset, stage in STAGES.items()}
     determines = [
         params.training.model_dump(mode="json"),
         params.features.model_dump(mode="json"),
         training_code(),
-        code | dict(read or {}),
+        {**_code(), **(read or {})},
     ]
     return sha256(orjson.dumps(determines, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def made_by_other_code(instance: dg.DagsterInstance) -> dict[str, str]:
     """What a training reads and other code has made than there is now -> that code's version."""
-    keys = {dg.AssetKey(asset): stage for asset, stage in STAGES.items()}
-    made = instance.get_latest_materialization_code_versions(list(keys))
+    now = _code()
+    made = instance.get_latest_materialization_code_versions([dg.AssetKey(asset) for asset in now])
     return {
         key.to_user_string(): version
         for key, version in made.items()
-        if version is not None and version != stage_code_version(keys[key])
+        if version is not None and version != now[key.to_user_string()]
     }
+
+
+@cache
+def _code() -> Mapping[str, str]:
+    """Asset -> the version of the code that makes it: of this process, that which it began with."""
+    return {asset: stage_code_version(stage) for asset, stage in STAGES.items()}

@@ -34,7 +34,11 @@ LONGEST = PACE.longest_pause.total_seconds()
 
 
 def attempt(
-    days_ago: float, outcome: Outcome, *reasons: str, matches: int | None = 10_000, recipe: str = "r"
+    days_ago: float,
+    outcome: Outcome,
+    *reasons: str,
+    matches: int | None = 10_000,
+    recipe: str = "r",
 ) -> Attempt:
     at = -days_ago * DAY
     return Attempt(at, outcome, frozenset(reasons), at + 60, matches, recipe)
