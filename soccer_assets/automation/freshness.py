@@ -38,7 +38,7 @@ FRESHNESS: dict[str, dg.FreshnessPolicy] = {
     "monitoring": _DAILY,
 }
 #: Of single assets, other than their group's.
-_OF_ASSETS = {"candidate_model": _GATED, "champion_model": _GATED}
+FRESHNESS_OF_ASSETS = {"candidate_model": _GATED, "champion_model": _GATED}
 #: What is made once a day although nothing changed.
 YOUNG = dg.AssetSelection.groups("lake", "features", "serving", "monitoring")
 
@@ -53,4 +53,4 @@ def with_freshness(assets: Iterable[Any]) -> list[Any]:
 
 
 def freshness_of(spec: dg.AssetSpec) -> dg.FreshnessPolicy:
-    return _OF_ASSETS.get(spec.key.to_user_string(), FRESHNESS[spec.group_name or ""])
+    return FRESHNESS_OF_ASSETS.get(spec.key.to_user_string(), FRESHNESS[spec.group_name or ""])

@@ -1,20 +1,27 @@
 """What the conditions of the real definitions ask for, tick by tick, when something has happened."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.test_utils import freeze_time
 
+from soccer_assets_tests.automation.conftest import make_everything
 from soccer_assets_tests.automation.loop import BLOCKING, FEATURES, REPORTS, Loop
 
 DRIFT = next(iter(REPORTS))
 
 
 @pytest.fixture
-def loop(loop: Loop) -> Loop:
-    """The automation has seen that everything exists."""
-    loop.tick()
-    return loop
+def loop() -> Iterator[Loop]:
+    """Everything exists since yesterday, and the automation has seen it."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        loop = Loop(instance)
+        with freeze_time(loop.now - timedelta(days=1)):
+            make_everything(loop)
+        loop.tick()
+        yield loop
 
 
 def test_nothing_is_asked_for_while_nothing_happens(loop: Loop) -> None:

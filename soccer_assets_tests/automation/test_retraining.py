@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -201,7 +202,7 @@ def test_nothing_is_silent_for_longer_than_the_longest_pause() -> None:
     for outcome in (FAILED, REFUSED, ACCEPTED):
         world = World(always(outcome), staying("drift"))
         began = [one.began for one in reversed(world.lives(365))]
-        gaps = [after - before for before, after in zip(began, began[1:], strict=False)]
+        gaps = [after - before for before, after in pairwise(began)]
         assert max(gaps) <= LONGEST + STEP
 
 
