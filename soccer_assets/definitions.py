@@ -26,6 +26,7 @@ from soccer_assets.automation.partitions import with_partitions
 from soccer_assets.automation.retries import retry_sensors
 from soccer_assets.automation.retry_policy import with_causes_noted
 from soccer_assets.automation.schedules import feed_schedules
+from soccer_assets.automation.training import with_retraining
 from soccer_assets.params import read_params
 from soccer_assets.resources import make_resources
 from soccer_assets.settings import Settings, get_settings
@@ -38,6 +39,7 @@ def make_definitions(settings: Settings) -> dg.Definitions:
     ingestion = read_params(settings.params_file).ingestion
     assets = with_partitions(dg.load_assets_from_modules(GROUPS), ingestion)
     assets = with_freshness(with_gaps_filled(assets, ingestion))
+    assets = with_retraining(assets, settings.params_file)
     jobs: list[Any] = [*JOBS, rebuild_job, *OFFICE_JOBS]
     return dg.Definitions(
         assets=with_causes_noted(assets),

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dagster._core.remote_representation.external_data import RepositorySnap
 
 import soccer_assets
-from soccer_assets.automation.freshness import FRESHNESS
+from soccer_assets.automation.freshness import FRESHNESS, FRESHNESS_OF_ASSETS
 from soccer_assets.automation.updates import FOLLOWERS
 from soccer_assets.definitions import defs, make_definitions
 from soccer_assets.resources import (
@@ -118,7 +118,8 @@ def test_every_asset_says_what_it_is_whose_it_is_and_when_it_is_made(name: str) 
     assert node.description
     assert node.owners == ["team:soccer-data"]
     assert node.kinds
-    assert node.freshness_policy == FRESHNESS[node.group_name]
+    policy = FRESHNESS_OF_ASSETS.get(name, FRESHNESS[node.group_name])
+    assert node.freshness_policy == policy
     if dg.AssetKey(name) not in FOLLOWERS.resolve(GRAPH):
         assert node.automation_condition is not None
         assert node.automation_condition.get_label()

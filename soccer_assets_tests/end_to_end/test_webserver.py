@@ -241,6 +241,7 @@ def test_the_sensors_are_on(repository: dict[str, Any]) -> None:
         kinds.items()
         >= {
             "automation": "AUTO_MATERIALIZE",
+            "training": "AUTOMATION",
             "updates": "STANDARD",
             "run_failure_alert": "RUN_STATUS",
             "freshness_alert": "STANDARD",
