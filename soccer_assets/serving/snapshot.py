@@ -36,7 +36,8 @@ _PREDICTIONS = sa.text(
     """
     SELECT m.match_id, m.kickoff, m.status, m.tournament_id, m.tournament_name, m.region_name,
            m.season_name, m.home_team_id, m.home_team_name, m.away_team_id, m.away_team_name,
-           p.p_home, p.p_draw, p.p_away, p.features_as_of, p.predicted_at
+           p.p_home, p.p_draw, p.p_away, p.features_as_of, p.predicted_at,
+           p.predicted_at < least(p.kickoff, m.kickoff) AS made_before_kickoff
     FROM soccer.prediction AS p
     JOIN soccer.match AS m ON m.match_id = p.match_id
     WHERE p.model_version = :version AND m.kickoff >= :since

@@ -13,18 +13,33 @@ from soccer_assets.serving.snapshot import NoChampion, Snapshot
 
 log = logging.getLogger(__name__)
 
+#: How long the champion before is kept: as long as a roll over all workers may take.
+KEPT_SECONDS = 900.0
+
 
 class LoadFailed(RuntimeError):
     """No new snapshot could be read; the message is fit for any caller to see."""
 
 
+class NothingToRestore(RuntimeError):
+    """There is no earlier champion to go back to; the message is fit for any caller to see."""
+
+
 class SnapshotStore:
     """Loads one snapshot at a time, off the event loop, and swaps it in with one assignment."""
 
-    def __init__(self, load: Callable[[], Snapshot], load_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Snapshot],
+        load_seconds: float = 60.0,
+        kept_seconds: float = KEPT_SECONDS,
+    ) -> None:
         self._load = load
         self._load_seconds = load_seconds
+        self._kept_seconds = kept_seconds
         self._lock = asyncio.Lock()
+        self._before: Snapshot | None = None
+        self._forgetting: asyncio.TimerHandle | None = None
         self.snapshot: Snapshot | None = None
         self.last_error: str | None = None
 
@@ -47,8 +62,38 @@ class SnapshotStore:
                     log.warning("snapshot not loaded: %s%s", reason, _details(error))
                 self.last_error = reason
                 raise LoadFailed(reason) from error
+            self._keep(before, after)
             self.snapshot, self.last_error = after, None
             return before, after
+
+    async def restore(self) -> tuple[Snapshot, Snapshot]:
+        """Serve again what was served before the champion changed; returns the snapshots before and
+        after.
+
+        Raises:
+            NothingToRestore: the champion has not changed, or too long ago.
+        """
+        async with self._lock:
+            current, kept = self.snapshot, self._before
+            if current is None or kept is None:
+                raise NothingToRestore("no other champion was served here lately")
+            self._forget()
+            self.snapshot = kept
+            return current, kept
+
+    def _keep(self, before: Snapshot | None, after: Snapshot) -> None:
+        """Hold on to the snapshot of another champion for a while: it is memory, twice."""
+        if before is None or before.model.run_id == after.model.run_id:
+            return  # the one that is kept, if any, is still the way back
+        self._forget()
+        self._before = before
+        loop = asyncio.get_running_loop()
+        self._forgetting = loop.call_later(self._kept_seconds, self._forget)
+
+    def _forget(self) -> None:
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+        self._before = self._forgetting = None
 
     async def load_first(self, retry_seconds: float, tried: asyncio.Event) -> None:
         """Try until a snapshot is loaded, by this or by a reload; ``tried`` is set after one try."""

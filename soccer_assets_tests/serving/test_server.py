@@ -141,3 +141,36 @@ def test_needs_neither_dagster_nor_mlflow() -> None:
         "assert not {'dagster', 'mlflow', 'pandas', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_roll_that_fails_on_one_worker_leaves_all_with_the_champion_before(
+    database: Database,
+) -> None:
+    database.add_match(1, soon())
+    database.serve(1, at=datetime.now(UTC), probabilities=(0.6, 0.3, 0.1))
+    with (
+        ServiceProcess(database.url, TOKEN) as one,
+        ServiceProcess(database.url, TOKEN) as two,
+        ServiceProcess(database.url, "another-token") as refuses,
+        WorkerClient(one.base_url, TOKEN) as first,
+        WorkerClient(two.base_url, TOKEN) as second,
+        WorkerClient(refuses.base_url, TOKEN) as third,
+    ):
+        for client in (first, second, third):
+            wait_for_version(client, 1)
+        with pytest.raises(WorkerRefused, match="no other champion was served here lately"):
+            first.restore()
+        with pytest.raises(WorkerRefused, match="wrong bearer token"):
+            third.restore()
+        database.serve(2, at=datetime.now(UTC), probabilities=(0.1, 0.2, 0.7))
+        reports = reload_workers([first, second, third], 2, expected_run="run-2")
+        assert [report.ok for report in reports] == [True, True, False]
+        assert [report.restored for report in reports] == [True, True, None]
+        for client in (first, second, third):
+            assert client.model().run_id == "run-1"
+            assert [row.p_away for row in client.predictions(10).predictions] == [0.1]
+        # When the third is well again, all of them go on to the new champion.
+        with WorkerClient(refuses.base_url, "another-token") as well:
+            reports = reload_workers([first, second, well], 2, expected_run="run-2")
+            assert all(report.ok for report in reports)
+            assert {client.model().run_id for client in (first, second, well)} == {"run-2"}

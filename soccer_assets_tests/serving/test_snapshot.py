@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.serving.snapshot import NoChampion, load_snapshot
+from soccer_assets.warehouse import schema
 from soccer_assets_tests.serving.conftest import HOUR, NOW, Database
 
 
@@ -49,6 +50,21 @@ def test_a_moved_match_has_its_new_kickoff(database: Database) -> None:
         )
     (entry,) = load_snapshot(database.engine, NOW, recent_days=7).entries
     assert orjson.loads(entry.body)["kickoff"] == "2025-03-03T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("known_as", "is_really", "made_before"),
+    [(1, 1, True), (0, 0, False), (-1, -1, False), (1, -1, False), (-1, 1, False)],
+)
+def test_what_was_first_computed_after_kick_off_is_marked(
+    database: Database, known_as: int, is_really: int, made_before: bool
+) -> None:
+    database.add_match(1, kickoff=NOW + known_as * HOUR)
+    database.serve(1)
+    with database.engine.begin() as connection:
+        connection.execute(sa.update(schema.match).values(kickoff=NOW + is_really * HOUR))
+    (entry,) = load_snapshot(database.engine, NOW, recent_days=7).entries
+    assert orjson.loads(entry.body)["made_before_kickoff"] is made_before
 
 
 def test_one_moment_of_the_database(database: Database) -> None:
