@@ -17,6 +17,7 @@ from soccer_assets.automation.retry_policy import with_causes_noted
 from soccer_assets.automation.schedules import feed_schedules
 from soccer_assets.params import read_params
 from soccer_assets.resources import make_resources
+from soccer_assets.run_processes import fork_runs, is_code_server
 from soccer_assets.settings import Settings, get_settings
 
 GROUPS = [ingestion, lake, features, model, registry, serving, monitoring]
@@ -40,3 +41,5 @@ def make_definitions(settings: Settings) -> dg.Definitions:
 
 
 defs = make_definitions(get_settings())
+if is_code_server():
+    fork_runs(get_settings())
