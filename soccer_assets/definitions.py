@@ -4,7 +4,16 @@ from typing import Any
 
 import dagster as dg
 
-from soccer_assets.assets import features, ingestion, lake, model, monitoring, registry, serving
+from soccer_assets.assets import (
+    data_freshness,
+    features,
+    ingestion,
+    lake,
+    model,
+    monitoring,
+    registry,
+    serving,
+)
 from soccer_assets.assets.rebuild import rebuild_job
 from soccer_assets.automation.alerts import SENSORS
 from soccer_assets.automation.catching_up import catch_up_sensor
@@ -20,7 +29,7 @@ from soccer_assets.resources import make_resources
 from soccer_assets.run_processes import fork_runs, is_code_server
 from soccer_assets.settings import Settings, get_settings
 
-GROUPS = [ingestion, lake, features, model, registry, serving, monitoring]
+GROUPS = [ingestion, lake, features, model, registry, serving, monitoring, data_freshness]
 
 
 def make_definitions(settings: Settings) -> dg.Definitions:

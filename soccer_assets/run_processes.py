@@ -76,7 +76,7 @@ class RunContext(multiprocessing.context.SpawnContext):
         self._settings = settings
         self._loaded = self._code()
 
-    def Process(self, *arguments: Any, **named: Any) -> RunProcess:
+    def Process(self, *arguments: Any, **named: Any) -> RunProcess:  # type: ignore[override]
         return RunProcess(self, *arguments, **named)
 
     def is_as_loaded(self) -> bool:

@@ -35,7 +35,7 @@ GROUPS = {
     "model": {"trained_model"},
     "registry": {"registered_model", "candidate_model", "champion_model"},
     "serving": {"serving_features", "predictions", "serving_workers"},
-    "monitoring": {"feature_drift", "prediction_scorecard", "data_volume"},
+    "monitoring": {"feature_drift", "prediction_scorecard", "data_volume", "data_freshness"},
 }
 DEPENDENCIES = {
     "livescores": set(),
@@ -59,6 +59,7 @@ DEPENDENCIES = {
     "feature_drift": {"serving_features", "champion_model"},
     "prediction_scorecard": {"predictions", "finished"},
     "data_volume": {"finished", "champion_model"},
+    "data_freshness": {"match"},
 }
 DAILY, MONTHLY = {"livescores", "match_raw", "match"}, {"match_raw_parquet", "match_parquet"}
 #: Check -> whether what is downstream waits for it.
@@ -79,6 +80,7 @@ CHECKS = {
     "feature_drift:drift": False,
     "prediction_scorecard:quality": False,
     "data_volume:volume": False,
+    "data_freshness:hops_are_level": False,
 }
 CHANNEL = "#channel-of-this-test"
 GRAPH = defs.resolve_asset_graph()
@@ -98,7 +100,7 @@ def test_the_groups_are_these() -> None:
     for name, node in NODES.items():
         found[node.group_name].add(name)
     assert dict(found) == GROUPS
-    assert set(FRESHNESS) == set(GROUPS)
+    assert set(FRESHNESS) == set(NODES)
 
 
 def test_the_dependencies_are_these() -> None:
@@ -116,7 +118,7 @@ def test_every_asset_says_what_it_is_whose_it_is_and_when_it_is_made(name: str) 
     assert node.description
     assert node.owners == ["team:soccer-data"]
     assert node.kinds
-    assert node.freshness_policy == FRESHNESS[node.group_name]
+    assert node.freshness_policy == FRESHNESS[name]
     if dg.AssetKey(name) not in FOLLOWERS.resolve(GRAPH):
         assert node.automation_condition is not None
         assert node.automation_condition.get_label()
