@@ -46,6 +46,8 @@ from soccer_assets.warehouse.serving_tables import (
 SERVING_FEATURES, PREDICTIONS, SERVING_WORKERS = (
     dg.AssetKey(name) for name in ("serving_features", "predictions", "serving_workers")
 )
+#: Of steps that are ready, these go before reports: people wait for what is served.
+FIRST = {"dagster/priority": "1"}
 #: Metadata: where in the lake the features for serving are.
 FRAME = "frame"
 #: In the lake: a folder of this group's own, and of the versions of the features.
@@ -57,6 +59,7 @@ FOLDER, FRAMES = "serving/", "serving/features/"
     deps=[FEATURES, "features_meta"],
     group_name="serving",
     owners=OWNERS,
+    op_tags=FIRST,
     kinds={"parquet"},
     pool="serving_features",  # or one would remove what another has just written
 )
@@ -121,6 +124,7 @@ def features_for_serving(context: dg.AssetExecutionContext, lake: LakeResource) 
     deps=[SERVING_FEATURES, CHAMPION],
     group_name="serving",
     owners=OWNERS,
+    op_tags=FIRST,
     kinds={"postgres", "mlflow"},
     metadata=column_schema(prediction),
     check_specs=[
@@ -180,6 +184,7 @@ def predictions(
     deps=[PREDICTIONS],
     group_name="serving",
     owners=OWNERS,
+    op_tags=FIRST,
     kinds={"fastapi"},
 )
 def serving_workers(

@@ -29,7 +29,7 @@ BECAUSE_TAG = "soccer/because"
 
 @dg.sensor(
     asset_selection=FOLLOWERS,
-    minimum_interval_seconds=15,
+    minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Asks for what is behind: made before what it is made from changed last, or by a "
     "run that had begun before that, or by other code. What was made again and came out the same, "

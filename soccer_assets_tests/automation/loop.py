@@ -20,7 +20,7 @@ SERVING = ("serving_features", "predictions", "serving_workers")
 #: Report -> the check whose failure asks for a training.
 REPORTS = {"feature_drift": "drift", "data_volume": "volume", "prediction_scorecard": "quality"}
 #: In an order in which they can be made.
-UNPARTITIONED = (*FEATURES, "trained_model", *REGISTRY, *SERVING, *REPORTS)
+UNPARTITIONED = (*FEATURES, "trained_model", *REGISTRY, *SERVING, *REPORTS, "data_freshness")
 BLOCKING = {
     "match_parquet": ("parity_with_postgres", "unique_ids"),
     "features": ("feature_ranges",),

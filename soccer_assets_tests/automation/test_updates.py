@@ -21,6 +21,7 @@ from soccer_assets_tests.automation.loop import (
     REGISTRY,
     REPORTS,
     SERVING,
+    UNPARTITIONED,
     Loop,
 )
 
@@ -29,9 +30,14 @@ LAKE = ("match_raw_parquet", "match_parquet")
 SCORING = {*FEATURES, *SERVING, *REPORTS}
 
 
+#: Made from what days are loaded into, without the lake.
+FRESHNESS = "data_freshness"
+
+
 def all_behind(lake: Iterable[str], *months: str) -> dict[str, set[str | None]]:
-    """Months of the lake, and in the same run all that is made from it."""
-    return {**{key: set(months) for key in lake}, **{asset: {None} for asset in SCORING}}
+    """Months of the lake whose days changed, and in the same run all that is made from them."""
+    others = {asset: {None} for asset in (*SCORING, FRESHNESS)}
+    return {**{key: set(months) for key in lake}, **others}
 
 
 def month(key: str) -> dict[str, str]:
@@ -50,8 +56,8 @@ def test_days_that_changed_ask_for_their_months_old_ones_too(loop: Loop) -> None
     for day in ("2025-02-28", "2025-03-01", "1999-05-08", "1999-05-09"):
         loop.made("match_raw", "match", partition=day)
     months = {"1999-05-01", "2025-02-01", "2025-03-01"}
-    assert loop.behind() == dict.fromkeys(LAKE, months)
-    assert [request.partition_key for request in loop.requests()] == ["1999-05-01", None]
+    assert loop.behind() == {**dict.fromkeys(LAKE, months), FRESHNESS: {None}}
+    assert [request.partition_key for request in loop.requests()] == ["1999-05-01", None, None]
     loop.catches_up()
 
 
@@ -69,7 +75,7 @@ def test_a_changed_result_goes_all_the_way_in_one_run(loop: Loop) -> None:
         for day in days:
             loop.made("match_raw", "match", partition=day)
         [request] = loop.requests()
-        assert set(loop.behind()) == {*LAKE, *SCORING}
+        assert set(loop.behind()) == {*LAKE, *SCORING, FRESHNESS}
         assert request.tags["soccer/because"].startswith(
             "match, match_raw newer than match_parquet"
         )
@@ -84,8 +90,8 @@ def test_what_failed_in_that_run_is_asked_for_again_with_growing_pauses(loop: Lo
     with freeze_time(moment):
         [request] = loop.requests()
         tags = {**request.tags, **month(request.partition_key or "")}
-        run = loop.begin(*LAKE, *SCORING, tags=tags)
-        loop.makes(run, *LAKE)
+        run = loop.begin(*LAKE, *SCORING, FRESHNESS, tags=tags)
+        loop.makes(run, *LAKE, FRESHNESS)
         loop.fails(run)
         assert "finished is behind: failed 1 times, again in 1 min" in loop.waiting()
     with freeze_time(moment + timedelta(seconds=PAUSE + 1)):
@@ -102,7 +108,9 @@ def test_months_that_failed_are_asked_for_again_alone(loop: Loop) -> None:
     loop.made("match_raw", "match", partition="2025-03-01")
     [request] = loop.requests()
     tags = {**request.tags, **month(request.partition_key or "")}
-    loop.fails(loop.begin(*LAKE, *SCORING, tags=tags))
+    run = loop.begin(*LAKE, *SCORING, FRESHNESS, tags=tags)
+    loop.makes(run, FRESHNESS)
+    loop.fails(run)
     assert "again in" in loop.waiting()
     with freeze_time(datetime.now(UTC) + timedelta(seconds=PAUSE + 1)):
         assert loop.behind() == {key: {"2025-03-01"} for key in LAKE}
@@ -292,7 +300,7 @@ def test_what_may_not_be_older_is_made_once_a_day_in_one_run(loop: Loop) -> None
         loop.made("match_raw", "match", partition="2025-03-10", version="1")
         loop.runs(*LAKE, tags=month("2025-02-01"), version="1")
         loop.runs(*LAKE, tags=month("2025-03-01"), version="1")
-        loop.runs(*FEATURES, "trained_model", *REGISTRY, *SERVING, *REPORTS, version="1")
+        loop.runs(*UNPARTITIONED, version="1")
     with freeze_time(noon + timedelta(hours=23)):
         assert loop.behind() == {}
     with freeze_time(noon + timedelta(hours=24)):
@@ -300,7 +308,7 @@ def test_what_may_not_be_older_is_made_once_a_day_in_one_run(loop: Loop) -> None
         [request] = loop.requests()
         assert "match_parquet" in request.tags["soccer/because"]
         assert request.tags["soccer/because"].endswith(": it is a day old")
-        loop.runs(*LAKE, *SCORING, tags=month("2025-03-01"), version="1")
+        loop.runs(*LAKE, *SCORING, FRESHNESS, tags=month("2025-03-01"), version="1")
         assert loop.behind() == {}
 
 
@@ -340,7 +348,7 @@ def test_what_was_made_while_nobody_looked_is_followed(loop: Loop) -> None:
         loop.runs(asset)
     loop.runs(*LAKE, tags=month("2025-02-01"))
     loop.made("match_raw", "match", partition="2025-02-01")
-    assert loop.behind().keys() == {*LAKE, *SCORING, *REGISTRY[1:]}
+    assert loop.behind().keys() == {*LAKE, *SCORING, *REGISTRY[1:], FRESHNESS}
     loop.catches_up()
 
 
@@ -410,7 +418,8 @@ def test_other_bounds_of_the_partitions_lose_nothing(loop: Loop, tmp_path: Path)
     params.write_text('ingestion: {first_day: "2024-07-01"}')
     later = replace(loop, definitions=make_definitions(Settings(soccer_params=params)))
     assert later.behind() == all_behind(LAKE, "2025-03-01")
-    assert loop.behind() == {key: {"1999-05-01", "2025-03-01"} for key in LAKE}
+    months = {"1999-05-01", "2025-03-01"}
+    assert loop.behind() == {**dict.fromkeys(LAKE, months), FRESHNESS: {None}}
 
 
 # What it waits for
@@ -538,7 +547,11 @@ def test_what_is_asked_for_brings_all_its_checks(loop: Loop) -> None:
     checks = {key for request in requests for key in request.asset_check_keys or ()}
     found = {(key.asset_key.to_user_string(), key.name) for key in checks}
     blocking = {(asset, check) for asset, names in BLOCKING.items() for check in names}
-    others = {("finished", "newest_result"), ("candidate_model", "champion_loads")}
+    others = {
+        ("finished", "newest_result"),
+        ("candidate_model", "champion_loads"),
+        (FRESHNESS, "hops_are_level"),
+    }
     assert found == blocking | set(REPORTS.items()) | others
 
 
