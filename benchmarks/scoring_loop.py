@@ -10,6 +10,7 @@ asked for as its schedule does, and everything after it is left to the sensors.
 import copy
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -303,9 +304,9 @@ def _hops(events: list[Any], began: float) -> list[Hop]:
 def _stages(events: Any) -> Iterator[float]:
     """Seconds of each stage's own work, as it says when it ends."""
     for event in events:
-        words = (event.message or "").split()
-        if event.step == "dvc_outs" and words[:1] == ["made"] and words[-1:] == ["s"]:
-            yield float(words[-2])
+        told = re.search(r"dvc\.stages\.\w+ took ([\d.]+) s", event.message or "")
+        if event.step == "dvc_outs" and told:
+            yield float(told[1])
 
 
 def free_port() -> int:
