@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -243,9 +242,4 @@ def test_a_run_that_is_canceled_in_the_middle_of_a_stage_ends_and_takes_the_stag
 
 
 def stages_of(pid: int) -> list[psutil.Process]:
-    found = []
-    for child in psutil.Process(pid).children(recursive=True):
-        with suppress(psutil.Error):
-            if "dvc.stages" in " ".join(child.cmdline()):
-                found.append(child)
-    return found
+    return forks_of_forks(psutil.Process(pid).children(recursive=True))
