@@ -21,6 +21,7 @@ from soccer_assets.integrations.revisions import reproduce_from_lake
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.settings import DEFAULT_PARAMS
 from soccer_assets.storage.store import LocalStore
+from soccer_assets_tests.dvc.test_command import forks_of_forks
 from soccer_assets_tests.dvc.test_workspace import all_sums, sums
 from soccer_assets_tests.end_to_end.shell import wait_until
 from soccer_assets_tests.small_lake import make_lake
