@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Annotated, Any
@@ -92,15 +92,15 @@ class Lap:
 
 
 class Home:
-    """A home of its own with its feed, whose time stands still at noon of the day it was made."""
+    """A home of its own with its feed, whose time stands still when it was made."""
 
     def __init__(self, folder: Path, rows: int) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        stamp = folder / "noon"
+        stamp = folder / "made"
         if not stamp.exists():
-            stamp.write_text(datetime.combine(utc_now().date(), datetime.min.time()).isoformat())
-        self.now = datetime.fromisoformat(stamp.read_text()).replace(hour=12, tzinfo=UTC)
+            stamp.write_text(utc_now().isoformat())
+        self.now = datetime.fromisoformat(stamp.read_text())
         self.file = folder / "matches.parquet"
         if not self.file.exists():
             self._put_forward(rows)
