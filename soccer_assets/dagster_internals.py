@@ -6,6 +6,7 @@ which has been published since and is to be taken from ``dagster`` itself.
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
+from multiprocessing.context import BaseContext
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -134,6 +135,7 @@ __all__ = [
     "newest_changes",
     "origins_of",
     "report_materializations",
+    "run_by_context",
     "storage_tables",
     "version_tags",
 ]
@@ -293,6 +295,18 @@ def report_materializations(
         )
         for place, one in enumerate(made, 1)
     ]
+
+
+def run_by_context(context: BaseContext) -> None:
+    """Have the code server of this process start the processes of its runs by this context.
+
+    Published are launchers, which start containers; the one that has the code server do it knows no
+    choice but spawning. The attribute is one of the class from now on, whatever its objects hold.
+    """
+    from dagster._grpc.server import DagsterApiServer
+
+    chosen = property(lambda server: context, lambda server, spawning: None)
+    DagsterApiServer._mp_ctx = chosen  # type: ignore[assignment]
 
 
 def storage_tables() -> list[sa.MetaData]:

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from soccer_assets.assets import (
+    data_freshness,
     features,
     ingestion,
     lake,
@@ -29,9 +30,13 @@ from soccer_assets.automation.schedules import feed_schedules
 from soccer_assets.automation.training import with_retraining
 from soccer_assets.params import read_params
 from soccer_assets.resources import make_resources
+from soccer_assets.run_processes import fork_runs, is_code_server
 from soccer_assets.settings import Settings, get_settings
 
-GROUPS = [ingestion, lake, features, model, registry, serving, monitoring, ledger]
+GROUPS = [
+    *(ingestion, lake, features, model, registry, serving),
+    *(monitoring, data_freshness, ledger),
+]
 
 
 def make_definitions(settings: Settings) -> dg.Definitions:
@@ -58,3 +63,5 @@ def make_definitions(settings: Settings) -> dg.Definitions:
 
 
 defs = make_definitions(get_settings())
+if is_code_server():
+    fork_runs(get_settings())

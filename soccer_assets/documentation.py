@@ -40,7 +40,8 @@ _SIGNS = {
 def asset_table(definitions: dg.Definitions) -> str:
     """One row an asset: group, name, partitions, what it is, what makes it fresh, its checks."""
     graph = definitions.resolve_asset_graph()
-    groups = list(FRESHNESS)  # in the order that data flows through them
+    # In the order that data flows through them.
+    groups = list(dict.fromkeys(graph.get(dg.AssetKey(name)).group_name for name in FRESHNESS))
     keys = sorted(
         graph.materializable_asset_keys,
         key=lambda key: (

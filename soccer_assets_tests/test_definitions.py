@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dagster._core.remote_representation.external_data import RepositorySnap
 
 import soccer_assets
-from soccer_assets.automation.freshness import FRESHNESS, FRESHNESS_OF_ASSETS
+from soccer_assets.automation.freshness import FRESHNESS
 from soccer_assets.automation.updates import FOLLOWERS
 from soccer_assets.definitions import defs, make_definitions
 from soccer_assets.resources import (
@@ -35,7 +35,10 @@ GROUPS = {
     "model": {"trained_model"},
     "registry": {"registered_model", "candidate_model", "champion_model"},
     "serving": {"serving_features", "predictions", "serving_workers"},
-    "monitoring": {"feature_drift", "prediction_scorecard", "data_volume", "ledger"},
+    "monitoring": {
+        *("feature_drift", "prediction_scorecard", "data_volume"),
+        *("data_freshness", "ledger"),
+    },
 }
 DEPENDENCIES = {
     "livescores": set(),
@@ -60,6 +63,7 @@ DEPENDENCIES = {
     "prediction_scorecard": {"predictions", "finished"},
     "data_volume": {"finished", "champion_model"},
     "ledger": {"predictions"},
+    "data_freshness": {"match"},
 }
 DAILY, MONTHLY = {"livescores", "match_raw", "match"}, {"match_raw_parquet", "match_parquet"}
 #: Check -> whether what is downstream waits for it.
@@ -81,6 +85,7 @@ CHECKS = {
     "prediction_scorecard:quality": False,
     "data_volume:volume": False,
     "ledger:chain_holds": False,
+    "data_freshness:hops_are_level": False,
 }
 CHANNEL = "#channel-of-this-test"
 GRAPH = defs.resolve_asset_graph()
@@ -100,7 +105,7 @@ def test_the_groups_are_these() -> None:
     for name, node in NODES.items():
         found[node.group_name].add(name)
     assert dict(found) == GROUPS
-    assert set(FRESHNESS) == set(GROUPS)
+    assert set(FRESHNESS) == set(NODES)
 
 
 def test_the_dependencies_are_these() -> None:
@@ -118,8 +123,7 @@ def test_every_asset_says_what_it_is_whose_it_is_and_when_it_is_made(name: str) 
     assert node.description
     assert node.owners == ["team:soccer-data"]
     assert node.kinds
-    policy = FRESHNESS_OF_ASSETS.get(name, FRESHNESS[node.group_name])
-    assert node.freshness_policy == policy
+    assert node.freshness_policy == FRESHNESS[name]
     if dg.AssetKey(name) not in FOLLOWERS.resolve(GRAPH):
         assert node.automation_condition is not None
         assert node.automation_condition.get_label()

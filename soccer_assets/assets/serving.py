@@ -51,6 +51,8 @@ SERVING_FEATURES, PREDICTIONS, SERVING_WORKERS = (
 )
 #: What is told of a worker.
 TOLD = ("url", "version_before", "version_after", "ready", "seconds", "error", "restored")
+#: Of steps that are ready, these go before reports: people wait for what is served.
+FIRST = {"dagster/priority": "1"}
 #: Metadata: where in the lake the features for serving are.
 FRAME = "frame"
 #: Metadata: of the features that these are rows of.
@@ -64,6 +66,7 @@ FOLDER, FRAMES = "serving/", "serving/features/"
     deps=[FEATURES, "features_meta"],
     group_name="serving",
     owners=OWNERS,
+    op_tags=FIRST,
     kinds={"parquet"},
     pool="serving_features",  # or one would remove what another has just written
 )
@@ -136,6 +139,7 @@ def _revision_for_serving(context: dg.AssetExecutionContext) -> str | None:
     deps=[SERVING_FEATURES, CHAMPION],
     group_name="serving",
     owners=OWNERS,
+    op_tags=FIRST,
     kinds={"postgres", "mlflow"},
     metadata=column_schema(prediction),
     check_specs=[
@@ -200,6 +204,7 @@ def predictions(
     deps=[PREDICTIONS],
     group_name="serving",
     owners=OWNERS,
+    op_tags=FIRST,
     kinds={"fastapi"},
 )
 def serving_workers(

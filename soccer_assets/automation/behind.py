@@ -66,6 +66,8 @@ class Failure:
     """How many times it had been tried for that, this one included."""
     ended: float
     """In seconds since 1970."""
+    run: str | None = None
+    """What it made before it failed counts as what it was asked for."""
 
     @property
     def retry_at(self) -> float:
@@ -152,7 +154,9 @@ class Plan:
     waiting: dict[Node, str] = field(default_factory=dict)
 
 
-def plan(parents: Mapping[Node, Collection[Node]], records: Records) -> Plan:
+def plan(
+    parents: Mapping[Node, Collection[Node]], records: Records, first: Set[Node] = frozenset()
+) -> Plan:
     """What to make now: all that is behind, in one run with all that is made from it.
 
     What failed is tried again after a pause, and then without what is made from it: that would be
@@ -160,18 +164,19 @@ def plan(parents: Mapping[Node, Collection[Node]], records: Records) -> Plan:
 
     Args:
         parents: each node that may be asked for -> what it is made from; parents come first.
+        first: what the same run makes before anything else.
     """
     found = Plan()
     undecided = set(records.busy)
     for node, above in parents.items():
-        along = [parent for parent in above if _is_first_try(found, parent)]
+        along = [parent for parent in above if parent in first or _is_first_try(found, parent)]
         newer = [parent for parent in records.unseen(node, above) if parent not in along]
         why = records.due(node)
         if not along and not newer and not why:
             continue
         wanted = [records.version(parent).at for parent in newer]
         upstream = max([*wanted, records.made[node].at] if why else wanted, default=0)
-        failure = None if along else _last_failure(records, node, upstream)
+        failure = None if along else _last_failure(records, node, newer, upstream)
         obstacle = _obstacle(node, above, along, records, undecided)
         if obstacle:
             found.waiting[node] = obstacle
@@ -211,13 +216,18 @@ def _obstacle(
     return None
 
 
-def _last_failure(records: Records, node: Node, upstream: int) -> Failure | None:
-    """The newest run that failed on the same versions of what is above."""
-    return next(
-        (
-            failure
-            for failure in records.failures
-            if node in failure.nodes and upstream <= failure.upstream
-        ),
-        None,
-    )
+def _last_failure(
+    records: Records, node: Node, newer: Collection[Node], upstream: int
+) -> Failure | None:
+    """The newest run that failed on the same versions of what is above, or on what it had itself
+    made of that."""
+
+    def knew(failure: Failure) -> bool:
+        if upstream <= failure.upstream:
+            return True
+        versions = [records.version(parent) for parent in newer]
+        return failure.run is not None and all(
+            made.at <= failure.upstream or made.run == failure.run for made in versions
+        )
+
+    return next((f for f in records.failures if node in f.nodes and knew(f)), None)

@@ -6,6 +6,7 @@ from datetime import date
 import dagster as dg
 
 from soccer_assets.automation.jobs import ingest_job
+from soccer_assets.automation.partitions import FIRST_TAG, LAST_TAG
 from soccer_assets.automation.retry_policy import RETRY_TAG, WAITS
 from soccer_assets.clock import utc_now
 from soccer_assets.ingestion.catching_up import CatchUp
@@ -56,8 +57,8 @@ def catch_up_sensor(first_day: date) -> dg.SensorDefinition:
             run_config={"ops": {"ingest_days": {"config": {"resume": True}}}},
             tags={
                 ASKED_BY_TAG: CATCH_UP,
-                "dagster/asset_partition_range_start": first,
-                "dagster/asset_partition_range_end": last,
+                FIRST_TAG: first,
+                LAST_TAG: last,
             },
         )
         return dg.SensorResult(run_requests=[request], cursor=plan.to_json())

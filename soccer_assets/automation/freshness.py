@@ -26,31 +26,47 @@ _TRAINING = _within(_MODEL_WARNS, timedelta(days=45))
 # Behind a gate, which may stay shut for a training or two.
 _GATED = _within(timedelta(days=45), timedelta(days=90))
 
-#: By group; the cadence of what makes its assets fresh, with room for one or two missed ticks.
+#: By asset; the cadence of what makes it fresh, with room for one or two missed ticks.
 FRESHNESS: dict[str, dg.FreshnessPolicy] = {
-    "ingestion": _HOURLY,
-    "warehouse": _HOURLY,
-    "lake": _SCORING,
+    "livescores": _HOURLY,
+    "match_raw": _HOURLY,
+    "match": _HOURLY,
+    "match_raw_parquet": _SCORING,
+    "match_parquet": _SCORING,
+    "finished": _SCORING,
+    "fixtures": _SCORING,
     "features": _SCORING,
-    "model": _TRAINING,
-    "registry": _TRAINING,
-    "serving": _SCORING,
-    "monitoring": _DAILY,
+    "feature_states": _SCORING,
+    "features_meta": _SCORING,
+    "dataset": _SCORING,
+    "trained_model": _TRAINING,
+    "registered_model": _TRAINING,
+    "candidate_model": _GATED,
+    "champion_model": _GATED,
+    "serving_features": _SCORING,
+    "predictions": _SCORING,
+    "serving_workers": _SCORING,
+    "feature_drift": _DAILY,
+    "prediction_scorecard": _DAILY,
+    "data_volume": _DAILY,
+    "data_freshness": _DAILY,
+    "ledger": _DAILY,
 }
-#: Of single assets, other than their group's.
-FRESHNESS_OF_ASSETS = {"candidate_model": _GATED, "champion_model": _GATED}
 #: What is made once a day although nothing changed.
 YOUNG = dg.AssetSelection.groups("lake", "features", "serving", "monitoring")
 
 
 def with_freshness(assets: Iterable[Any]) -> list[Any]:
-    """Give every asset its policy, or else that of its group."""
+    """Give every asset its policy.
+
+    Raises:
+        KeyError: the table has none for an asset.
+    """
     return list(
         dg.map_asset_specs(
-            lambda spec: spec.replace_attributes(freshness_policy=freshness_of(spec)), assets
+            lambda spec: spec.replace_attributes(
+                freshness_policy=FRESHNESS[spec.key.to_user_string()]
+            ),
+            assets,
         )
     )
-
-
-def freshness_of(spec: dg.AssetSpec) -> dg.FreshnessPolicy:
-    return FRESHNESS_OF_ASSETS.get(spec.key.to_user_string(), FRESHNESS[spec.group_name or ""])

@@ -7,6 +7,9 @@ import dagster as dg
 
 from soccer_assets.params import IngestionParams
 
+#: Tags of a run over a range of partitions: the first one and the last.
+FIRST_TAG, LAST_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
 
 def daily(ingestion: IngestionParams) -> dg.DailyPartitionsDefinition:
     """One a day of the feed, up to the fixtures published ahead."""

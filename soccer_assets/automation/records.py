@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from soccer_assets.automation.behind import Failure, Made, Node, Records
-from soccer_assets.automation.partitions import month_of, months_between
+from soccer_assets.automation.partitions import FIRST_TAG, LAST_TAG, month_of, months_between
 from soccer_assets.automation.reasons import TRIGGER_TAG
 from soccer_assets.dagster_internals import (
     AssetCheckExecutionRecordStatus,
@@ -25,7 +25,6 @@ UPSTREAM_TAG, ATTEMPT_TAG = "soccer/upstream", "soccer/attempt"
 #: Of a job that has no assets of its own: those that its runs make, all partitions of each.
 MAKES_TAG = "soccer/makes"
 PARTITION_TAG = "dagster/partition"
-FIRST_TAG, LAST_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 _ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 _UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _ENDED]
@@ -178,6 +177,7 @@ def _failures(
             upstream=int(run.tags.get(UPSTREAM_TAG, 0)),
             attempt=int(run.tags.get(ATTEMPT_TAG, 1)),
             ended=record.end_time or record.update_timestamp.timestamp(),
+            run=run.run_id,
         )
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 
 from soccer_assets.automation.alerts import failure_text
 from soccer_assets.automation.catching_up import ASKED_BY_TAG
+from soccer_assets.automation.partitions import FIRST_TAG, LAST_TAG
 from soccer_assets.automation.reasons import TRAINING_TAGS, TRIGGER_TAG
 from soccer_assets.automation.retry_policy import (
     FIRST_FAILED_TAG,
@@ -31,10 +32,12 @@ _KEPT = (
     *TRAINING_TAGS,
     ASKED_BY_TAG,
     "dagster/partition",
-    "dagster/asset_partition_range_start",
-    "dagster/asset_partition_range_end",
+    FIRST_TAG,
+    LAST_TAG,
     "dagster/from_automation_condition",
 )
+#: A longer range is run again as a whole.
+MOST_LOOKED_UP = 100
 _DESCRIPTION = (
     "Runs that failed because the feed, a database, the object store, MLflow, a worker or their own "
     "process went away are started again after 1, 4, 10, 15 and 20 minutes, with what is left to "
@@ -110,24 +113,40 @@ def _look_at(
 def _left_to_make(
     record: dg.RunRecord, context: dg.SensorEvaluationContext
 ) -> list[dg.AssetKey] | None:
-    """The assets of a run that neither it nor any other made since it began; all of those of a run
-    over a range. None: its job has no assets, and is run as a whole."""
+    """The assets of a run of which something is left that neither it nor any other made since it
+    began. None: its job has no assets, and is run as a whole."""
     run = record.dagster_run
     keys = _assets_of(run, context)
     if not keys:
         return None
-    if any(tag.startswith("dagster/asset_partition_range") for tag in run.tags):
-        return keys
-    partition = run.tags.get("dagster/partition")
+    assert context.repository_def is not None
+    graph = context.repository_def.asset_graph
+    one = run.tags.get("dagster/partition")
+    first, last = run.tags.get(FIRST_TAG, one), run.tags.get(LAST_TAG, one)
     began = record.start_time or record.create_timestamp.timestamp()
 
     def is_left(key: dg.AssetKey) -> bool:
+        of = graph.get(key).partitions_def if graph.has(key) else None
+        wanted = None
+        if of and first and last:
+            wanted = [name for name in of.get_partition_keys() if first <= name <= last]
         since = dg.AssetRecordsFilter(
             asset_key=key,
-            asset_partitions=[partition] if partition else None,
+            asset_partitions=wanted,
             after_timestamp=began - 0.001,  # at that moment counts
         )
-        return not context.instance.fetch_materializations(since, limit=1).records
+        if wanted is None:
+            return not context.instance.fetch_materializations(since, limit=1).records
+        if len(wanted) > MOST_LOOKED_UP:
+            return True
+        made: set[str | None] = set()
+        cursor = None
+        while True:
+            found = context.instance.fetch_materializations(since, limit=1000, cursor=cursor)
+            made |= {record.partition_key for record in found.records}
+            if not found.has_more:
+                return bool(set(wanted) - made)
+            cursor = found.cursor
 
     left = [key for key in keys if is_left(key)]
     # Config of a step that is left out would be refused.

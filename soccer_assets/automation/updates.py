@@ -9,12 +9,10 @@ import dagster as dg
 
 from soccer_assets.automation.behind import Due, Node, Plan, plan
 from soccer_assets.automation.freshness import YOUNG
-from soccer_assets.automation.partitions import month_of, months_between
+from soccer_assets.automation.partitions import FIRST_TAG, LAST_TAG, month_of, months_between
 from soccer_assets.automation.reasons import BECAUSE_TAG, TRIGGER_TAG
 from soccer_assets.automation.records import (
     ATTEMPT_TAG,
-    FIRST_TAG,
-    LAST_TAG,
     UPDATE,
     UPSTREAM_TAG,
     Parents,
@@ -30,7 +28,7 @@ FOLLOWS = "what it is made from has changed"
 
 @dg.sensor(
     asset_selection=FOLLOWERS,
-    minimum_interval_seconds=15,
+    minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Asks for what is behind: made before what it is made from changed last, or by a "
     "run that had begun before that, or by other code. What was made again and came out the same, "
@@ -44,10 +42,14 @@ def updates(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipRea
     young = young_nodes(context.repository_def)
     records = read_records(context.instance, context.repository_def, {**months, **wholes}, young)
     lake = plan(months, records)
-    # What is made from the lake waits for all of it.
+    ranges = list(_months_in_ranges(lake))
     writing = {Node(node.asset) for node in lake.asked}
-    rest = plan(wholes, replace(records, busy=records.busy | writing))
-    requests = [*_months_in_ranges(lake), *_in_runs(rest)]
+    if len(ranges) == 1 and all(due.attempt == 1 for due in lake.asked.values()):
+        rest = plan(wholes, records, first=writing)
+        requests = list(_in_runs(rest, ranges[0]))
+    else:  # what is made from the lake waits for all of it
+        rest = plan(wholes, replace(records, busy=records.busy | writing))
+        requests = [*map(_request, ranges), *_in_runs(rest)]
     if requests:
         return dg.SensorResult(run_requests=requests)
     waiting = {**lake.waiting, **rest.waiting}
@@ -87,17 +89,20 @@ def young_nodes(repository: dg.RepositoryDefinition) -> set[Node]:
     }
 
 
-def _in_runs(found: Plan) -> Iterator[dg.RunRequest]:
-    """One run for all that is asked for the first time, one for what failed as often."""
+def _in_runs(found: Plan, lake: Mapping[Node, Due] | None = None) -> Iterator[dg.RunRequest]:
+    """One run for all that is asked for the first time, months of the lake before it, and one for
+    what failed as often."""
     by_attempt: defaultdict[int, dict[Node, Due]] = defaultdict(dict)
+    if lake:
+        by_attempt[1] |= lake
     for node, due in found.asked.items():
         by_attempt[due.attempt][node] = due
     for asked in by_attempt.values():
         yield _request(asked)
 
 
-def _months_in_ranges(found: Plan) -> Iterator[dg.RunRequest]:
-    """A run for every unbroken range of months of the same assets."""
+def _months_in_ranges(found: Plan) -> Iterator[dict[Node, Due]]:
+    """Each unbroken range of months of the same assets."""
     by_month: defaultdict[tuple[str, int], dict[Node, Due]] = defaultdict(dict)
     for node, due in found.asked.items():
         assert node.partition is not None
@@ -108,12 +113,12 @@ def _months_in_ranges(found: Plan) -> Iterator[dg.RunRequest]:
         here = (month, attempt, frozenset(node.asset for node in asked))
         goes_on = last and here[1:] == last[1:] and len(months_between(last[0], month)) == 2
         if joined and not goes_on:
-            yield _request(joined)
+            yield joined
             joined = {}
         joined |= asked
         last = here
     if joined:
-        yield _request(joined)
+        yield joined
 
 
 def _request(asked: Mapping[Node, Due]) -> dg.RunRequest:

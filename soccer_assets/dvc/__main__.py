@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from soccer_assets.dvc.command import PUSHING, REMOTE_VARIABLE, THEN
+from soccer_assets.dvc.forks import FORKS_VARIABLE, StageServer, modules_of, take_over
 
 
 def main() -> None:
@@ -22,13 +23,19 @@ def main() -> None:
     pipe = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
+    commands = list(_commands(sys.argv[1:]))
+    stages = None
+    if FORKS_VARIABLE in os.environ and any(command[0] == "repro" for command in commands):
+        stages = StageServer.start(modules_of(Path("dvc.yaml")))  # a fork: before there are threads
     threading.Thread(target=_end_with_parent, args=(pipe,), daemon=True).start()
     remote = os.environ.get(REMOTE_VARIABLE)
     if remote:
         _check_remote(remote)
     from dvc.cli import main as dvc
 
-    for command in _commands(sys.argv[1:]):
+    if stages:
+        take_over(stages)
+    for command in commands:
         if command[0] == "push":
             print(PUSHING, flush=True)
             if remote and "://" not in remote:

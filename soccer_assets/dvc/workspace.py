@@ -21,6 +21,7 @@ from soccer_assets.dvc.boot import boot
 from soccer_assets.dvc.cache import keep_only
 from soccer_assets.dvc.command import REMOTE_VARIABLE, DvcError
 from soccer_assets.dvc.definition import PIPELINE_FILE, picked, stage_code_version
+from soccer_assets.dvc.forks import FORKS_VARIABLE
 from soccer_assets.dvc.lock import LOCK_FILE
 from soccer_assets.dvc.pipeline import PARAMS_FILE, Pipeline, Stage
 from soccer_assets.dvc.project import DvcProject
@@ -222,6 +223,7 @@ class DvcWorkspace(DvcProject):
             # Relative, for what keeps files there expands ``$NAME`` and ``~``.
             "DVC_SITE_CACHE_DIR": str((self._memory / "site").relative_to(self.root)),
             REMOTE_VARIABLE: self._remote,
+            FORKS_VARIABLE: "1",
         }
 
 

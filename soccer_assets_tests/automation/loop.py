@@ -21,7 +21,7 @@ SERVING = ("serving_features", "predictions", "serving_workers")
 #: Report -> the check whose failure asks for a training.
 REPORTS = {report: check for check, report in TRIGGERS.items()}
 #: In an order in which they can be made.
-UNPARTITIONED = (*FEATURES, "trained_model", *REGISTRY, *SERVING, *REPORTS)
+UNPARTITIONED = (*FEATURES, "trained_model", *REGISTRY, *SERVING, *REPORTS, "data_freshness")
 BLOCKING = {
     "match_parquet": ("parity_with_postgres", "unique_ids"),
     "features": ("feature_ranges",),
@@ -67,7 +67,8 @@ class Loop:
         asked = defaultdict(set)
         for request in self.requests():
             for key in request.asset_selection or ():
-                asked[key.to_user_string()] |= set(partitions_of(request.tags, request))
+                asset = key.to_user_string()
+                asked[asset] |= set(partitions_of(asset, request.tags, request))
         return dict(asked)
 
     def waiting(self) -> str:
@@ -114,7 +115,7 @@ class Loop:
     def makes(self, run: dg.DagsterRun, *assets: str, version: str | None = None) -> None:
         """A run has materialized some assets, in all its partitions."""
         for asset in assets:
-            for partition in partitions_of(run.tags):
+            for partition in partitions_of(asset, run.tags):
                 event = _materialization(asset, partition, version)
                 self._report(
                     run, dg.DagsterEventType.ASSET_MATERIALIZATION, StepMaterializationData(event)
@@ -191,9 +192,12 @@ def _materialization(
 
 
 def partitions_of(
-    tags: dict[str, str] | Any, request: dg.RunRequest | None = None
+    asset: str, tags: dict[str, str] | Any, request: dg.RunRequest | None = None
 ) -> Iterator[str | None]:
-    """The partitions that a run covers by its tags; None: it has none."""
+    """The partitions of an asset that a run covers by its tags; None: the asset has none."""
+    if not defs.resolve_asset_graph().get(dg.AssetKey(asset)).is_partitioned:
+        yield None
+        return
     one = (request.partition_key if request else None) or tags.get(PARTITION_TAG)
     if FIRST_TAG in tags:
         keys = defs.resolve_asset_graph().get(dg.AssetKey("match_parquet")).partitions_def

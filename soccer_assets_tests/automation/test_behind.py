@@ -124,7 +124,9 @@ class World:
         if not self.runs:
             return
         run = self.runs.pop(index % len(self.runs))
-        self.failures.insert(0, Failure(run.nodes, run.upstream, run.attempt, float(self.now())))
+        self.failures.insert(
+            0, Failure(run.nodes, run.upstream, run.attempt, float(self.now()), run.name)
+        )
 
 
 ACTIONS = st.one_of(

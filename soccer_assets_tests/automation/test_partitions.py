@@ -104,8 +104,8 @@ def test_the_bounds_are_those_of_the_parameters_that_the_settings_name(tmp_path:
             scheduled_execution_time=now, repository_def=definitions.get_repository_def()
         )
     )
-    assert [request.partition_key for request in asked.run_requests or ()] == [
+    [request] = asked.run_requests or ()
+    assert (request.tags[partitions.FIRST_TAG], request.tags[partitions.LAST_TAG]) == (
         "2025-03-02",
-        "2025-03-03",
         "2025-03-04",
-    ]
+    )

@@ -1,5 +1,6 @@
 """What the real definitions ask for because it is behind, in every order things can happen in."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,12 +21,23 @@ from soccer_assets_tests.automation.loop import (
     REGISTRY,
     REPORTS,
     SERVING,
+    UNPARTITIONED,
     Loop,
 )
 
 LAKE = ("match_raw_parquet", "match_parquet")
 #: What is made from the lake without a training.
 SCORING = {*FEATURES, *SERVING, *REPORTS}
+
+
+#: Made from what days are loaded into, without the lake.
+FRESHNESS = "data_freshness"
+
+
+def all_behind(lake: Iterable[str], *months: str) -> dict[str, set[str | None]]:
+    """Months of the lake whose days changed, and in the same run all that is made from them."""
+    others = {asset: {None} for asset in (*SCORING, FRESHNESS)}
+    return {**{key: set(months) for key in lake}, **others}
 
 
 def month(key: str) -> dict[str, str]:
@@ -44,14 +56,71 @@ def test_days_that_changed_ask_for_their_months_old_ones_too(loop: Loop) -> None
     for day in ("2025-02-28", "2025-03-01", "1999-05-08", "1999-05-09"):
         loop.made("match_raw", "match", partition=day)
     months = {"1999-05-01", "2025-02-01", "2025-03-01"}
-    assert loop.behind() == dict.fromkeys(LAKE, months)
-    assert [request.partition_key for request in loop.requests()] == ["1999-05-01", None]
+    assert loop.behind() == {**dict.fromkeys(LAKE, months), FRESHNESS: {None}}
+    assert [request.partition_key for request in loop.requests()] == ["1999-05-01", None, None]
     loop.catches_up()
 
 
 def test_a_changed_table_asks_for_its_own_month(loop: Loop) -> None:
     loop.made("match", partition="2024-11-30")
-    assert loop.behind() == {"match_parquet": {"2024-11-01"}}
+    assert loop.behind() == all_behind(["match_parquet"], "2024-11-01")
+    loop.catches_up()
+    loop.made("match_raw", partition="2024-11-30")
+    assert loop.behind() == {"match_raw_parquet": {"2024-11-01"}}  # nothing is made from it
+
+
+def test_a_changed_result_goes_all_the_way_in_one_run(loop: Loop) -> None:
+    """Over the end of a month, too."""
+    for days in (["2025-03-01"], ["2025-02-28", "2025-03-01"]):
+        for day in days:
+            loop.made("match_raw", "match", partition=day)
+        [request] = loop.requests()
+        assert set(loop.behind()) == {*LAKE, *SCORING, FRESHNESS}
+        assert request.tags["soccer/because"].startswith("match, match_raw newer than data_fresh")
+        loop.catches_up()
+        assert loop.behind() == {}
+
+
+def test_what_failed_in_that_run_is_asked_for_again_with_growing_pauses(loop: Loop) -> None:
+    """Without the months, which were made; and without what would be skipped with it once more."""
+    moment = datetime.now(UTC)
+    loop.made("match_raw", "match", partition="2025-03-01")
+    with freeze_time(moment):
+        [request] = loop.requests()
+        tags = {**request.tags, **month(request.partition_key or "")}
+        run = loop.begin(*LAKE, *SCORING, FRESHNESS, tags=tags)
+        loop.makes(run, *LAKE, FRESHNESS)
+        loop.fails(run)
+        assert "finished is behind: failed 1 times, again in 1 min" in loop.waiting()
+    with freeze_time(moment + timedelta(seconds=PAUSE + 1)):
+        [request] = loop.requests()
+        assert {key.to_user_string() for key in request.asset_selection or ()} == {
+            "finished",
+            "fixtures",
+        }
+        assert request.tags["soccer/attempt"] == "2"
+        assert request.partition_key is None
+
+
+def test_months_that_failed_are_asked_for_again_alone(loop: Loop) -> None:
+    loop.made("match_raw", "match", partition="2025-03-01")
+    [request] = loop.requests()
+    tags = {**request.tags, **month(request.partition_key or "")}
+    run = loop.begin(*LAKE, *SCORING, FRESHNESS, tags=tags)
+    loop.makes(run, FRESHNESS)
+    loop.fails(run)
+    assert "again in" in loop.waiting()
+    with freeze_time(datetime.now(UTC) + timedelta(seconds=PAUSE + 1)):
+        assert loop.behind() == {key: {"2025-03-01"} for key in LAKE}
+
+
+def test_a_month_waits_alone_while_its_features_are_being_made(loop: Loop) -> None:
+    features = loop.begin(*FEATURES)
+    loop.made("match_raw", "match", partition="2025-03-01")
+    assert not {"finished", "predictions"} & loop.behind().keys()
+    assert set(LAKE) <= loop.behind().keys()
+    loop.ends(features)
+    loop.catches_up()
 
 
 def test_a_changed_month_asks_for_features_and_what_is_served_but_for_no_training(
@@ -113,7 +182,7 @@ def test_no_month_is_exported_while_the_warehouse_is_rebuilt(loop: Loop) -> None
         "match_parquet 1999-05-01 is behind: what it is made from is being made" in loop.waiting()
     )
     loop.ends(rebuild)
-    assert loop.behind() == {key: {"1999-05-01"} for key in LAKE}
+    assert loop.behind() == all_behind(LAKE, "1999-05-01")
 
 
 # What has not changed
@@ -138,9 +207,9 @@ def test_a_corrected_result_goes_on(loop: Loop) -> None:
     loop.catches_up()
     loop.made("match_raw", "match", partition="2025-03-01", version="1:0")
     loop.made("match", partition="2025-03-02", version="2:0")
-    assert loop.behind() == {"match_parquet": {"2025-03-01"}}
+    assert loop.behind() == all_behind(["match_parquet"], "2025-03-01")
     loop.runs("match_parquet", tags=month("2025-03-01"), version="corrected")
-    assert set(loop.behind()) == SCORING
+    assert set(loop.behind()) == {*SCORING, FRESHNESS}
     loop.catches_up()
 
 
@@ -223,23 +292,21 @@ def test_other_code_asks_for_its_outs_and_what_is_made_from_them(loop: Loop) -> 
 # What a day brings
 
 
-def test_what_may_not_be_older_is_made_once_a_day_in_two_runs(loop: Loop) -> None:
+def test_what_may_not_be_older_is_made_once_a_day_in_one_run(loop: Loop) -> None:
     noon = datetime(2025, 3, 10, 12, tzinfo=UTC)
     with freeze_time(noon):
         loop.made("match_raw", "match", partition="2025-03-10", version="1")
         loop.runs(*LAKE, tags=month("2025-02-01"), version="1")
         loop.runs(*LAKE, tags=month("2025-03-01"), version="1")
-        loop.runs(*FEATURES, "trained_model", *REGISTRY, *SERVING, *REPORTS, version="1")
+        loop.runs(*UNPARTITIONED, version="1")
     with freeze_time(noon + timedelta(hours=23)):
         assert loop.behind() == {}
     with freeze_time(noon + timedelta(hours=24)):
-        assert loop.behind() == {key: {"2025-03-01"} for key in LAKE}
+        assert loop.behind() == all_behind(LAKE, "2025-03-01")
         [request] = loop.requests()
-        assert request.tags["soccer/because"] == "match_parquet, match_raw_parquet: it is a day old"
-        loop.runs(*LAKE, tags=month("2025-03-01"), version="1")
-        [request] = loop.requests()
-        assert {key.to_user_string() for key in request.asset_selection or ()} == SCORING
-        loop.runs(*SCORING, version="1")
+        assert "match_parquet" in request.tags["soccer/because"]
+        assert request.tags["soccer/because"].endswith(": it is a day old")
+        loop.runs(*LAKE, *SCORING, FRESHNESS, tags=month("2025-03-01"), version="1")
         assert loop.behind() == {}
 
 
@@ -262,7 +329,7 @@ def test_days_loaded_while_their_month_is_exported_are_exported(loop: Loop) -> N
     loop.made("match_raw", "match", partition="2025-03-05")
     loop.makes(export, *LAKE)
     loop.ends(export)
-    assert loop.behind() == {key: {"2025-03-01"} for key in LAKE}
+    assert loop.behind() == all_behind(LAKE, "2025-03-01")
 
 
 def test_a_parent_made_shortly_after_its_child_is_followed(loop: Loop) -> None:
@@ -279,8 +346,7 @@ def test_what_was_made_while_nobody_looked_is_followed(loop: Loop) -> None:
         loop.runs(asset)
     loop.runs(*LAKE, tags=month("2025-02-01"))
     loop.made("match_raw", "match", partition="2025-02-01")
-    # What is made from the lake waits for it; the gates do not.
-    assert loop.behind().keys() == {*LAKE, *REGISTRY[1:]}
+    assert loop.behind().keys() == {*LAKE, *SCORING, *REGISTRY[1:], FRESHNESS}
     loop.catches_up()
 
 
@@ -349,8 +415,9 @@ def test_other_bounds_of_the_partitions_lose_nothing(loop: Loop, tmp_path: Path)
     params = tmp_path / "params.yaml"
     params.write_text('ingestion: {first_day: "2024-07-01"}')
     later = replace(loop, definitions=make_definitions(Settings(soccer_params=params)))
-    assert later.behind() == {key: {"2025-03-01"} for key in LAKE}
-    assert loop.behind() == {key: {"1999-05-01", "2025-03-01"} for key in LAKE}
+    assert later.behind() == all_behind(LAKE, "2025-03-01")
+    months = {"1999-05-01", "2025-03-01"}
+    assert loop.behind() == {**dict.fromkeys(LAKE, months), FRESHNESS: {None}}
 
 
 # What it waits for
@@ -412,7 +479,9 @@ def test_a_backfill_holds_up_its_own_months_alone(loop: Loop) -> None:
     loop.begin("match_raw", "match", tags={FIRST_TAG: "1999-04-20", LAST_TAG: "1999-05-10"})
     for day in ("1999-05-08", "2025-03-01"):
         loop.made("match_raw", "match", partition=day)
-    assert loop.behind() == {key: {"2025-03-01"} for key in LAKE}
+    others = all_behind(LAKE, "2025-03-01")
+    others.pop(FRESHNESS)  # which tells of all days
+    assert loop.behind() == others
 
 
 def test_a_named_job_counts_by_the_assets_it_makes(loop: Loop) -> None:
@@ -478,7 +547,11 @@ def test_what_is_asked_for_brings_all_its_checks(loop: Loop) -> None:
     checks = {key for request in requests for key in request.asset_check_keys or ()}
     found = {(key.asset_key.to_user_string(), key.name) for key in checks}
     blocking = {(asset, check) for asset, names in BLOCKING.items() for check in names}
-    others = {("finished", "newest_result"), ("candidate_model", "champion_loads")}
+    others = {
+        ("finished", "newest_result"),
+        ("candidate_model", "champion_loads"),
+        (FRESHNESS, "hops_are_level"),
+    }
     assert found == blocking | set(REPORTS.items()) | others
 
 

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -22,6 +21,7 @@ from soccer_assets.integrations.revisions import reproduce_from_lake
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.settings import DEFAULT_PARAMS
 from soccer_assets.storage.store import LocalStore
+from soccer_assets_tests.dvc.test_command import forks_of_forks
 from soccer_assets_tests.dvc.test_workspace import all_sums, sums
 from soccer_assets_tests.end_to_end.shell import wait_until
 from soccer_assets_tests.small_lake import make_lake
@@ -243,9 +243,4 @@ def test_a_run_that_is_canceled_in_the_middle_of_a_stage_ends_and_takes_the_stag
 
 
 def stages_of(pid: int) -> list[psutil.Process]:
-    found = []
-    for child in psutil.Process(pid).children(recursive=True):
-        with suppress(psutil.Error):
-            if "dvc.stages" in " ".join(child.cmdline()):
-                found.append(child)
-    return found
+    return forks_of_forks(psutil.Process(pid).children(recursive=True))
