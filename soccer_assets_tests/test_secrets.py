@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.remote_representation.external_data import RepositorySnap
 
-from soccer_assets.automation.alerts import failure_text
+from soccer_assets.automation.failures import failure_text
 from soccer_assets.definitions import make_definitions
 from soccer_assets.settings import Settings, SettingsError, get_settings
 from soccer_assets.simulator.server import FeedServer

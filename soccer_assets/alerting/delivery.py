@@ -42,7 +42,7 @@ class Refused(Exception):
 
 
 class Messenger(Protocol):
-    """Who tells people. Both methods raise ``Away`` or ``Refused``."""
+    """Who tells people. Both methods take escaped texts, and raise ``Away`` or ``Refused``."""
 
     @property
     def channel(self) -> str:
@@ -255,7 +255,7 @@ def _claim(engine: sa.Engine) -> list[Entry]:
         .returning(*columns())
     )
     with engine.begin() as connection:
-        return [entry(row) for row in connection.execute(claim).mappings()]
+        return [entry(dict(row)) for row in connection.execute(claim).mappings()]
 
 
 def _release(engine: sa.Engine, rows: Sequence[Entry]) -> None:
@@ -308,7 +308,5 @@ def _note_refusal(engine: sa.Engine, message: Message) -> None:
     ids = [row.alert_id for _, row in message.tellings]
     with engine.begin() as connection:
         connection.execute(
-            table.update()
-            .where(table.c.alert_id.in_(ids))
-            .values(attempts=table.c.attempts + 1)
+            table.update().where(table.c.alert_id.in_(ids)).values(attempts=table.c.attempts + 1)
         )

@@ -88,4 +88,4 @@ def _ledger(connection: sa.Connection, now: datetime) -> Mapping[str, str]:
 
 
 def _row(connection: sa.Connection, query: str, **values: Any) -> Mapping[str, Any]:
-    return connection.execute(sa.text(query), values).mappings().one()
+    return dict(connection.execute(sa.text(query), values).mappings().one())

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from soccer_assets.alerting.kinds import KINDS, Kind, Severity
 from soccer_assets.clock import utc_now
+from soccer_assets.text import terminal
 from soccer_assets.warehouse.schema import alert as table
 
 #: States of a row: a trouble that goes on, or is over, and what only happens.
@@ -90,10 +91,11 @@ def record(target: Target, alert: Alert, now: datetime | None = None) -> bool:
     about, seen = KINDS[kind], now or utc_now()
     new = insert(table).values(
         kind=kind.value,
-        key=alert.key,
+        key=terminal(alert.key),
         severity=(alert.severity or about.severity).value,
-        text=alert.text,
-        facts=dict(alert.facts),
+        # PostgreSQL has no NUL in a text, and what people are to read has no controls.
+        text=terminal(alert.text),
+        facts={terminal(name): terminal(value) for name, value in alert.facts.items()},
         scope=dict(alert.scope),
         run_id=alert.run_id,
         first_seen=seen,
@@ -140,7 +142,7 @@ def recover(
     """Close a trouble, if it is open; returns whether it was. ``text`` says how it ended."""
     end = (
         table.update()
-        .where(table.c.kind == kind.value, table.c.key == key, table.c.state == OPEN)
+        .where(table.c.kind == kind.value, table.c.key == terminal(key), table.c.state == OPEN)
         .values(state=RECOVERED, recovered_at=now or utc_now(), recovery=text)
     )
     with _begun(target) as connection:
@@ -153,9 +155,7 @@ def narrow(target: Target, alert_id: int, partitions: Collection[str]) -> None:
         table.c.scope, "{partitions}", sa.cast(sorted(partitions), table.c.scope.type)
     )
     with _begun(target) as connection:
-        connection.execute(
-            table.update().where(table.c.alert_id == alert_id).values(scope=scope)
-        )
+        connection.execute(table.update().where(table.c.alert_id == alert_id).values(scope=scope))
 
 
 def find(
@@ -181,11 +181,11 @@ def find(
     if state:
         query = query.where(table.c.state == state)
     if key is not None:
-        query = query.where(table.c.key == key)
+        query = query.where(table.c.key == terminal(key))
     if since:
         query = query.where(sa.func.greatest(table.c.last_seen, table.c.recovered_at) >= since)
     with _begun(target) as connection:
-        return [entry(row) for row in connection.execute(query.limit(limit)).mappings()]
+        return [entry(dict(row)) for row in connection.execute(query.limit(limit)).mappings()]
 
 
 def tidy(target: Target, now: datetime, *, forget: timedelta, keep: timedelta) -> None:

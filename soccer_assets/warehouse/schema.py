@@ -306,7 +306,9 @@ served_model = sa.Table(
 alert = sa.Table(
     "alert",
     metadata,
-    sa.Column("alert_id", BigInteger, sa.Identity(always=True), primary_key=True, comment="its number"),
+    sa.Column(
+        "alert_id", BigInteger, sa.Identity(always=True), primary_key=True, comment="its number"
+    ),
     sa.Column("kind", Text, nullable=False, comment="see docs/alerts.md"),
     sa.Column("key", Text, nullable=False, comment="with the kind: what is the same trouble"),
     sa.Column("severity", Text, nullable=False, comment="info, warning or error"),
@@ -323,18 +325,30 @@ alert = sa.Table(
     sa.Column("recovered_at", Timestamp, comment="when it was over"),
     sa.Column("recovery", Text, comment="how it ended"),
     sa.Column("channel", Text, comment="where its message is"),
-    sa.Column("slack_ts", Text, comment="its message, by Slack's name; null: in a digest, or a log"),
+    sa.Column(
+        "slack_ts", Text, comment="its message, by Slack's name; null: in a digest, or a log"
+    ),
     sa.Column("delivered_at", Timestamp, comment="when it was told first; null: not yet"),
     sa.Column("told_at", Timestamp, comment="when it was told last"),
     sa.Column("told_state", Text, comment="state as told last"),
     sa.Column("told_severity", Text, comment="severity as told last"),
-    sa.Column("told_count", Integer, nullable=False, server_default="0", comment="count as told last"),
+    sa.Column(
+        "told_count", Integer, nullable=False, server_default="0", comment="count as told last"
+    ),
     sa.Column("told_facts", JSONB, comment="facts as told last"),
     sa.Column(
-        "tellings", Integer, nullable=False, server_default="0", comment="times it was told while open"
+        "tellings",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="times it was told while open",
     ),
     sa.Column(
-        "attempts", Integer, nullable=False, server_default="0", comment="times Slack refused its text"
+        "attempts",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="times Slack refused its text",
     ),
     sa.Column("claimed_until", Timestamp, comment="somebody delivers it until then, server's time"),
     sa.CheckConstraint("state IN ('open', 'recovered', 'event')", name="alert_state_known"),
