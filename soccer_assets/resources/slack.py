@@ -104,7 +104,9 @@ class SlackAlertResource(SlackResource):
         if self.settings.slack_bot_token is None:
             log.warning("alert (no SLACK_BOT_TOKEN set): %s", _unescaped(text))
             return None
-        answer_to: dict[str, Any] = {"thread_ts": thread, "reply_broadcast": True} if thread else {}
+        answer_to: dict[str, Any] = (
+            {"thread_ts": _place_and_ts(thread)[1], "reply_broadcast": True} if thread else {}
+        )
         answer = self._asked(
             lambda client: client.chat_postMessage(
                 channel=channel, text=text, unfurl_links=False, **answer_to
@@ -115,7 +117,7 @@ class SlackAlertResource(SlackResource):
 
     def update(self, channel: str, message: str, text: str) -> None:
         """Give a message that was posted another text. Raises the same."""
-        place, _, ts = message.rpartition(" ")
+        place, ts = _place_and_ts(message)
         self._asked(lambda client: client.chat_update(channel=place or channel, ts=ts, text=text))
 
     def send(self, text: str, run_id: str | None = None) -> bool:
@@ -138,6 +140,12 @@ class SlackAlertResource(SlackResource):
             raise _understood(error) from None
         except (SlackClientError, OSError, HTTPException) as error:
             raise Away(f"Slack does not answer: {type(error).__name__}") from None
+
+
+def _place_and_ts(message: str) -> tuple[str, str]:
+    """The two parts of a message's name: a channel, and Slack's name of it in there."""
+    place, _, ts = message.rpartition(" ")
+    return place, ts
 
 
 def _understood(error: SlackApiError) -> Away | Refused:
