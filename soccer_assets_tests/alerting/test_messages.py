@@ -16,7 +16,7 @@ texts = st.one_of(st.text(max_size=6000), st.text("&<>!@ ", max_size=6000))
 
 def entry(text: str, **more: object) -> Entry:
     told: dict[str, object] = {
-        **{name: None for name in Entry.__dataclass_fields__},
+        **dict.fromkeys(Entry.__dataclass_fields__),
         "alert_id": 1,
         "kind": Kind.RUN_FAILED,
         "key": "this",

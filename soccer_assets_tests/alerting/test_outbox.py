@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 
 from soccer_assets.alerting.kinds import KINDS, Kind, Severity
 from soccer_assets.alerting.outbox import Alert, find, record, tidy
