@@ -25,8 +25,9 @@ from soccer_assets.lake import export
 from soccer_assets.lake.export import ExportResult
 from soccer_assets.lake.manifest import Manifest, read_manifest
 from soccer_assets.lake.parity import Parity, compare_with_database
-from soccer_assets.lake.tables import read_table
+from soccer_assets.lake.tables import CorruptFile, SchemaMismatch, read_table
 from soccer_assets.resources import LakeResource, WarehouseResource
+from soccer_assets.storage.store import ObjectNotFound
 
 MATCH_RAW_PARQUET = dg.AssetKey("match_raw_parquet")
 MATCH_PARQUET = dg.AssetKey("match_parquet")
@@ -216,7 +217,10 @@ def _parity_with_postgres(
 
 
 def _unique_ids(lake: LakeResource) -> dg.AssetCheckResult:
-    ids = read_table(lake.store, read_manifest(lake.store), "match", ["match_id"])["match_id"]
+    try:
+        ids = read_table(lake.store, read_manifest(lake.store), "match", ["match_id"])["match_id"]
+    except (CorruptFile, SchemaMismatch, ObjectNotFound) as error:
+        return dg.AssetCheckResult(passed=False, metadata={"unreadable": str(error)})
     counts = ids.value_counts().to_pandas() if len(ids) else []
     twice = [row["values"] for row in counts if row["counts"] > 1]
     return dg.AssetCheckResult(

@@ -261,7 +261,7 @@ def test_a_difference_that_stays_is_exported_again_once_and_stops_what_is_made_f
 ) -> None:
     spoil(exported, "match", monkeypatch)
     result = exported.run(*LAKE, *DOWNSTREAM, partition=MONTHS[1], raise_on_error=False)
-    assert_stopped(exported, result, failed={"parity_with_postgres"})
+    assert_stopped(exported, result, failed={"parity_with_postgres", "unique_ids"})
     found = checks_of(result)["parity_with_postgres"]
     assert found.metadata["exported_again"].value == [FEBRUARY]
     [(where, figures)] = found.metadata["figures"].value.items()
@@ -285,7 +285,7 @@ def test_a_run_that_was_asked_for_without_the_checks_is_stopped_by_them_all_the_
     result = job.execute_in_process(
         instance=exported.instance, partition_key=MONTHS[1], raise_on_error=False
     )
-    assert_stopped(exported, result, failed={"parity_with_postgres"})
+    assert_stopped(exported, result, failed={"parity_with_postgres", "unique_ids"})
 
 
 def test_a_difference_in_what_nobody_reads_is_a_warning(

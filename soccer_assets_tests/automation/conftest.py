@@ -23,7 +23,7 @@ def desk(slack: Slack, database_url: str, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setenv("POSTGRES_URL", database_url)
     monkeypatch.setenv("SLACK_BOT_TOKEN", TOKEN)
     monkeypatch.setenv("DAGSTER_WEBSERVER_URL", UI)
-    with dg.DagsterInstance.local_temp() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         desk = Desk(instance, slack, defs)
         desk.tell()
         yield desk

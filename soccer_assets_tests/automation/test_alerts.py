@@ -67,7 +67,7 @@ def test_a_failed_run_is_told_with_its_job_steps_reasons_and_link(desk: Desk, sl
     [text] = slack.posted
     assert "nightly failed" in text
     assert "refused: livescores 2025-02-26: HTTP 500 (4 attempts)" in text
-    assert "broken: the lake does not answer" in text
+    assert "broken: ConnectionError: the lake does not answer" in text
     assert f"{UI}/runs/{result.run_id}" in text
 
 
@@ -110,12 +110,16 @@ def test_another_cause_is_another_trouble_and_another_number_is_not(
 
 
 def test_a_range_that_failed_is_closed_by_a_run_of_some_of_it(desk: Desk) -> None:
-    bounds = ("asset_partition_range_start", "asset_partition_range_end")
-    desk.fails("ingest", "ingest_days", "no", **dict(zip(bounds, ("2025-01-01", "2025-01-31"))))
+    first, last = "asset_partition_range_start", "asset_partition_range_end"
+    january, later = (
+        {first: "2025-01-01", last: "2025-01-31"},
+        {first: "2025-01-20", last: "2025-02-20"},
+    )
+    desk.fails("ingest", "ingest_days", "no", **january)
     desk.succeeds("ingest", "ingest_days", partition="2025-02-01")
     desk.tell()
     assert [row.state for row in desk.outbox] == ["open"]
-    desk.succeeds("ingest", "ingest_days", **dict(zip(bounds, ("2025-01-20", "2025-02-20"))))
+    desk.succeeds("ingest", "ingest_days", **later)
     desk.tell()
     assert [row.state for row in desk.outbox] == ["recovered"]
 
