@@ -133,7 +133,9 @@ def alert_table() -> str:
         [f"`{kind}`", about.severity, about.owner, about.means, about.ends, about.do]
         for kind, about in KINDS.items()
     ]
-    return _table(["kind", "severity", "owner", "what it means", "what ends it", "what to do"], rows)
+    return _table(
+        ["kind", "severity", "owner", "what it means", "what ends it", "what to do"], rows
+    )
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
