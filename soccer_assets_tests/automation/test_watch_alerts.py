@@ -1,5 +1,6 @@
 """What nothing happens about: failed ticks, a silent daemon, no champion; and the daily digest."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import dagster as dg
@@ -55,9 +56,17 @@ def of_kind(desk: Desk, kind: Kind) -> list[tuple[str, str, int]]:
     return [(row.key, row.state, row.count) for row in desk.outbox if row.kind is kind]
 
 
+@pytest.fixture
+def with_schedules(desk: Desk) -> Iterator[Desk]:
+    """An instance that keeps ticks, as one in memory does not."""
+    with dg.DagsterInstance.local_temp() as desk.instance:
+        yield desk
+
+
 def test_a_sensor_that_fails_at_its_ticks_is_told_and_that_it_does_not_any_more(
-    desk: Desk,
+    with_schedules: Desk,
 ) -> None:
+    desk = with_schedules
     desk.instance.add_instigator_state(UPDATES)
     for status, told in (
         (TickStatus.SUCCESS, []),
