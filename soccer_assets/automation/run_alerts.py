@@ -163,9 +163,13 @@ def _tell(
     )
     events = [entry.dagster_event for entry in logs if entry.dagster_event]
     failed = [event for event in events if event.is_step_failure]
+    # What failed a run otherwise is told, or tried again, with what its checks found of it.
+    are_told = change.event.event_type is SUCCESS or failed_by_checks_alone(failed)
     for event in events:
         if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            tell_check(teller, event.asset_check_evaluation_data, run.run_id)
+            check = event.asset_check_evaluation_data
+            if check.passed or are_told:
+                tell_check(teller, check, run.run_id)
     if change.event.event_type is FAILURE:
         _tell_failure(instance, teller, run, change.event, failed)
     went_through = {event.step_key for event in events if event.is_step_success}

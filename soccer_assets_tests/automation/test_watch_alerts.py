@@ -37,7 +37,7 @@ UPDATES = InstigatorState(
 
 
 def ticked(desk: Desk, status: TickStatus) -> None:
-    """The sensor ``updates`` has ticked."""
+    """The sensor ``updates`` has ticked, and asked for nothing."""
     error = SerializableErrorInfo("KeyError: 'kickoff'", [], "KeyError")
     desk.instance.create_tick(
         TickData(
@@ -47,6 +47,7 @@ def ticked(desk: Desk, status: TickStatus) -> None:
             status=status,
             timestamp=desk.now.timestamp(),
             selector_id=UPDATES.selector_id,
+            run_ids=[],
             error=error if status is TickStatus.FAILURE else None,
         )
     )
@@ -69,7 +70,7 @@ def test_a_sensor_that_fails_at_its_ticks_is_told_and_that_it_does_not_any_more(
     desk = with_schedules
     desk.instance.add_instigator_state(UPDATES)
     for status, told in (
-        (TickStatus.SUCCESS, []),
+        (TickStatus.SKIPPED, []),
         (TickStatus.FAILURE, [("updates", "open", 1)]),
         (TickStatus.FAILURE, [("updates", "open", 2)]),
         (TickStatus.SKIPPED, [("updates", "recovered", 2)]),
