@@ -2,7 +2,8 @@
 and that what had failed went through."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -163,18 +164,39 @@ def _tell(
     )
     events = [entry.dagster_event for entry in logs if entry.dagster_event]
     failed = [event for event in events if event.is_step_failure]
-    # What failed a run otherwise is told, or tried again, with what its checks found of it.
-    are_told = change.event.event_type is SUCCESS or failed_by_checks_alone(failed)
-    for event in events:
-        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            check = event.asset_check_evaluation_data
-            if check.passed or are_told:
-                tell_check(teller, check, run.run_id)
+    checks = [
+        event.asset_check_evaluation_data
+        for event in events
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
+    steps = {event.step_key for event in events if event.is_step_success and event.step_key}
     if change.event.event_type is FAILURE:
-        _tell_failure(instance, teller, run, change.event, failed)
-    went_through = {event.step_key for event in events if event.is_step_success}
-    steps = {step for step in went_through if step}
-    close_what_went_through(teller, run, steps, whole=change.event.event_type is SUCCESS)
+        # What failed a run otherwise is told, or tried again, with what its checks found of it.
+        if failed_by_checks_alone(failed):
+            _tell_checks(teller, run, [check for check in checks if not check.passed])
+        else:
+            _tell_failure(instance, teller, run, change.event, failed)
+        with suppress(Untold):  # else what went past the outbox would do so again at every look
+            _tell_checks(teller, run, [check for check in checks if check.passed])
+            close_what_went_through(teller, run, steps, whole=False)
+            _tell_verdicts(instance, teller, run, steps)
+    else:
+        # First what needs the outbox, for the same reason.
+        close_what_went_through(teller, run, steps, whole=True)
+        _tell_checks(teller, run, checks)
+        _tell_verdicts(instance, teller, run, steps)
+
+
+def _tell_checks(
+    teller: Teller, run: dg.DagsterRun, checks: Iterable[dg.AssetCheckEvaluation]
+) -> None:
+    for check in checks:
+        tell_check(teller, check, run.run_id)
+
+
+def _tell_verdicts(
+    instance: dg.DagsterInstance, teller: Teller, run: dg.DagsterRun, steps: Collection[str]
+) -> None:
     for alert in verdict_alerts(instance, run.run_id, steps):
         teller.tell(alert)
 
@@ -186,9 +208,7 @@ def _tell_failure(
     failure: dg.DagsterEvent,
     steps: list[dg.DagsterEvent],
 ) -> None:
-    """Tell it, unless it is tried again or its checks were told; or have it wait for its next try."""
-    if failed_by_checks_alone(steps):
-        return
+    """Tell it, unless it is tried again: then have it wait for its next try."""
     if has_failed_before(run):  # the first time was told, or waits
         alert = failure_alert(instance, run)
         if teller.is_open(alert.kind, alert.key):  # type: ignore[arg-type]

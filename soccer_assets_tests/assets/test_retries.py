@@ -171,7 +171,7 @@ def test_what_the_feed_says_is_not_asked_for_again_and_told_at_once(
 
 
 def test_a_database_that_is_away_for_a_while(
-    tmp_path: Path, feed: FeedServer, database_url: str, log: pytest.LogCaptureFixture
+    tmp_path: Path, feed: FeedServer, database_url: str
 ) -> None:
     url = sa.make_url(database_url)
     with Line(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as line:
@@ -179,7 +179,7 @@ def test_a_database_that_is_away_for_a_while(
         environment = {"SOCCER_AS_OF": MIDSEASON.isoformat()}
         through = behind.render_as_string(hide_password=False)
         with platform(tmp_path, feed, through, environment) as here:
-            daemon = Daemon(here.definitions, here.instance, log)
+            daemon = Daemon(here.definitions, here.instance)
             assert not is_loaded(here.engine)
             line.cut()
             daemon.run("ingest", partition_key=str(DAY))
@@ -196,7 +196,6 @@ def test_an_object_store_that_is_away_for_a_while(
     feed: FeedServer,
     database_url: str,
     s3_service: S3Service,
-    log: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("soccer_assets.storage.opening.S3_RETRIES", 1)
@@ -213,7 +212,7 @@ def test_an_object_store_that_is_away_for_a_while(
         }
         s3_service.client.create_bucket(Bucket="outage")
         with platform(tmp_path, feed, database_url, environment) as here:
-            daemon = Daemon(here.definitions, here.instance, log)
+            daemon = Daemon(here.definitions, here.instance)
             line.cut()
             daemon.run("ingest", partition_key=str(DAY))
             daemon.tick()
