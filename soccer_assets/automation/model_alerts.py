@@ -29,7 +29,7 @@ def training_alert(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Alert:
 def trains(run: dg.DagsterRun, repository: dg.RepositoryDefinition) -> bool:
     """Whether a run is to train a model."""
     key = dg.AssetKey(TRAINED_MODEL)
-    if run.asset_selection is not None:
+    if run.asset_selection:  # empty: all of the job
         return key in run.asset_selection
     if run.asset_check_selection or not repository.has_job(run.job_name):
         return False
