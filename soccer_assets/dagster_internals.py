@@ -60,12 +60,14 @@ from dagster._core.remote_origin import (
 )
 
 # What Dagster remembers of schedules and sensors, mended where the clock was ahead: see ticks. Would
-# go with a daemon that does not believe ticks of the future.
+# go with a daemon that does not believe ticks of the future. And how a tick of theirs ended, which is
+# told: published are the ticks, not what to compare their status with.
 from dagster._core.scheduler.instigation import (
     InstigatorState,
     InstigatorTick,
     ScheduleInstigatorData,
     SensorInstigatorData,
+    TickStatus,
 )
 
 # The status of a check's executions, which are published without a status to compare with.
@@ -127,6 +129,7 @@ __all__ = [
     "RunFailureReason",
     "ScheduleInstigatorData",
     "SensorInstigatorData",
+    "TickStatus",
     "WorkerStatus",
     "check_captured_interrupt",
     "copy_record",

@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 import sqlalchemy as sa
 
+from soccer_assets.alerting.kinds import KINDS
 from soccer_assets.automation.freshness import FRESHNESS
 from soccer_assets.automation.updates import FOLLOWS
 from soccer_assets.features.params import FeatureParams
@@ -127,6 +128,17 @@ def state_table() -> str:
     return _table(["status", *_SIGNS], rows)
 
 
+def alert_table() -> str:
+    """Every kind of alert."""
+    rows = [
+        [f"`{kind}`", about.severity, about.owner, about.means, about.ends, about.do]
+        for kind, about in KINDS.items()
+    ]
+    return _table(
+        ["kind", "severity", "owner", "what it means", "what ends it", "what to do"], rows
+    )
+
+
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(
@@ -150,6 +162,7 @@ def pages(root: Path) -> dict[Path, str]:
             "features": feature_table(),
         },
         root / "docs" / "match-states.md": {"states": state_table()},
+        root / "docs" / "alerts.md": {"alerts": alert_table()},
     }
     texts = {}
     for path, generated in parts.items():

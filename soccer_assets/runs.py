@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import dagster as dg
 import sqlalchemy as sa
@@ -140,14 +140,22 @@ def cause_of(event: dg.DagsterEvent) -> str:
     failure = event.step_failure_data
     if failure.user_failure_data and failure.user_failure_data.description:
         return failure.user_failure_data.description
-    error = failure.error
+    return cause_of_error(failure.error)
+
+
+def cause_of_error(error: Any) -> str:
+    """What went wrong first, inside of what was raised because of it; ``error`` is Dagster's record
+    of an exception."""
     while error and error.cause:
         error = error.cause
     return error.message.strip() if error else "unknown"
 
 
-def overdue(instance: dg.DagsterInstance, now: datetime) -> dict[str, str]:
-    """Runs that have taken ``TIMES`` as long as their like usually do: id -> what to say of it."""
+def overdue(
+    instance: dg.DagsterInstance, now: datetime, times: float = TIMES, short: timedelta = SHORT
+) -> dict[str, str]:
+    """Runs that have taken ``times`` as long as their like usually do, and longer than ``short``:
+    id -> what to say of it."""
     told = {}
     for record in instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
         run = record.dagster_run
@@ -160,7 +168,7 @@ def overdue(instance: dg.DagsterInstance, now: datetime) -> dict[str, str]:
             if other.start_time and other.end_time and _kind(other.dagster_run) == _kind(run)
         )
         runs_for = now - datetime.fromtimestamp(record.start_time or now.timestamp(), UTC)
-        if usual and runs_for > max(TIMES * usual, SHORT):
+        if usual and runs_for > max(times * usual, short):
             told[run.run_id] = (
                 f"{run.job_name} has been running for {_minutes(runs_for)}, usual are "
                 f"{_minutes(usual)} ({run.tags.get(PROCESS_TAG, NOBODY)})"

@@ -33,6 +33,11 @@ def one_line(text: str) -> str:
     return " ".join(terminal(text).split())
 
 
+def shortened(text: str, longest: int) -> str:
+    """At most so many characters; an ellipsis says that something is left out."""
+    return text if len(text) <= longest else f"{text[: max(longest - 1, 0)].rstrip()}…"
+
+
 def slack(text: str) -> str:
     """For Slack: no mention, no channel, no link under another name."""
     return terminal(text).translate(_SLACK)

@@ -10,12 +10,12 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.remote_representation.external_data import RepositorySnap
 
-from soccer_assets.automation.alerts import failure_text
+from soccer_assets.automation.failures import failure_text
 from soccer_assets.definitions import make_definitions
 from soccer_assets.settings import Settings, SettingsError, get_settings
 from soccer_assets.simulator.server import FeedServer
-from soccer_assets_tests.automation.test_alerts import Slack, slack_server
 from soccer_assets_tests.end_to_end.shell import open_shell
+from soccer_assets_tests.fake_slack import Slack, slack_server
 from soccer_assets_tests.platform import Platform, platform
 
 #: In every value that nobody may see.

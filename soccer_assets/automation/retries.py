@@ -1,13 +1,14 @@
 """Starts runs again that failed by their surroundings, and tells of those that it gives up."""
 
 from collections.abc import Iterator, Sequence, Set
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from soccer_assets.automation.alerts import failure_text
 from soccer_assets.automation.catching_up import ASKED_BY_TAG
+from soccer_assets.automation.failures import failure_alert
 from soccer_assets.automation.partitions import FIRST_TAG, LAST_TAG
 from soccer_assets.automation.reasons import TRAINING_TAGS, TRIGGER_TAG
 from soccer_assets.automation.retry_policy import (
@@ -23,8 +24,9 @@ from soccer_assets.automation.retry_policy import (
     next_try,
     tries,
 )
+from soccer_assets.automation.telling import Teller, Untold
 from soccer_assets.dagster_internals import get_current_timestamp
-from soccer_assets.resources import SlackAlertResource
+from soccer_assets.resources import SlackAlertResource, WarehouseResource
 
 #: Tags that say what a run is to make and who wanted it.
 _KEPT = (
@@ -41,7 +43,7 @@ MOST_LOOKED_UP = 100
 _DESCRIPTION = (
     "Runs that failed because the feed, a database, the object store, MLflow, a worker or their own "
     "process went away are started again after 1, 4, 10, 15 and 20 minutes, with what is left to "
-    "make; those that still fail then are told on Slack."
+    "make; those that still fail then are told."
 )
 
 
@@ -65,7 +67,12 @@ def _sensor(
         description=_DESCRIPTION,
         **target,
     )
-    def retries(context: dg.SensorEvaluationContext, slack: SlackAlertResource) -> Any:
+    def retries(
+        context: dg.SensorEvaluationContext,
+        warehouse: WarehouseResource,
+        slack: SlackAlertResource,
+    ) -> Any:
+        teller = Teller(warehouse, slack)
         waiting = context.instance.get_run_records(
             dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={RETRY_TAG: WAITS}),
             limit=100,
@@ -75,7 +82,7 @@ def _sensor(
         requests = [
             request
             for record in ours
-            for request in _look_at(record, context, slack, by_name=of_named_jobs)
+            for request in _look_at(record, context, teller, by_name=of_named_jobs)
         ]
         return requests or dg.SkipReason(f"of {len(ours)} failed runs that wait, none is due")
 
@@ -85,7 +92,7 @@ def _sensor(
 def _look_at(
     record: dg.RunRecord,
     context: dg.SensorEvaluationContext,
-    slack: SlackAlertResource,
+    teller: Teller,
     *,
     by_name: bool,
 ) -> Iterator[dg.RunRequest]:
@@ -99,13 +106,13 @@ def _look_at(
     elif left == []:
         _close(instance, run, "made since")
     elif run.asset_check_selection and not run.asset_selection:
-        _give_up(instance, run, slack)  # checks alone: whoever wanted to know asks again
+        _give_up(instance, run, teller)  # checks alone: whoever wanted to know asks again
     elif is_asked_for_again(run):
         # Either way: a clock that was ahead may have stamped it.
         if abs(now - first_failed(record)) >= TRIED_FOR:
-            _give_up(instance, run, slack)
+            _give_up(instance, run, teller)
     elif (at := next_try(record)) is None:
-        _give_up(instance, run, slack)
+        _give_up(instance, run, teller)
     elif now >= at or failed_at(record) > now:  # by a clock that was ahead
         yield _further_try(record, left, by_name=by_name)
 
@@ -179,8 +186,9 @@ def _further_try(
     )
 
 
-def _give_up(instance: dg.DagsterInstance, run: dg.DagsterRun, slack: SlackAlertResource) -> None:
-    if slack.send(failure_text(instance, run), run.run_id):  # else the next tick tries again
+def _give_up(instance: dg.DagsterInstance, run: dg.DagsterRun, teller: Teller) -> None:
+    with suppress(Untold):  # the next tick tries again
+        teller.tell(failure_alert(instance, run))
         _close(instance, run, "given up")
 
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 from hashlib import file_digest
@@ -69,6 +69,15 @@ class ExportResult:
         """The table's months (``YYYY-MM``) that are not what they were before."""
         before, now = (of.tables.get(table, {}) for of in (self.before, self.manifest))
         return {month for month in before | now if before.get(month) != now.get(month)}
+
+    def followed_by(self, later: "ExportResult") -> "ExportResult":
+        """What this one and a later one did together."""
+        return replace(
+            later,
+            before=self.before,
+            written=[*self.written, *later.written],
+            removed=[*self.removed, *later.removed],
+        )
 
 
 def export_months(

@@ -23,6 +23,21 @@ class Parity:
     behind: list[str] = field(default_factory=list)
     """``table/month`` that the database has moved on from since the export."""
 
+    @property
+    def months(self) -> set[str]:
+        """``YYYY-MM`` that differ in some table."""
+        return {where.partition("/")[2] for where in self.differences}
+
+    @property
+    def tables(self) -> set[str]:
+        """Those that differ in some month."""
+        return {where.partition("/")[0] for where in self.differences}
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """``table/month`` -> what differs, for people."""
+        return {where: _in_words(**found) for where, found in self.differences.items()}
+
 
 def compare_with_database(
     engine: sa.Engine, store: ObjectStore, manifest: Manifest, exported_loads: str | None = None
@@ -51,6 +66,20 @@ def compare_with_database(
             else:
                 found.differences[f"{name}/{month}"] = {"database": theirs, "lake": ours}
     return found
+
+
+def _in_words(database: dict[str, int] | str, lake: dict[str, int] | str) -> str:
+    if isinstance(database, str) or isinstance(lake, str):
+        return f"database: {_facts_in_words(database)}; lake: {_facts_in_words(lake)}"
+    names = [name for name in database if database[name] != lake.get(name)]
+    figures = [f"{n} {database[n]} in the database, {lake.get(n)} in the lake" for n in names]
+    # Of other contents it is known that they are other.
+    told = [text for text, name in zip(figures, names, strict=True) if name != "fingerprint"]
+    return "; ".join(told) or f"{database['rows']} rows on either side, with other contents"
+
+
+def _facts_in_words(facts: dict[str, int] | str) -> str:
+    return facts if isinstance(facts, str) else f"{facts['rows']} rows"
 
 
 def _is_of_another_time(

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from soccer_assets.alerting.params import AlertingParams
 from soccer_assets.features.params import FeatureParams
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.params.gates import GateParams
@@ -85,6 +86,7 @@ class Params(_Section):
     serving: ServingParams = ServingParams()
     monitoring: MonitoringParams = MonitoringParams()
     retraining: RetrainingParams = RetrainingParams()
+    alerting: AlertingParams = AlertingParams()
 
 
 def read_params(path: Path) -> Params:

@@ -392,6 +392,66 @@ promotion = sa.Table(
     "which the database sees to.",
 )
 
+alert = sa.Table(
+    "alert",
+    metadata,
+    sa.Column(
+        "alert_id", BigInteger, sa.Identity(always=True), primary_key=True, comment="its number"
+    ),
+    sa.Column("kind", Text, nullable=False, comment="see docs/alerts.md"),
+    sa.Column("key", Text, nullable=False, comment="with the kind: what is the same trouble"),
+    sa.Column("severity", Text, nullable=False, comment="info, warning or error"),
+    sa.Column("text", Text, nullable=False, comment="in words, as seen last"),
+    sa.Column("facts", JSONB, nullable=False, server_default="{}", comment="figures, as seen last"),
+    sa.Column("scope", JSONB, nullable=False, server_default="{}", comment="what closes it"),
+    sa.Column("run_id", Text, comment="Dagster run that it is about, the latest"),
+    sa.Column("first_seen", Timestamp, nullable=False, comment="when it began"),
+    sa.Column("last_seen", Timestamp, nullable=False, index=True, comment="when it was seen last"),
+    sa.Column("count", Integer, nullable=False, server_default="1", comment="times it was seen"),
+    sa.Column(
+        "state", Text, nullable=False, comment="open, recovered, or event: nothing that lasts"
+    ),
+    sa.Column("recovered_at", Timestamp, comment="when it was over"),
+    sa.Column("recovery", Text, comment="how it ended"),
+    sa.Column("channel", Text, comment="where its message is"),
+    sa.Column(
+        "slack_ts", Text, comment="its message, by Slack's name; null: in a digest, or a log"
+    ),
+    sa.Column("delivered_at", Timestamp, comment="when it was told first; null: not yet"),
+    sa.Column("told_at", Timestamp, comment="when it was told last"),
+    sa.Column("told_state", Text, comment="state as told last"),
+    sa.Column("told_severity", Text, comment="severity as told last"),
+    sa.Column(
+        "told_count", Integer, nullable=False, server_default="0", comment="count as told last"
+    ),
+    sa.Column("told_facts", JSONB, comment="facts as told last"),
+    sa.Column(
+        "tellings",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="times it was told while open",
+    ),
+    sa.Column(
+        "attempts",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="times Slack refused its text",
+    ),
+    sa.Column("claimed_until", Timestamp, comment="somebody delivers it until then, server's time"),
+    sa.CheckConstraint("state IN ('open', 'recovered', 'event')", name="alert_state_known"),
+    sa.CheckConstraint("severity IN ('info', 'warning', 'error')", name="alert_severity_known"),
+    sa.Index(
+        "alert_same_trouble",
+        "kind",
+        "key",
+        unique=True,
+        postgresql_where=sa.text("state <> 'recovered'"),
+    ),
+    comment="The outbox of alerts: what is told, how often it was seen, how much of it was told.",
+)
+
 #: Advisory locks; any constants distinct from others would do. The first serialises bulk loads, the
 #: others exports, migrations, decisions about the champion, and entries in the ledger with the closing
 #: of its days.

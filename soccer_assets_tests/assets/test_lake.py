@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -21,6 +22,7 @@ from soccer_assets.feed.fields import FeedStatus
 from soccer_assets.lake.manifest import MANIFEST_KEY, Manifest, MonthFile, read_manifest
 from soccer_assets.lake.tables import read_table
 from soccer_assets.simulator.server import FeedServer
+from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.assets.conftest import INGESTION, LAKE
 from soccer_assets_tests.conftest import MIDSEASON, S3Service
 from soccer_assets_tests.feed_days import a_match, a_payload, finished
@@ -216,10 +218,11 @@ def ids_by_month(here: Platform) -> dict[str, set[int]]:
 # What the checks stop
 
 
-def test_a_database_that_disagrees_with_an_old_month_stops_what_is_made_from_the_lake(
+def test_months_that_differ_are_exported_again_by_the_run_that_finds_them(
     exported: Platform,
 ) -> None:
-    """A row changed behind the platform's back: its hash is the old one, so nothing rewrites it."""
+    """A row changed behind the platform's back (its hash is the old one, so nothing rewrites it),
+    and a file that lost a row."""
     with exported.engine.begin() as connection:
         connection.execute(
             sa.text(
@@ -228,19 +231,53 @@ def test_a_database_that_disagrees_with_an_old_month_stops_what_is_made_from_the
                     WHERE status = 'finished' AND feed_day < '2025-03-01')"""
             )
         )
+    tamper(exported, "match_raw", FEBRUARY, lambda rows: rows.slice(1))
+    result = exported.run(*LAKE, partition=MONTHS[1])
+    found = checks_of(result)["parity_with_postgres"]
+    assert found.passed
+    assert found.metadata["exported_again"].value == [FEBRUARY]
+    # Whoever reads that month follows.
+    assert exported.recorded(result) == {asset: set(MONTHS) for asset in LAKE}
+    again = checks_of(exported.run(*LAKE, partition=MONTHS[1]))["parity_with_postgres"]
+    assert again.metadata["exported_again"].value == []
+
+
+def spoil(here: Platform, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on, a disk that loses the last byte of the table's February."""
+    put = LocalStore.put
+
+    def lossy(self: LocalStore, key: str, data: Any, **how: Any) -> None:
+        if f"/{table}/month={FEBRUARY}" in key:
+            data = (data if isinstance(data, bytes) else data.read())[:-1]
+        put(self, key, data, **how)
+
+    key = read_manifest(here.store).tables[table][FEBRUARY].key
+    here.store.put(key, here.store.get(key)[:-1])
+    monkeypatch.setattr(LocalStore, "put", lossy)
+
+
+def test_a_difference_that_stays_is_exported_again_once_and_stops_what_is_made_from_the_lake(
+    exported: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(exported, "match", monkeypatch)
     result = exported.run(*LAKE, *DOWNSTREAM, partition=MONTHS[1], raise_on_error=False)
-    assert_stopped(exported, result, failed={"parity_with_postgres"})
-    [(where, facts)] = (
-        checks_of(result)["parity_with_postgres"].metadata["differences"].value.items()
-    )
+    assert_stopped(exported, result, failed={"parity_with_postgres", "unique_ids"})
+    found = checks_of(result)["parity_with_postgres"]
+    assert found.metadata["exported_again"].value == [FEBRUARY]
+    [(where, figures)] = found.metadata["figures"].value.items()
     assert where == f"match/{FEBRUARY}"
-    assert facts["database"]["home_score"] == facts["lake"]["home_score"] + 1
+    assert "rows; lake: CorruptFile" in figures
+    # A check by itself writes nothing, and does not make anybody try again.
+    exported.check("match_parquet", "parity_with_postgres")
+    result = exported.run(*LAKE, partition=MONTHS[1], raise_on_error=False)
+    assert not result.success
+    assert checks_of(result)["parity_with_postgres"].metadata["exported_again"].value == []
 
 
 def test_a_run_that_was_asked_for_without_the_checks_is_stopped_by_them_all_the_same(
-    exported: Platform,
+    exported: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tamper(exported, "match_raw", FEBRUARY, lambda rows: rows.slice(1))
+    spoil(exported, "match", monkeypatch)
     job = exported.definitions.resolve_implicit_global_asset_job_def().get_subset(
         asset_selection={dg.AssetKey(name) for name in (*LAKE, *DOWNSTREAM)},
         asset_check_selection=set(),
@@ -248,7 +285,17 @@ def test_a_run_that_was_asked_for_without_the_checks_is_stopped_by_them_all_the_
     result = job.execute_in_process(
         instance=exported.instance, partition_key=MONTHS[1], raise_on_error=False
     )
-    assert_stopped(exported, result, failed={"parity_with_postgres"})
+    assert_stopped(exported, result, failed={"parity_with_postgres", "unique_ids"})
+
+
+def test_a_difference_in_what_nobody_reads_is_a_warning(
+    exported: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(exported, "match_raw", monkeypatch)
+    found = checks_of(exported.run(*LAKE, partition=MONTHS[1]))["parity_with_postgres"]
+    assert not found.passed
+    assert found.severity is dg.AssetCheckSeverity.WARN
+    assert list(found.metadata["figures"].value) == [f"match_raw/{FEBRUARY}"]
 
 
 def test_a_match_twice_in_the_lake_stops_what_is_made_from_it(exported: Platform) -> None:

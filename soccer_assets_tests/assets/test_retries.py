@@ -1,6 +1,5 @@
 """Runs that fail while a service is away, on a clock that the test moves."""
 
-import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,13 +10,14 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.test_utils import freeze_time
 
+from soccer_assets.alerting.outbox import find
 from soccer_assets.assets.rebuild import rebuild_job
-from soccer_assets.automation.alerts import run_failure_alert
 from soccer_assets.automation.jobs import JOBS
 from soccer_assets.automation.retries import retry_sensors
 from soccer_assets.automation.retry_policy import PAUSES, RETRY_TAG, TRIED_FOR, with_causes_noted
-from soccer_assets.resources import SlackAlertResource
-from soccer_assets.settings import Settings
+from soccer_assets.automation.run_alerts import Seen, run_alert
+from soccer_assets.resources import ParamsResource, SlackAlertResource, WarehouseResource
+from soccer_assets.settings import Settings, get_settings
 from soccer_assets.simulator.server import Fault, FeedServer
 from soccer_assets_tests.conftest import MIDSEASON, S3Service
 from soccer_assets_tests.outages import Line
@@ -28,9 +28,15 @@ START = datetime(2025, 3, 1, 4, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 #: Until all is over.
 AFTERWARDS = timedelta(minutes=75)
-SLACK = SlackAlertResource(
-    settings=Settings(), channel="#nowhere"
-)  # without a token its alerts are lines of the log
+
+
+def resources() -> dict[str, Any]:
+    settings = get_settings()
+    return {
+        "warehouse": WarehouseResource(settings=settings),
+        "slack": SlackAlertResource(settings=Settings(), channel="#nowhere"),
+        "params": ParamsResource(settings=settings),
+    }
 
 
 class Daemon:
@@ -40,17 +46,17 @@ class Daemon:
         self,
         definitions: dg.Definitions,
         instance: dg.DagsterInstance,
-        log: pytest.LogCaptureFixture,
     ) -> None:
-        self.definitions, self.instance, self.log = definitions, instance, log
+        self.definitions, self.instance = definitions, instance
+        self.cursor: str | None = Seen(0, 0).to_json()
         self.now = START
         self.runs: list[tuple[timedelta, bool]] = []
         """How long after the start each ran, and whether it went through."""
 
     @property
     def alerts(self) -> list[str]:
-        said = [record.getMessage() for record in self.log.records]
-        return [text for text in said if text.startswith("alert")]
+        """What is in the outbox."""
+        return [entry.text for entry in find(resources()["warehouse"].engine)]
 
     def run(self, job_name: str, **how: Any) -> dg.DagsterRun:
         with freeze_time(self.now):
@@ -63,18 +69,18 @@ class Daemon:
             run = self.instance.get_run_by_id(result.run_id)
             assert run is not None
             if not result.success:
-                self.failed(run, result.get_run_failure_event())
+                self.look()
         return run
 
-    def failed(self, run: dg.DagsterRun, event: dg.DagsterEvent) -> None:
-        with dg.build_run_status_sensor_context(
-            sensor_name="run_failure_alert",
-            dagster_instance=self.instance,
-            dagster_run=run,
-            dagster_event=event,
-            resources={"slack": SLACK},
+    def look(self) -> None:
+        """As the daemon has the sensor look that alerts."""
+        with dg.build_sensor_context(
+            instance=self.instance,
+            definitions=self.definitions,
+            cursor=self.cursor,
+            resources=resources(),
         ) as context:
-            run_failure_alert(context.for_run_failure())
+            self.cursor = run_alert.evaluate_tick(context).cursor
 
     def tick(self, after: timedelta = MINUTE) -> list[dg.RunRequest]:
         self.now += after
@@ -85,7 +91,7 @@ class Daemon:
                 dg.build_sensor_context(
                     instance=self.instance,
                     definitions=self.definitions,
-                    resources={"slack": SLACK},
+                    resources=resources(),
                 ) as context,
             ):
                 requests += sensor.evaluate_tick(context).run_requests or []
@@ -107,14 +113,8 @@ class Daemon:
 
 
 @pytest.fixture
-def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    with caplog.at_level(logging.WARNING, logger="soccer_assets"):
-        yield caplog
-
-
-@pytest.fixture
-def daemon(midseason: Platform, log: pytest.LogCaptureFixture) -> Daemon:
-    return Daemon(midseason.definitions, midseason.instance, log)
+def daemon(midseason: Platform) -> Daemon:
+    return Daemon(midseason.definitions, midseason.instance)
 
 
 def is_loaded(engine: sa.Engine) -> bool:
@@ -171,7 +171,7 @@ def test_what_the_feed_says_is_not_asked_for_again_and_told_at_once(
 
 
 def test_a_database_that_is_away_for_a_while(
-    tmp_path: Path, feed: FeedServer, database_url: str, log: pytest.LogCaptureFixture
+    tmp_path: Path, feed: FeedServer, database_url: str
 ) -> None:
     url = sa.make_url(database_url)
     with Line(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as line:
@@ -179,7 +179,7 @@ def test_a_database_that_is_away_for_a_while(
         environment = {"SOCCER_AS_OF": MIDSEASON.isoformat()}
         through = behind.render_as_string(hide_password=False)
         with platform(tmp_path, feed, through, environment) as here:
-            daemon = Daemon(here.definitions, here.instance, log)
+            daemon = Daemon(here.definitions, here.instance)
             assert not is_loaded(here.engine)
             line.cut()
             daemon.run("ingest", partition_key=str(DAY))
@@ -196,7 +196,6 @@ def test_an_object_store_that_is_away_for_a_while(
     feed: FeedServer,
     database_url: str,
     s3_service: S3Service,
-    log: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("soccer_assets.storage.opening.S3_RETRIES", 1)
@@ -213,7 +212,7 @@ def test_an_object_store_that_is_away_for_a_while(
         }
         s3_service.client.create_bucket(Bucket="outage")
         with platform(tmp_path, feed, database_url, environment) as here:
-            daemon = Daemon(here.definitions, here.instance, log)
+            daemon = Daemon(here.definitions, here.instance)
             line.cut()
             daemon.run("ingest", partition_key=str(DAY))
             daemon.tick()
@@ -275,9 +274,11 @@ def service() -> Service:
 
 
 @pytest.fixture
-def small(service: Service, log: pytest.LogCaptureFixture) -> Iterator[Daemon]:
+def small(service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
+    monkeypatch.setenv("POSTGRES_URL", database_url)
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Daemon(two_assets(service), instance, log)
+        yield Daemon(two_assets(service), instance)
+    resources()["warehouse"].engine.dispose()
 
 
 def test_only_what_is_left_to_make_is_tried_again(small: Daemon, service: Service) -> None:
@@ -319,8 +320,8 @@ def test_a_run_whose_process_died_is_tried_again(small: Daemon, service: Service
     job = small.definitions.resolve_implicit_global_asset_job_def()
     with freeze_time(small.now):
         run = small.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
-        event = small.instance.report_run_failed(run, "its process is gone")
-        small.failed(run, event)
+        small.instance.report_run_failed(run, "its process is gone")
+        small.look()
     small.pass_by(AFTERWARDS)
     assert small.runs == [(PAUSES[0], True)]
     assert small.alerts == []
@@ -334,7 +335,8 @@ def test_checks_alone_are_not_tried_again_and_make_nothing(daemon: Daemon) -> No
     )
     with freeze_time(daemon.now):
         daemon.instance.add_run(run)
-        daemon.failed(run, daemon.instance.report_run_failed(run, "its process is gone"))
+        daemon.instance.report_run_failed(run, "its process is gone")
+        daemon.look()
     assert daemon.alerts == []
     daemon.pass_by(AFTERWARDS)
     assert daemon.runs == []
@@ -379,7 +381,7 @@ def test_a_tick_that_is_repeated_asks_for_the_same_run(small: Daemon, service: S
             dg.build_sensor_context(
                 instance=small.instance,
                 definitions=small.definitions,
-                resources={"slack": SLACK},
+                resources=resources(),
             ) as context,
         ):
             [request] = of_assets.evaluate_tick(context).run_requests or []

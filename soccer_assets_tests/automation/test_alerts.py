@@ -1,111 +1,23 @@
-"""Who is told what, by a server that speaks as much of Slack as it takes."""
+"""Who is told what of runs, checks and freshness, through the outbox."""
 
-import json
-import logging
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
 
-from soccer_assets.automation.alerts import check_alert, freshness_alert, run_failure_alert
+from soccer_assets.alerting.kinds import Kind
+from soccer_assets.automation.delivery import alert_delivery
+from soccer_assets.automation.run_alerts import run_alert
+from soccer_assets.automation.stale_alerts import freshness_alert
 from soccer_assets.definitions import defs
-from soccer_assets.resources import SlackAlertResource
-from soccer_assets.settings import get_settings
+from soccer_assets_tests.automation.alert_desk import UI, Desk
+from soccer_assets_tests.fake_slack import Slack
 
-TOKEN = "xoxb-token-of-this-test"
-CHANNEL = "#alerts-of-this-test"
-UI = "https://dagster.example:3443"
-
-
-@dataclass
-class Request:
-    path: str
-    headers: dict[str, str]
-    fields: dict[str, Any]
-    raw: str
-
-
-@dataclass
-class Slack:
-    """What was posted, and what is answered: 200 and ``answer``, or another status."""
-
-    answer: dict[str, Any] = field(default_factory=lambda: {"ok": True})
-    status: int = 200
-    requests: list[Request] = field(default_factory=list)
-    url: str = ""
-
-    @property
-    def texts(self) -> list[str]:
-        return [request.fields["text"] for request in self.requests]
-
-
-@contextmanager
-def slack_server() -> Iterator[Slack]:
-    told = Slack()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            if self.headers["Content-Type"].startswith("application/json"):
-                fields = json.loads(raw)
-            else:
-                fields = {name: values[0] for name, values in parse_qs(raw).items()}
-            told.requests.append(Request(self.path, dict(self.headers), fields, raw))
-            body = json.dumps(told.answer).encode()
-            self.send_response(told.status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        told.url = f"http://127.0.0.1:{server.server_address[1]}/api/"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield told
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@pytest.fixture
-def slack() -> Iterator[Slack]:
-    with slack_server() as told:
-        yield told
-
-
-@pytest.fixture
-def resource(slack: Slack, environment: None) -> SlackAlertResource:
-    return SlackAlertResource(settings=get_settings(), channel=CHANNEL, api_url=slack.url)
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SLACK_BOT_TOKEN", TOKEN)
-    monkeypatch.setenv("DAGSTER_WEBSERVER_URL", UI)
-
-
-@pytest.fixture
-def without_token(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SLACK_BOT_TOKEN")
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 # Failed runs
@@ -125,8 +37,9 @@ def broken() -> None:
 
 
 @dg.asset(partitions_def=dg.DailyPartitionsDefinition("2025-02-01"))
-def daily() -> None:
-    raise dg.Failure("nothing for this day")
+def daily(context: dg.AssetExecutionContext) -> None:
+    if not context.run.tags.get("works"):
+        raise dg.Failure(f"nothing for {context.partition_key}")
 
 
 @dg.asset
@@ -135,288 +48,336 @@ def checked() -> None: ...
 
 @dg.asset_check(asset=checked, blocking=True)
 def never_passes() -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(passed=False)
+    return dg.AssetCheckResult(passed=False, metadata={"missing": ["elapsed"]})
 
 
-def alert_of(
-    instance: dg.DagsterInstance,
-    slack: SlackAlertResource,
-    *assets: Any,
-    partition: str | None = None,
-    checks: tuple[Any, ...] = (),
-) -> dg.ExecuteInProcessResult:
-    """Run a job that fails and hand its failure to the sensor, as the daemon does."""
-    job = dg.Definitions(
+def nightly(*assets: Any, checks: tuple[Any, ...] = ()) -> dg.Definitions:
+    return dg.Definitions(
         assets=assets,
         asset_checks=checks,
         jobs=[dg.define_asset_job("nightly", dg.AssetSelection.all())],
-    ).resolve_job_def("nightly")
-    result = job.execute_in_process(
-        instance=instance, partition_key=partition, raise_on_error=False
     )
-    assert not result.success
-    with dg.build_run_status_sensor_context(
-        sensor_name="run_failure_alert",
-        dagster_instance=instance,
-        dagster_run=result.dagster_run,
-        dagster_event=result.get_run_failure_event(),
-        resources={"slack": slack},
-    ) as context:
-        run_failure_alert(context.for_run_failure())
-    return result
 
 
-def test_a_failed_run_is_told_with_its_job_step_reason_and_link(
-    instance: dg.DagsterInstance, slack: Slack, resource: SlackAlertResource
-) -> None:
-    result = alert_of(instance, resource, refused)
-    [text] = slack.texts
+def test_a_failed_run_is_told_with_its_job_steps_reasons_and_link(desk: Desk, slack: Slack) -> None:
+    """An exception by what went wrong first."""
+    desk.definitions = nightly(refused, broken)
+    result = desk.run()
+    desk.tell()
+    [text] = slack.posted
     assert "nightly failed" in text
     assert "refused: livescores 2025-02-26: HTTP 500 (4 attempts)" in text
+    assert "broken: ConnectionError: the lake does not answer" in text
     assert f"{UI}/runs/{result.run_id}" in text
 
 
-def test_the_token_is_in_the_header_and_nowhere_else(
-    instance: dg.DagsterInstance, slack: Slack, resource: SlackAlertResource
+def test_the_same_failure_of_other_partitions_is_one_message_until_each_went_through(
+    desk: Desk, slack: Slack
 ) -> None:
-    alert_of(instance, resource, refused)
-    [request] = slack.requests
-    assert request.path == "/api/chat.postMessage"
-    assert request.fields["channel"] == CHANNEL
-    assert request.headers["Authorization"] == f"Bearer {TOKEN}"
-    others = [v for name, v in request.headers.items() if name != "Authorization"]
-    assert TOKEN not in request.raw + request.path + "".join(others)
+    desk.definitions = nightly(daily)
+    for day in ("2025-02-26", "2025-02-27", "2025-02-26"):
+        desk.run(partition_key=day)
+        desk.tell(MINUTE)
+    assert len(slack.posted) == 1
+    assert "nightly (2025-02-26) failed" in slack.posted[0]
+    [row] = desk.outbox
+    assert (row.count, row.scope["partitions"]) == (3, ["2025-02-26", "2025-02-27"])
+    works = {"works": "yes"}
+    desk.run(partition_key="2025-02-26", tags=works)
+    desk.run(partition_key="2025-02-25", tags=works)
+    desk.tell(MINUTE)
+    assert len(slack.posted) == 1
+    assert desk.outbox[0].scope["partitions"] == ["2025-02-27"]
+    desk.run(partition_key="2025-02-27", tags=works)
+    desk.tell(MINUTE)
+    desk.tell(DAY)
+    assert slack.posted[1].startswith(":white_check_mark: daily went through")
+    assert len(slack.posted) == 2
 
 
-def test_the_partition_is_told_too(
-    instance: dg.DagsterInstance, slack: Slack, resource: SlackAlertResource
+def test_another_cause_is_another_trouble_and_another_number_is_not(
+    desk: Desk, slack: Slack
 ) -> None:
-    alert_of(instance, resource, daily, partition="2025-02-26")
-    [text] = slack.texts
-    assert "nightly (2025-02-26) failed" in text
+    for why in (
+        "day 7 of 2025-02-26: 4 rows",
+        "day 9 of 2025-02-27: 12 rows",
+        "HTTP 500",
+        "HTTP 404",
+    ):
+        desk.fails("ingest", "ingest_days", why, partition="2025-02-26")
+    desk.tell()
+    assert sorted(row.count for row in desk.outbox) == [1, 1, 2]
 
 
-def test_every_failed_step_is_told_in_one_message(
-    instance: dg.DagsterInstance, slack: Slack, resource: SlackAlertResource
+def test_a_range_that_failed_is_closed_by_a_run_of_some_of_it(desk: Desk) -> None:
+    first, last = "asset_partition_range_start", "asset_partition_range_end"
+    january, later = (
+        {first: "2025-01-01", last: "2025-01-31"},
+        {first: "2025-01-20", last: "2025-02-20"},
+    )
+    desk.fails("ingest", "ingest_days", "no", **january)
+    desk.succeeds("ingest", "ingest_days", partition="2025-02-01")
+    desk.tell()
+    assert [row.state for row in desk.outbox] == ["open"]
+    desk.succeeds("ingest", "ingest_days", **later)
+    desk.tell()
+    assert [row.state for row in desk.outbox] == ["recovered"]
+
+
+def test_a_worker_that_did_not_reload_has_a_kind_of_its_own(desk: Desk, slack: Slack) -> None:
+    desk.fails("refresh", "serving_workers", "1 of 2 workers do not serve version 7")
+    desk.tell()
+    desk.succeeds("refresh", "serving_workers")
+    desk.tell()
+    [row] = desk.outbox
+    assert (row.kind, row.state) == (Kind.RELOAD_FAILED, "recovered")
+    assert len(slack.posted) == 2
+
+
+def test_a_feed_that_is_down_for_three_days_is_a_handful_of_messages(
+    desk: Desk, slack: Slack
 ) -> None:
-    alert_of(instance, resource, refused, broken)
-    [text] = slack.texts
-    assert "refused: " in text
-    assert "broken: " in text
+    """Three days are asked for every hour, and what is made of them is stale."""
+    stale, start = ("livescores", "match_raw", "match"), desk.now
+    for hour in range(72):
+        day = desk.now.date()
+        for back in range(3):
+            partition = str(day - back * DAY)
+            why = f"livescores {partition}: HTTP 500 (4 attempts)"
+            desk.fails("ingest", "ingest_days", why, partition=partition)
+        state = {2: FreshnessState.WARN, 6: FreshnessState.FAIL}.get(hour)
+        for asset in stale if state else ():
+            becomes(desk, asset, state)  # type: ignore[arg-type]
+        desk.tick(freshness_alert)
+        desk.tell(HOUR)
+    assert len(desk.outbox) == 2
+    assert {row.kind: row.count for row in desk.outbox}[Kind.RUN_FAILED] == 216
+    assert len(slack.posted) == 3  # failed, stale as a warning, stale as an error
+    assert len(slack.updated) <= 5
+    for offset in range(-2, 4):
+        day = str(start.date() + offset * DAY)
+        desk.succeeds("ingest", "ingest_days", partition=day)
+    for asset in stale:
+        becomes(desk, asset, FreshnessState.PASS)
+    desk.tick(freshness_alert)
+    desk.tell(HOUR)
+    desk.tell(DAY)
+    assert all(row.state == "recovered" for row in desk.outbox)
+    assert len(slack.posted) == 5
+    assert len(slack.requests) <= 12
 
 
-def test_an_exception_is_told_by_what_went_wrong_first(
-    instance: dg.DagsterInstance, slack: Slack, resource: SlackAlertResource
-) -> None:
-    alert_of(instance, resource, broken)
-    [text] = slack.texts
-    assert "the lake does not answer" in text
-
-
-def test_a_failed_contract_is_told_by_its_name(
-    instance: dg.DagsterInstance, slack: Slack, resource: SlackAlertResource
-) -> None:
-    alert_of(instance, resource, checked, checks=(never_passes,))
-    [text] = slack.texts
-    assert "checked: never_passes" in text
-
-
-# Failed checks of runs that went through
+# Checks
 
 
 class Contract:
-    """An asset with a check that does as it is told, and the sensor that looks at its runs."""
+    """An asset with a check that does as it is told."""
 
-    def __init__(self, instance: dg.DagsterInstance, slack: SlackAlertResource) -> None:
-        self.instance, self.slack = instance, slack
-        self.severity = dg.AssetCheckSeverity.ERROR
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.severity = desk, dg.AssetCheckSeverity.ERROR
+        self.desk.definitions = nightly(checked)
 
-    def run(self, *, passed: bool) -> dg.ExecuteInProcessResult:
+    def run(self, *, passed: bool, rows: int = 3) -> dg.ExecuteInProcessResult:
         @dg.asset_check(asset=checked, name="fields")
         def fields() -> dg.AssetCheckResult:
             return dg.AssetCheckResult(
-                passed=passed, severity=self.severity, metadata={"missing": ["elapsed"]}
+                passed=passed,
+                severity=self.severity,
+                metadata={"missing": ["elapsed"], "rows": rows, "by": {"a": 1}},
             )
 
-        result = dg.materialize([checked, fields], instance=self.instance)
-        with dg.build_run_status_sensor_context(
-            sensor_name="check_alert",
-            dagster_instance=self.instance,
-            dagster_run=result.dagster_run,
-            dagster_event=result.get_run_success_event(),
-            resources={"slack": self.slack},
-        ) as context:
-            check_alert(context)
+        result = (
+            nightly(checked, checks=(fields,))
+            .resolve_job_def("nightly")
+            .execute_in_process(instance=self.desk.instance, raise_on_error=False)
+        )
+        self.desk.tell(2 * HOUR)
         return result
 
 
 @pytest.fixture
-def contract(instance: dg.DagsterInstance, resource: SlackAlertResource) -> Contract:
-    return Contract(instance, resource)
+def contract(desk: Desk) -> Contract:
+    return Contract(desk)
 
 
-def test_a_failed_check_of_a_run_that_went_through_is_told(
+def test_a_failed_check_of_a_run_that_went_through_is_told_with_what_it_found(
     contract: Contract, slack: Slack
 ) -> None:
     result = contract.run(passed=False)
-    [text] = slack.texts
-    assert text.startswith(":red_circle: check fields of checked failed.")
-    assert "missing: ['elapsed']" in text
-    assert f"{UI}/runs/{result.run_id}" in text
+    [text] = slack.posted
+    first, *facts, link = text.splitlines()
+    assert first == ":red_circle: check fields of checked failed"
+    assert set(facts) == {"missing: elapsed", "rows: 3", "by a: 1"}
+    assert link == f"{UI}/runs/{result.run_id}"
 
 
 def test_a_warning_looks_like_one(contract: Contract, slack: Slack) -> None:
     contract.severity = dg.AssetCheckSeverity.WARN
     contract.run(passed=False)
-    assert slack.texts[0].startswith(":warning: check fields of checked failed.")
+    assert slack.posted[0].startswith(":warning: check fields of checked failed")
 
 
-def test_a_check_that_keeps_failing_is_told_once_and_again_when_it_had_passed(
+def test_a_check_that_keeps_failing_says_what_changed_and_that_it_passes_again(
     contract: Contract, slack: Slack
 ) -> None:
     told = []
-    for passed in (True, False, False, True, True, False):
-        contract.run(passed=passed)
-        told.append(len(slack.texts))
-    assert told == [0, 1, 1, 1, 1, 2]
+    for passed, rows in ((True, 3), (False, 3), (False, 5), (True, 3), (True, 3), (False, 3)):
+        contract.run(passed=passed, rows=rows)
+        told.append((len(slack.posted), len(slack.updated)))
+    assert told == [(0, 0), (1, 0), (1, 1), (2, 2), (2, 2), (3, 2)]
+    assert "rows: 5 (was 3)" in slack.updated[0]
+    assert slack.posted[1].startswith(":white_check_mark: check fields of checked passes again")
+
+
+def test_a_blocking_check_is_told_as_a_check_and_not_as_a_failed_run_too(
+    desk: Desk, slack: Slack
+) -> None:
+    desk.definitions = nightly(checked, checks=(never_passes,))
+    assert not desk.run().success
+    desk.tell()
+    [text] = slack.posted
+    assert text.startswith(":red_circle: check never_passes of checked failed\nmissing: elapsed")
 
 
 # Freshness
 
 
-class Freshness:
-    """States that change, and the sensor that looks at them with the cursor it left."""
-
-    def __init__(self, instance: dg.DagsterInstance, slack: SlackAlertResource) -> None:
-        self.instance, self.slack, self.cursor = instance, slack, None
-        self.state = FreshnessState.UNKNOWN
-
-    def becomes(self, asset: str, state: FreshnessState) -> None:
-        change = FreshnessStateChange(
-            key=dg.AssetKey(asset),
-            previous_state=self.state,
-            new_state=state,
-            state_change_timestamp=time.time(),
-        )
-        self.instance.report_runless_asset_event(change)
-        self.state = state
-
-    def tick(self) -> None:
-        with dg.build_sensor_context(
-            instance=self.instance,
-            definitions=defs,
-            cursor=self.cursor,
-            resources={"slack": self.slack},
-        ) as context:
-            data = freshness_alert.evaluate_tick(context)
-        self.cursor = data.cursor
-
-
-@pytest.fixture
-def freshness(resource: SlackAlertResource) -> Iterator[Freshness]:
-    with dg.DagsterInstance.local_temp() as instance:
-        yield Freshness(instance, resource)
-
-
-def test_a_stale_asset_is_told_once_and_its_recovery_once(
-    freshness: Freshness, slack: Slack
-) -> None:
-    freshness.tick()
-    freshness.becomes("predictions", FreshnessState.PASS)
-    freshness.tick()
-    assert slack.texts == []
-
-    freshness.becomes("predictions", FreshnessState.FAIL)
-    freshness.tick()
-    freshness.tick()
-    assert len(slack.texts) == 1
-    assert "predictions" in slack.texts[0]
-    assert "stale (FAIL)" in slack.texts[0]
-
-    freshness.becomes("predictions", FreshnessState.PASS)
-    freshness.tick()
-    freshness.tick()
-    assert len(slack.texts) == 2
-    assert "predictions is fresh again" in slack.texts[1]
-
-
-def test_a_warning_that_becomes_a_failure_is_told_twice(freshness: Freshness, slack: Slack) -> None:
-    for state in (FreshnessState.WARN, FreshnessState.FAIL):
-        freshness.becomes("match_parquet", state)
-        freshness.tick()
-    assert ["(WARN)" in slack.texts[0], "(FAIL)" in slack.texts[1]] == [True, True]
-    assert len(slack.texts) == 2
-
-
-def test_assets_are_told_apart(freshness: Freshness, slack: Slack) -> None:
-    freshness.becomes("features", FreshnessState.FAIL)
-    freshness.tick()
-    freshness.becomes("trained_model", FreshnessState.FAIL)
-    freshness.tick()
-    assert [text.split()[1] for text in slack.texts] == ["features", "trained_model"]
-
-
-# A Slack that is not there
-
-
-def test_a_slack_that_refuses_or_is_down_raises_nothing_and_is_logged(
-    instance: dg.DagsterInstance,
-    slack: Slack,
-    resource: SlackAlertResource,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    slack.answer = {"ok": False, "error": "channel_not_found"}
-    alert_of(instance, resource, refused)
-    assert len(slack.requests) == 1
-    slack.status = 500
-    alert_of(instance, resource, refused)
-    nowhere = SlackAlertResource(
-        settings=get_settings(), channel=CHANNEL, api_url="http://127.0.0.1:9/api/"
+def becomes(desk: Desk, asset: str, state: FreshnessState) -> None:
+    change = FreshnessStateChange(
+        key=dg.AssetKey(asset),
+        previous_state=FreshnessState.UNKNOWN,
+        new_state=state,
+        state_change_timestamp=time.time(),
     )
-    alert_of(instance, nowhere, refused)
-    undelivered = [r.getMessage() for r in caplog.records if "not delivered" in r.getMessage()]
-    assert len(undelivered) == 3
-    # What could not be said is in the log at least; the token is not.
-    assert all("livescores 2025-02-26: HTTP 500" in message for message in undelivered)
-    assert TOKEN not in caplog.text
+    desk.instance.report_runless_asset_event(change)
 
 
-def test_a_stale_asset_is_told_when_slack_is_back(freshness: Freshness, slack: Slack) -> None:
-    slack.answer = {"ok": False, "error": "fatal_error"}
-    freshness.becomes("predictions", FreshnessState.FAIL)
-    freshness.tick()
-    slack.answer = {"ok": True}
-    slack.requests.clear()
-    freshness.tick()
-    assert len(slack.texts) == 1
-    freshness.tick()
-    assert len(slack.texts) == 1
+def look(desk: Desk) -> None:
+    desk.tick(freshness_alert)
+    desk.tick(alert_delivery, MINUTE)
 
 
-@pytest.mark.usefixtures("without_token")
-def test_without_a_token_nothing_is_sent_and_the_log_has_it(
-    instance: dg.DagsterInstance,
-    slack: Slack,
-    resource: SlackAlertResource,
-    caplog: pytest.LogCaptureFixture,
+def test_a_stale_asset_is_told_once_and_its_recovery_once(desk: Desk, slack: Slack) -> None:
+    for state, told in (
+        (FreshnessState.PASS, 0),
+        (FreshnessState.FAIL, 1),
+        (FreshnessState.FAIL, 1),
+        (FreshnessState.PASS, 2),
+        (FreshnessState.PASS, 2),
+    ):
+        becomes(desk, "predictions", state)
+        look(desk)
+        assert len(slack.posted) == told
+    assert slack.posted[0] == ":red_circle: predictions is stale (FAIL)"
+    assert slack.posted[1].startswith(":white_check_mark: predictions is fresh again")
+
+
+def test_a_warning_that_becomes_a_failure_is_told_twice(desk: Desk, slack: Slack) -> None:
+    for state in (FreshnessState.WARN, FreshnessState.FAIL):
+        becomes(desk, "match_parquet", state)
+        look(desk)
+    assert ["(WARN)" in slack.posted[0], "(FAIL)" in slack.posted[1]] == [True, True]
+
+
+def test_what_hangs_on_a_stale_asset_is_named_with_it_and_told_when_it_stays(
+    desk: Desk, slack: Slack
 ) -> None:
-    with caplog.at_level(logging.WARNING, logger="soccer_assets"):
-        alert_of(instance, resource, refused)
-    assert slack.requests == []
-    assert "HTTP 500 (4 attempts)" in caplog.text
+    for asset in ("predictions", "serving_workers", "features", "trained_model"):
+        becomes(desk, asset, FreshnessState.FAIL)
+    look(desk)
+    [text] = slack.posted
+    assert text.splitlines() == [
+        ":red_circle: features is stale (FAIL)",
+        "stale with it: predictions, serving_workers, trained_model",
+    ]
+    becomes(desk, "features", FreshnessState.PASS)
+    look(desk)
+    look(desk)
+    assert sorted(row.key for row in desk.outbox if row.state == "open") == [
+        "predictions",
+        "trained_model",
+    ] or [row.key for row in desk.outbox if row.state == "open"] == ["trained_model"]
 
 
-@pytest.mark.usefixtures("without_token")
-def test_without_a_token_a_stale_asset_is_logged_once(
-    freshness: Freshness, caplog: pytest.LogCaptureFixture
+# What is not there
+
+
+def test_an_outbox_that_is_away_is_gone_past_and_what_nobody_took_is_looked_at_again(
+    desk: Desk, slack: Slack, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
-    freshness.becomes("predictions", FreshnessState.FAIL)
-    freshness.tick()
-    freshness.tick()
-    assert sum("predictions is stale" in r.getMessage() for r in caplog.records) == 1
+    desk.fails("ingest", "ingest_days", "the first", partition="2025-02-26")
+    monkeypatch.setenv("POSTGRES_URL", "postgresql://nobody@127.0.0.1:9/none?connect_timeout=1")
+    desk.tick(run_alert)
+    assert len(slack.posted) == 1  # past the outbox
+    assert "the first" in slack.posted[0]
+    assert "the outbox does not answer" in desk.tick(alert_delivery)
+    desk.fails("ingest", "ingest_days", "the second", partition="2025-02-27")
+    slack.is_down()
+    assert "the next waits" in desk.tick(run_alert)
+    assert "the next waits" in desk.tick(run_alert)
+    slack.is_up()
+    monkeypatch.setenv("POSTGRES_URL", database_url)
+    desk.tell()
+    desk.tell()
+    assert len(slack.posted) == 2
+    assert "the second" in slack.posted[1]
+
+
+def test_a_pause_that_slack_asks_for_is_kept(desk: Desk, slack: Slack) -> None:
+    desk.fails("ingest", "ingest_days", "no", partition="2025-02-26")
+    slack.is_down(429)
+    slack.headers = {"Retry-After": "120"}
+    desk.tell()
+    slack.is_up()
+    assert "Slack asked for a pause" in desk.tick(alert_delivery, MINUTE)
+    assert len(slack.requests) == 1
+    assert desk.tick(alert_delivery, 2 * MINUTE) == "1 messages sent"
+
+
+def test_a_slack_that_is_away_fails_no_sensor_and_its_fault_is_logged_once(
+    desk: Desk, slack: Slack, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.fails("ingest", "ingest_days", "no", partition="2025-02-26")
+    slack.answer = {"ok": False, "error": "invalid_auth"}
+    for _ in range(3):
+        desk.tell(MINUTE)
+    faults = [line for line in caplog.messages if "wait in the outbox" in line]
+    assert faults == ["1 alerts wait in the outbox: Slack answers invalid_auth"]
+    slack.is_up()
+    desk.tell()
+    assert len(slack.posted) == 1
+
+
+def test_what_happened_before_the_first_look_is_not_told(desk: Desk, slack: Slack) -> None:
+    desk.fails("ingest", "ingest_days", "long ago", partition="2025-02-26")
+    desk.cursors.clear()
+    desk.tell()
+    desk.tell()
+    assert slack.posted == []
+
+
+def test_an_event_that_is_seen_late_is_told(desk: Desk, slack: Slack) -> None:
+    """Numbers are given to events before they are committed, so a lower one may come after."""
+    for day in (26, 27, 28):
+        desk.fails("ingest", "ingest_days", f"reason {'abc'[day - 26]}", partition=f"2025-02-{day}")
+    with desk.instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+        ids = list(
+            connection.scalars(
+                sa.text(
+                    "SELECT id FROM event_logs WHERE dagster_event_type = 'PIPELINE_FAILURE' ORDER BY id"
+                )
+            )
+        )
+    desk.tell()
+    seen = desk.cursors["run_alert"]
+    assert seen is not None
+    desk.cursors["run_alert"] = seen.replace(f"{ids[1]}, ", "")
+    desk.tell()
+    assert sorted(row.count for row in desk.outbox) == [1, 1, 2]
 
 
 def test_the_sensors_run_by_default_and_are_part_of_the_definitions() -> None:
-    for name in ("run_failure_alert", "check_alert", "freshness_alert", "automation", "catch_up"):
+    names = ("run_alert", "freshness_alert", "run_watch", "alert_watch", "alert_delivery")
+    for name in (*names, "automation", "catch_up", "updates"):
         sensor = defs.resolve_sensor_def(name)
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING

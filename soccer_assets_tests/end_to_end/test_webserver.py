@@ -243,7 +243,7 @@ def test_the_sensors_are_on(repository: dict[str, Any]) -> None:
             "automation": "AUTO_MATERIALIZE",
             "training": "AUTOMATION",
             "updates": "STANDARD",
-            "run_failure_alert": "RUN_STATUS",
+            "run_alert": "STANDARD",
             "freshness_alert": "STANDARD",
         }.items()
     )

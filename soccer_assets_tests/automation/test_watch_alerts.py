@@ -1,0 +1,139 @@
+"""What nothing happens about: failed ticks, a silent daemon, no champion; and the daily digest."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster._core.test_utils import freeze_time
+from dagster._daemon.types import DaemonHeartbeat
+from dagster._utils.error import SerializableErrorInfo
+
+from soccer_assets.alerting.kinds import Kind
+from soccer_assets.automation.watch_alerts import alert_watch
+from soccer_assets_tests.automation.alert_desk import Desk
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+LOCATION = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("soccer_assets"), "__repository__")
+UPDATES = InstigatorState(
+    RemoteInstigatorOrigin(LOCATION, "updates"),
+    InstigatorType.SENSOR,
+    InstigatorStatus.RUNNING,
+    SensorInstigatorData(),
+)
+
+
+def ticked(desk: Desk, status: TickStatus) -> None:
+    """The sensor ``updates`` has ticked, and asked for nothing."""
+    error = SerializableErrorInfo("KeyError: 'kickoff'", [], "KeyError")
+    desk.instance.create_tick(
+        TickData(
+            instigator_origin_id=UPDATES.instigator_origin_id,
+            instigator_name="updates",
+            instigator_type=InstigatorType.SENSOR,
+            status=status,
+            timestamp=desk.now.timestamp(),
+            selector_id=UPDATES.selector_id,
+            run_ids=[],
+            error=error if status is TickStatus.FAILURE else None,
+        )
+    )
+
+
+def of_kind(desk: Desk, kind: Kind) -> list[tuple[str, str, int]]:
+    return [(row.key, row.state, row.count) for row in desk.outbox if row.kind is kind]
+
+
+@pytest.fixture
+def with_schedules(desk: Desk) -> Iterator[Desk]:
+    """An instance that keeps ticks, as one in memory does not."""
+    with dg.DagsterInstance.local_temp() as desk.instance:
+        yield desk
+
+
+def test_a_sensor_that_fails_at_its_ticks_is_told_and_that_it_does_not_any_more(
+    with_schedules: Desk,
+) -> None:
+    desk = with_schedules
+    desk.instance.add_instigator_state(UPDATES)
+    for status, told in (
+        (TickStatus.SKIPPED, []),
+        (TickStatus.FAILURE, [("updates", "open", 1)]),
+        (TickStatus.FAILURE, [("updates", "open", 2)]),
+        (TickStatus.SKIPPED, [("updates", "recovered", 2)]),
+    ):
+        desk.now += MINUTE
+        ticked(desk, status)
+        desk.tick(alert_watch)
+        desk.tick(alert_watch)  # the same tick counts once
+        assert of_kind(desk, Kind.TICK_FAILED) == told
+    [row] = [row for row in desk.outbox if row.kind is Kind.TICK_FAILED]
+    assert row.text == "sensor updates fails at its ticks: KeyError: 'kickoff'"
+
+
+def test_a_part_of_the_daemon_that_is_silent_is_told_and_that_it_is_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.instance, "get_required_daemon_types", lambda: ["SENSOR", "SCHEDULER"])
+
+    def beats() -> None:
+        beat = DaemonHeartbeat(desk.now.timestamp(), "SCHEDULER", "this", [])
+        desk.instance.add_daemon_heartbeat(beat)
+
+    beats()
+    desk.tick(alert_watch)
+    for _ in range(3):
+        desk.tick(alert_watch, 6 * MINUTE)
+    assert of_kind(desk, Kind.DAEMON_SILENT) == [("SCHEDULER", "open", 1)]
+    beats()
+    desk.tick(alert_watch)
+    assert of_kind(desk, Kind.DAEMON_SILENT) == [("SCHEDULER", "recovered", 1)]
+
+
+def test_that_nothing_ticked_is_told_when_it_does(desk: Desk) -> None:
+    desk.tick(alert_watch)
+    desk.tick(alert_watch, MINUTE)
+    assert of_kind(desk, Kind.DAEMON_SILENT) == []
+    desk.tick(alert_watch, 5 * HOUR)
+    assert of_kind(desk, Kind.DAEMON_SILENT) == [("SENSOR", "recovered", 1)]
+
+
+def test_that_there_is_no_champion_is_told_after_a_day_and_that_there_is_one(desk: Desk) -> None:
+    with freeze_time(desk.now):
+        desk.instance.report_runless_asset_event(dg.AssetMaterialization("features"))
+    desk.tick(alert_watch, 23 * HOUR)
+    assert of_kind(desk, Kind.NO_CHAMPION) == []
+    desk.tick(alert_watch, 2 * HOUR)
+    desk.tick(alert_watch, HOUR)
+    assert of_kind(desk, Kind.NO_CHAMPION) == [("champion", "open", 1)]
+    desk.instance.report_runless_asset_event(dg.AssetMaterialization("champion_model"))
+    desk.tick(alert_watch)
+    assert of_kind(desk, Kind.NO_CHAMPION) == [("champion", "recovered", 1)]
+
+
+def test_the_digest_comes_once_a_day_at_its_hour(desk: Desk) -> None:
+    desk.now = desk.now.replace(hour=6)
+    desk.tick(alert_watch)
+    assert of_kind(desk, Kind.DIGEST) == []
+    for _ in range(3):
+        desk.tick(alert_watch, HOUR)
+        desk.cursors.clear()  # a cursor that is lost tells nothing twice
+    assert of_kind(desk, Kind.DIGEST) == [(f"{desk.now:%Y-%m-%d}", "event", 1)]
+    desk.tick(alert_watch, DAY)
+    assert len(of_kind(desk, Kind.DIGEST)) == 2
+    [first, *_] = [row for row in desk.outbox if row.kind is Kind.DIGEST]
+    assert first.facts["served"] == "nothing: there is no champion"
+    assert first.facts["yesterday"] == "no predicted match was settled"
