@@ -14,10 +14,10 @@ from soccer_assets.text import shortened
 _NAMED, _LINE = 8, 120
 #: Of predictions made before kick-off, the last one for each match.
 _IN_TIME = """
-    SELECT DISTINCT ON (p.match_id) p.match_id, p.p_home, p.p_draw, p.p_away
-    FROM soccer.prediction p
-    WHERE p.kickoff >= :first AND p.kickoff < :last AND p.predicted_at < p.kickoff
-    ORDER BY p.match_id, p.predicted_at DESC
+    SELECT DISTINCT ON (match_id) match_id, p_home, p_draw, p_away
+    FROM soccer.prediction_ledger
+    WHERE kickoff >= :first AND kickoff < :last
+    ORDER BY match_id, entry_id DESC
 """
 _SCORES = f"""
     SELECT count(*) AS settled, avg(-ln(greatest(p, 1e-15))) AS log_loss,
@@ -83,8 +83,14 @@ def _scored(connection: sa.Connection, first: datetime, last: datetime) -> Mappi
 
 
 def _ledger(connection: sa.Connection, now: datetime) -> Mapping[str, str]:
-    """The state of the ledger: its figures go here, by plain SQL, once it is there."""
-    return {}
+    """What was entered in the last 24 hours, and up to when its days are closed."""
+    query = """
+        SELECT count(*) AS entered, (SELECT max(day) FROM soccer.prediction_ledger_day) AS closed
+        FROM soccer.prediction_ledger WHERE made_at > :since AND made_at <= :now
+    """
+    found = _row(connection, query, since=now - timedelta(days=1), now=now)
+    closed = f"closed up to {found['closed']}" if found["closed"] else "no day closed yet"
+    return {"ledger": f"{found['entered']} entries in 24 h, {closed}"}
 
 
 def _row(connection: sa.Connection, query: str, **values: Any) -> Mapping[str, Any]:

@@ -33,6 +33,8 @@ class Kind(StrEnum):
     PROMOTED = "promoted"
     REJECTED = "rejected"
     ROLLED_BACK = "rolled_back"
+    AWAITING = "awaiting"
+    MOVED_BY_HAND = "moved_by_hand"
     DIGEST = "digest"
 
 
@@ -175,6 +177,22 @@ KINDS: dict[Kind, About] = {
         "The champion was worse than its predecessor, which serves again.",
         _NOTHING,
         "Look for what the fallen version was trained on.",
+    ),
+    Kind.AWAITING: About(
+        Severity.WARNING,
+        "model",
+        False,
+        "A version has passed every gate and waits for a person, as `REQUIRE_SIGN_OFF` asks.",
+        _NOTHING,
+        "`soccer approve VERSION` or `soccer reject VERSION --why ...`, or the jobs in the UI.",
+    ),
+    Kind.MOVED_BY_HAND: About(
+        Severity.WARNING,
+        "model",
+        False,
+        "The alias `champion` was moved in MLflow, past the gates. Predictions and workers follow it.",
+        _NOTHING,
+        "If nobody of yours did: `soccer rollback --why ...`.",
     ),
     Kind.DIGEST: About(
         Severity.INFO,

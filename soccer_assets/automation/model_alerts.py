@@ -7,7 +7,7 @@ import dagster as dg
 
 from soccer_assets.alerting.kinds import Kind
 from soccer_assets.alerting.outbox import Alert
-from soccer_assets.automation.reasons import training_reasons
+from soccer_assets.automation.reasons import BECAUSE_TAG, MANUAL, TRIGGER_TAG
 
 TRAINED_MODEL = "trained_model"
 CHAMPION_MODEL = "champion_model"
@@ -16,14 +16,13 @@ MLFLOW_RUN = "mlflow_run_id"
 GATES = ("registered_model", "candidate_model", CHAMPION_MODEL)
 
 
-def training_alert(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Alert:
-    """That a training has begun."""
-    return Alert(
-        Kind.RETRAIN_STARTED,
-        run.run_id,
-        f"A training has begun: {training_reasons(instance, run)}",
-        run.run_id,
-    )
+def training_alert(run: dg.DagsterRun) -> Alert:
+    """That a training has begun, and why."""
+    reasons = run.tags.get(TRIGGER_TAG, MANUAL)
+    because = run.tags.get(BECAUSE_TAG)
+    facts = {"because": because} if because else {}
+    text = f"A training has begun: {reasons}"
+    return Alert(Kind.RETRAIN_STARTED, run.run_id, text, run.run_id, facts=facts)
 
 
 def trains(run: dg.DagsterRun, repository: dg.RepositoryDefinition) -> bool:

@@ -152,7 +152,7 @@ def _tell(
         return
     if change.event.event_type is START:
         if trains(run, repository):
-            teller.tell(training_alert(instance, run))
+            teller.tell(training_alert(run))
         return
     logs = instance.all_logs(
         run.run_id,

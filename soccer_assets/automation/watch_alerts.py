@@ -1,5 +1,5 @@
-"""What nothing happens about: sensors and schedules that fail, a daemon that is silent, no champion;
-and once a day, the digest."""
+"""What nothing happens about: sensors and schedules that fail, a daemon that is silent, no champion,
+what people and the review decided about champions; and once a day, the digest."""
 
 import json
 import logging
@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+import sqlalchemy as sa
 
 from soccer_assets.alerting.digest import daily_digest
 from soccer_assets.alerting.kinds import Kind
@@ -18,6 +19,13 @@ from soccer_assets.automation.telling import Teller, now
 from soccer_assets.dagster_internals import InstigatorState, InstigatorTick, TickStatus
 from soccer_assets.resources import ParamsResource, SlackAlertResource, WarehouseResource
 from soccer_assets.runs import cause_of_error
+from soccer_assets.warehouse.promotions import (
+    AWAITING,
+    MOVED_BY_HAND,
+    ROLLED_BACK,
+    Decision,
+    decisions,
+)
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +34,14 @@ RECENT = timedelta(days=1)
 #: The part of the daemon that ticks this sensor.
 OWN = "SENSOR"
 _ENDED = [TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE]
+#: Kinds of decisions that are told from their record, and as what.
+DECIDED = {
+    ROLLED_BACK: Kind.ROLLED_BACK,
+    AWAITING: Kind.AWAITING,
+    MOVED_BY_HAND: Kind.MOVED_BY_HAND,
+}
+#: Of these, the newest that are looked at.
+MOST_DECISIONS = 20
 FEATURES, CHAMPION = dg.AssetKey("features"), dg.AssetKey("champion_model")
 
 
@@ -111,6 +127,18 @@ class Watch:
             text = f"There are features since {since:%d %b %H:%M} UTC, and no model is champion"
             self.teller.tell(Alert(Kind.NO_CHAMPION, "champion", text))
 
+    def decisions(self) -> None:
+        """What was decided about champions, but for what the gates of a run say themselves."""
+
+        def write(engine: sa.Engine) -> None:
+            for decision in decisions(engine, MOST_DECISIONS, kinds=list(DECIDED)):
+                kind = DECIDED[decision.kind]
+                is_recent = self.now - decision.decided_at < RECENT
+                if is_recent and not find(engine, kinds=[kind], key=decision.decision_id):
+                    record(engine, _told(decision), self.now)
+
+        self.teller.reach(write)
+
     def digest(self) -> None:
         """The digest of today, once it is time; what is long over is forgotten with it."""
         if self.now.hour < self.params.digest_hour:
@@ -135,6 +163,17 @@ class Watch:
         return abs(self.now - datetime.fromtimestamp(timestamp, UTC)) < RECENT
 
 
+def _told(decision: Decision) -> Alert:
+    versions = [holder.version if holder else None for holder in (decision.before, decision.about)]
+    text = (
+        f"{decision.reason} ({decision.who}); version {versions[1]}, champion before {versions[0]}"
+    )
+    facts = {name: str(value) for name, value in decision.figures.items()}
+    return Alert(
+        DECIDED[decision.kind], decision.decision_id, text, decision.dagster_run_id, facts=facts
+    )
+
+
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
@@ -154,7 +193,8 @@ def alert_watch(
         json.loads(context.cursor or "{}"),
         now(),
     )
-    looks: list[Callable[[], None]] = [watch.ticks, watch.daemon, watch.champion, watch.digest]
+    looks: list[Callable[[], None]] = [watch.ticks, watch.daemon, watch.champion]
+    looks += [watch.decisions, watch.digest]
     failed = []
     for look in looks:
         try:

@@ -37,7 +37,7 @@ def verdicts(**of_gates: bool) -> dg.Definitions:
 
 def test_a_training_and_its_reasons_and_the_new_champion_are_told(desk: Desk, slack: Slack) -> None:
     desk.definitions = verdicts(candidate_model=True, champion_model=True)
-    desk.run(tags={"soccer/trigger": "drift, volume"})
+    desk.run(tags={"soccer/trigger": "drift, volume", "soccer/because": "812 new matches"})
     desk.tell()
     desk.run(tags={"soccer/trigger": "update"})  # the same version: nothing new of it
     desk.tell()
@@ -47,6 +47,7 @@ def test_a_training_and_its_reasons_and_the_new_champion_are_told(desk: Desk, sl
     ]
     [begun, _] = [text for text in slack.posted if "begun" in text]
     assert begun.startswith(":gear: A training has begun: drift, volume")
+    assert "because: 812 new matches" in begun
 
 
 def test_a_version_that_a_gate_refuses_is_told_with_what_it_lacks(desk: Desk, slack: Slack) -> None:

@@ -24,6 +24,8 @@ from dagster._utils.error import SerializableErrorInfo
 
 from soccer_assets.alerting.kinds import Kind
 from soccer_assets.automation.watch_alerts import alert_watch
+from soccer_assets.warehouse import promotions
+from soccer_assets.warehouse.promotions import Decision, Holder
 from soccer_assets_tests.automation.alert_desk import Desk
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -124,6 +126,37 @@ def test_that_there_is_no_champion_is_told_after_a_day_and_that_there_is_one(des
     assert of_kind(desk, Kind.NO_CHAMPION) == [("champion", "recovered", 1)]
 
 
+def test_what_people_and_the_review_decide_is_told_once_from_its_record(desk: Desk) -> None:
+    def decided(number: int, kind: str, ago: timedelta = HOUR) -> None:
+        decision = Decision(
+            decision_id=f"d{number}",
+            decided_at=desk.now - ago,
+            kind=kind,
+            before=Holder(4, "run4"),
+            about=Holder(3, "run3"),
+            reason="worse than its predecessor",
+            who="review",
+            figures={"e_value": 31.5},
+        )
+        promotions.record(desk.resources["warehouse"].engine, decision)
+
+    decided(1, promotions.ROLLED_BACK)
+    decided(2, promotions.AWAITING)
+    decided(3, promotions.MOVED_BY_HAND, 2 * DAY)
+    decided(4, promotions.PROMOTED)  # its gate tells that
+    for _ in range(3):
+        desk.tick(alert_watch)
+        desk.cursors.clear()
+    told = {row.kind: row for row in desk.outbox}
+    assert {kind: row.count for kind, row in told.items()} == {
+        Kind.ROLLED_BACK: 1,
+        Kind.AWAITING: 1,
+    }
+    fallen = told[Kind.ROLLED_BACK]
+    assert "worse than its predecessor (review); version 3, champion before 4" in fallen.text
+    assert fallen.facts == {"e_value": "31.5"}
+
+
 def test_the_digest_comes_once_a_day_at_its_hour(desk: Desk) -> None:
     desk.now = desk.now.replace(hour=6)
     desk.tick(alert_watch)
@@ -136,4 +169,5 @@ def test_the_digest_comes_once_a_day_at_its_hour(desk: Desk) -> None:
     assert len(of_kind(desk, Kind.DIGEST)) == 2
     [first, *_] = [row for row in desk.outbox if row.kind is Kind.DIGEST]
     assert first.facts["served"] == "nothing: there is no champion"
+    assert first.facts["ledger"] == "0 entries in 24 h, no day closed yet"
     assert first.facts["yesterday"] == "no predicted match was settled"
