@@ -184,7 +184,8 @@ def test_model(database: Database, start: Callable[..., TestClient], clock: Cloc
 
 def test_before_the_first_champion(database: Database, start: Callable[..., TestClient]) -> None:
     client = start(retry_seconds=0.05)
-    assert client.get("/healthz").json() == {"status": "ok"}
+    health = client.get("/healthz").json()
+    assert (health["status"], health["as_of"], health["source"]) == ("ok", None, None)
     ready = client.get("/readyz")
     assert ready.status_code == 503
     assert ready.json()["reason"] == "no champion is served yet"
@@ -201,6 +202,8 @@ def test_before_the_first_champion(database: Database, start: Callable[..., Test
         "ready": True,
         "version": 1,
         "age_seconds": 0.0,
+        "as_of": "2025-03-01T12:00:00Z",
+        "source": "database",
         "reason": None,
         "last_error": None,
     }
