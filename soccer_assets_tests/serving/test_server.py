@@ -21,7 +21,7 @@ from soccer_assets.serving.client import (
     reload_workers,
 )
 from soccer_assets.serving.server import ServiceProcess
-from soccer_assets_tests.serving.conftest import Database
+from soccer_assets_tests.serving.conftest import Database, Gate
 
 TOKEN = "process-test-token"
 
@@ -141,3 +141,37 @@ def test_needs_neither_dagster_nor_mlflow() -> None:
         "assert not {'dagster', 'mlflow', 'pandas', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_worker_starts_from_what_it_kept_while_postgres_is_away_and_goes_on(
+    database: Database, tmp_path: Path
+) -> None:
+    """The database is behind a port of its own, which is closed and opened again."""
+    database.add_match(1, soon())
+    database.serve(1, at=datetime.now(UTC))
+    with Gate(database.url) as gate:
+        worker = ServiceProcess(gate.url, TOKEN, state=tmp_path)
+        with worker, WorkerClient(worker.base_url) as client:
+            wait_for_version(client, 1)
+            kept = tmp_path / "snapshot"
+            deadline = time.monotonic() + 10
+            while not kept.exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        gate.close()
+        with worker, WorkerClient(worker.base_url, TOKEN) as client:
+            wait_for_version(client, 1)
+            ready = client.ready()
+            assert (ready.ready, ready.source) == (True, "disk")
+            assert ready.last_error is not None
+            answer = httpx.get(f"{worker.base_url}/predictions/1").json()
+            assert (answer["source"], answer["stale"]) == ("disk", False)
+            assert answer["as_of"] is not None
+            health = httpx.get(f"{worker.base_url}/healthz").json()
+            assert (health["source"], health["as_of"]) == ("disk", answer["as_of"])
+            assert client.predictions(1).source == "disk"
+
+            database.serve(2, at=datetime.now(UTC))
+            gate.open()
+            wait_for_version(client, 2)  # by itself
+            assert (client.ready().source, client.ready().last_error) == ("database", None)
