@@ -251,7 +251,7 @@ def _add_prediction_routes(app: FastAPI, answers: Answers) -> None:
             metrics=dict(model.metrics),
             refreshed_at=snapshot.refreshed_at,
             loaded_at=snapshot.loaded_at,
-            n_predictions=len(snapshot),
+            n_predictions=snapshot.size,
             age_seconds=fresh.age.total_seconds(),
             stale=fresh.stale,
             source=snapshot.origin.value,
@@ -315,7 +315,7 @@ def _add_worker_routes(
             version_before=before.model.version if before else None,
             version_after=after.model.version,
             run_id=after.model.run_id,
-            n_predictions=len(after),
+            n_predictions=after.size,
             loaded_at=after.loaded_at,
         )
 

@@ -146,7 +146,8 @@ class Snapshot:
             _row_of_id=by_id,
         )
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
         """How many matches can be answered for."""
         return len(self._match_id)
 
@@ -196,7 +197,7 @@ class Snapshot:
             lower = max(lower, after)
         if first_day is not None:
             lower = max(lower, after_all_at(_midnight_us(first_day) - 1))
-        first, last = self._rows_up_to(lower), len(self)
+        first, last = self._rows_up_to(lower), self.size
         if last_day is not None:
             last = self._rows_up_to(before_all_at(_midnight_us(last_day) + DAY_US))
         rows = self._scheduled_rows[slice(*self._scheduled_rows.searchsorted((first, last)))]

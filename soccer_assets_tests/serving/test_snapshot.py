@@ -16,7 +16,7 @@ NAMES = ("home_team_name", "away_team_name", "tournament_name", "region_name")
 
 
 def entries(snapshot: Snapshot) -> list[Entry]:
-    return [snapshot.entry(row) for row in range(len(snapshot))]
+    return [snapshot.entry(row) for row in range(snapshot.size)]
 
 
 def answer(snapshot: Snapshot, match_id: int) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def test_no_champion(database: Database) -> None:
 def test_a_champion_without_matches(database: Database) -> None:
     database.serve(4)
     snapshot = load_snapshot(database.engine, NOW, recent_days=7)
-    assert (snapshot.model.version, len(snapshot)) == (4, 0)
+    assert (snapshot.model.version, snapshot.size) == (4, 0)
 
 
 def test_only_the_champions_predictions_of_recent_and_coming_matches(database: Database) -> None:
@@ -86,7 +86,7 @@ def test_one_moment_of_the_database(database: Database) -> None:
 
     snapshot = load_snapshot(engine, NOW, recent_days=7)
     assert promoted
-    assert (snapshot.model.version, len(snapshot)) == (1, 1)
+    assert (snapshot.model.version, snapshot.size) == (1, 1)
 
 
 def test_a_snapshot_cannot_be_changed(database: Database) -> None:
