@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -52,11 +53,24 @@ def run(
     )
     with ExitStack() as stack:
         if state is not None:
-            listener = listener or stack.enter_context(bind(host, port))
+            listener = listener or bind(host, port)
             # Before it is announced: who comes while the first snapshot is loaded waits for it.
             listener.listen(config.backlog)
             stack.enter_context(announced(state / FOLDER, url_of(host, listener), instance))
-        uvicorn.Server(config).run(sockets=[listener] if listener else None)
+        _Server(config, stack.close).run(sockets=[listener] if listener else None)
+
+
+class _Server(uvicorn.Server):
+    """Is not to be found any more from when it is told to end: after ``run`` would be too late, for
+    uvicorn ends the process by the signal that it was told to end by."""
+
+    def __init__(self, config: uvicorn.Config, leave: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._leave = leave
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._leave()
+        await super().shutdown(sockets)
 
 
 def bind(host: str, port: int) -> socket.socket:
