@@ -85,6 +85,10 @@ from dagster._core.storage.root import LocalArtifactStorage
 # The tag of runs that an automation condition asked for: published as its text in the UI alone.
 from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
 
+# What a sensor answers, changed: tags of the runs that a condition asks for, which would go with tags that
+# a condition may give.
+from dagster._record import copy as copy_record
+
 # What every class named in dagster.yaml is given: published are such classes, not this.
 from dagster._serdes import ConfigurableClassData
 
@@ -124,6 +128,7 @@ __all__ = [
     "SensorInstigatorData",
     "WorkerStatus",
     "check_captured_interrupt",
+    "copy_record",
     "data_migrations",
     "get_current_timestamp",
     "newest_changes",

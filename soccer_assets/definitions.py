@@ -4,9 +4,20 @@ from typing import Any
 
 import dagster as dg
 
-from soccer_assets.assets import features, ingestion, lake, model, monitoring, registry, serving
+from soccer_assets.assets import (
+    features,
+    ingestion,
+    lake,
+    ledger,
+    model,
+    monitoring,
+    registry,
+    serving,
+)
+from soccer_assets.assets.office import OFFICE_JOBS, review_schedule
 from soccer_assets.assets.rebuild import rebuild_job
 from soccer_assets.automation.alerts import SENSORS
+from soccer_assets.automation.aliases import champion_alias
 from soccer_assets.automation.catching_up import catch_up_sensor
 from soccer_assets.automation.conditions import with_gaps_filled
 from soccer_assets.automation.freshness import with_freshness
@@ -15,11 +26,12 @@ from soccer_assets.automation.partitions import with_partitions
 from soccer_assets.automation.retries import retry_sensors
 from soccer_assets.automation.retry_policy import with_causes_noted
 from soccer_assets.automation.schedules import feed_schedules
+from soccer_assets.automation.training import with_retraining
 from soccer_assets.params import read_params
 from soccer_assets.resources import make_resources
 from soccer_assets.settings import Settings, get_settings
 
-GROUPS = [ingestion, lake, features, model, registry, serving, monitoring]
+GROUPS = [ingestion, lake, features, model, registry, serving, monitoring, ledger]
 
 
 def make_definitions(settings: Settings) -> dg.Definitions:
@@ -27,12 +39,18 @@ def make_definitions(settings: Settings) -> dg.Definitions:
     ingestion = read_params(settings.params_file).ingestion
     assets = with_partitions(dg.load_assets_from_modules(GROUPS), ingestion)
     assets = with_freshness(with_gaps_filled(assets, ingestion))
-    jobs: list[Any] = [*JOBS, rebuild_job]
+    assets = with_retraining(assets, settings.params_file)
+    jobs: list[Any] = [*JOBS, rebuild_job, *OFFICE_JOBS]
     return dg.Definitions(
         assets=with_causes_noted(assets),
         jobs=jobs,
-        schedules=feed_schedules(ingestion),
-        sensors=[*SENSORS, catch_up_sensor(ingestion.first_day), *retry_sensors(jobs)],
+        schedules=[*feed_schedules(ingestion), review_schedule],
+        sensors=[
+            *SENSORS,
+            champion_alias,
+            catch_up_sensor(ingestion.first_day),
+            *retry_sensors(jobs),
+        ],
         # A step costs milliseconds in process and seconds as a process of its own.
         executor=dg.in_process_executor,
         resources=make_resources(settings),

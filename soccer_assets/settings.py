@@ -109,6 +109,8 @@ class Settings(BaseSettings):
     slack_api_url: OpenUrl = "https://slack.com/api"
     dagster_webserver_url: OpenUrl = "http://127.0.0.1:3000"
 
+    require_sign_off: bool = False
+
     serving_workers: str = ""
     serving_token: SecretStr | None = None
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dagster._core.remote_representation.external_data import RepositorySnap
 
 import soccer_assets
-from soccer_assets.automation.freshness import FRESHNESS
+from soccer_assets.automation.freshness import FRESHNESS, FRESHNESS_OF_ASSETS
 from soccer_assets.automation.updates import FOLLOWERS
 from soccer_assets.definitions import defs, make_definitions
 from soccer_assets.resources import (
@@ -35,7 +35,7 @@ GROUPS = {
     "model": {"trained_model"},
     "registry": {"registered_model", "candidate_model", "champion_model"},
     "serving": {"serving_features", "predictions", "serving_workers"},
-    "monitoring": {"feature_drift", "prediction_scorecard", "data_volume"},
+    "monitoring": {"feature_drift", "prediction_scorecard", "data_volume", "ledger"},
 }
 DEPENDENCIES = {
     "livescores": set(),
@@ -59,6 +59,7 @@ DEPENDENCIES = {
     "feature_drift": {"serving_features", "champion_model"},
     "prediction_scorecard": {"predictions", "finished"},
     "data_volume": {"finished", "champion_model"},
+    "ledger": {"predictions"},
 }
 DAILY, MONTHLY = {"livescores", "match_raw", "match"}, {"match_raw_parquet", "match_parquet"}
 #: Check -> whether what is downstream waits for it.
@@ -79,6 +80,7 @@ CHECKS = {
     "feature_drift:drift": False,
     "prediction_scorecard:quality": False,
     "data_volume:volume": False,
+    "ledger:chain_holds": False,
 }
 CHANNEL = "#channel-of-this-test"
 GRAPH = defs.resolve_asset_graph()
@@ -116,7 +118,8 @@ def test_every_asset_says_what_it_is_whose_it_is_and_when_it_is_made(name: str) 
     assert node.description
     assert node.owners == ["team:soccer-data"]
     assert node.kinds
-    assert node.freshness_policy == FRESHNESS[node.group_name]
+    policy = FRESHNESS_OF_ASSETS.get(name, FRESHNESS[node.group_name])
+    assert node.freshness_policy == policy
     if dg.AssetKey(name) not in FOLLOWERS.resolve(GRAPH):
         assert node.automation_condition is not None
         assert node.automation_condition.get_label()
@@ -317,7 +320,9 @@ ENTRY_POINTS = {
     "cli.arguments",
     "cli.checks",
     "cli.data",
+    "cli.ledger",
     "cli.models",
+    "cli.office",
     "cli.services",
     "dagster_command",
     "dagster_home",

@@ -51,7 +51,9 @@ def _leave_out(context: dg.AssetExecutionContext, early: NotYet) -> Iterator[dg.
         yield dg.Output(None, output)
 
 
-def recorded(context: dg.AssetExecutionContext, key: dg.AssetKey, name: str) -> Any:
+def recorded(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext, key: dg.AssetKey, name: str
+) -> Any:
     """What the newest materialization of an asset that says so tells of it under this name: people
     may report others.
 

@@ -8,8 +8,9 @@ import pandas as pd
 
 from soccer_assets.assets.common import OWNERS, asset_once_possible, recorded, table
 from soccer_assets.assets.features import DATASET, FEATURES
-from soccer_assets.automation.conditions import RETRAIN
-from soccer_assets.automation.reasons import TRIGGER_TAG, training_reasons
+from soccer_assets.automation.attempts import MATCHES, MLFLOW_RUN, RECIPE, TRAINED_MODEL
+from soccer_assets.automation.reasons import note_training
+from soccer_assets.automation.recipe import made_by_other_code, recipe_of
 from soccer_assets.dvc import outs
 from soccer_assets.dvc.reading import RevisionReader
 from soccer_assets.integrations.revisions import REVISION
@@ -20,9 +21,6 @@ from soccer_assets.resources import DvcResource, LakeResource, ParamsResource
 from soccer_assets.resources.mlflow import MlflowTrackingResource
 from soccer_assets.storage.store import ObjectStore
 
-TRAINED_MODEL = dg.AssetKey("trained_model")
-#: Metadata: the MLflow run of the training.
-MLFLOW_RUN = "mlflow_run_id"
 #: Months of the lake whose regions are known by their names.
 REGION_MONTHS = 13
 
@@ -34,7 +32,6 @@ REGION_MONTHS = 13
     group_name="model",
     owners=OWNERS,
     kinds={"mlflow", "lightgbm"},
-    automation_condition=RETRAIN,
     pool="training",
 )
 def trained_model(
@@ -55,13 +52,15 @@ def trained_model(
     revision = recorded(context, DATASET, REVISION)
     made = dvc.at(revision)
     meta = made.document(outs.FEATURES_META)
+    everything = params.read()
+    training = everything.training
+    recipe = recipe_of(everything, made_by_other_code(context.instance))
+    # Also on a run that comes to nothing: it is not to be tried over and over.
+    reasons = note_training(context.instance, context.run, meta["finished"], recipe)
     if not meta["finished"]:
         raise NotYet("there is no finished match to learn from")
     dataset = told_apart(made, region_names(lake.store))
-    training = params.read().training
     timeline(dataset["kickoff"], training)  # before MLflow has a run that comes to nothing
-    reasons = training_reasons(context.instance, context.run)
-    context.instance.add_run_tags(context.run.run_id, {TRIGGER_TAG: reasons})
     with mlflow_tracking.run(context):
         # A search for parameters that is broken off goes on from here in the next run.
         key = training_key(revision, meta["features"], training)
@@ -74,13 +73,16 @@ def trained_model(
             training,
             data_revision=revision,
             finished_matches=meta["finished"],
-            tags={"soccer.trigger": reasons},
+            tags={"soccer.trigger": reasons.names, "soccer.because": reasons.because},
         )
     shutil.rmtree(journals.parent, ignore_errors=True)
     return dg.MaterializeResult(
         metadata={
             MLFLOW_RUN: run_id,
-            "trigger": reasons,
+            "trigger": reasons.names,
+            "because": reasons.because,
+            MATCHES: meta["finished"],
+            RECIPE: recipe,
             "chosen": result.chosen,
             "learner": result.learner,
             "dagster/row_count": len(dataset),

@@ -6,6 +6,7 @@ from soccer_assets.assets.common import OWNERS, asset_once_possible, recorded, t
 from soccer_assets.assets.features import FINISHED
 from soccer_assets.assets.registry import CHAMPION
 from soccer_assets.assets.serving import PREDICTIONS, SERVING_FEATURES, features_for_serving
+from soccer_assets.clock import utc_now
 from soccer_assets.resources import (
     LakeResource,
     ModelRegistryResource,
@@ -13,7 +14,7 @@ from soccer_assets.resources import (
     WarehouseResource,
 )
 from soccer_assets.resources.mlflow import champion_training
-from soccer_assets.warehouse.serving_tables import read_settled
+from soccer_assets.warehouse.ledger import settled, unsettled
 
 
 def _report_asset(name: str, deps: list, check: str, description: str):  # type: ignore[no-untyped-def]
@@ -84,19 +85,16 @@ def prediction_scorecard(
     registry: ModelRegistryResource,
     params: ParamsResource,
 ) -> dg.MaterializeResult:
-    """Proper scores of the champion's settled predictions, on matches it was not trained on."""
+    """Proper scores of the champion's settled predictions, made before kick-off, and of all versions'
+    beside the class prior, Elo and the odds; why the others are not settled."""
     from soccer_assets.monitoring.scorecard import quality_holds, score_settled
 
     with registry.opened(context) as models:
         version, training = champion_training(models)
         promised = training.metric("model_log_loss")
-    predictions, results = read_settled(
-        warehouse.engine, version.number, training.trained_until.to_pydatetime()
-    )
-    in_time = predictions["predicted_at"] < predictions["kickoff"]
-    # Features are as of kick-off whenever they are computed, so what was predicted afterwards is
-    # as fair; the two are told apart all the same.
-    score = score_settled(predictions.drop(columns="predicted_at"), results)
+    score = score_settled(settled(warehouse.engine, version.number))
+    ever = score_settled(settled(warehouse.engine))
+    waiting = unsettled(warehouse.engine, utc_now(), version.number)
     overall = score.overall.as_dict() if score.overall else {}
     thresholds = params.read().monitoring
     holds = quality_holds(
@@ -105,12 +103,17 @@ def prediction_scorecard(
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": score.settled,
-            "unsettled": score.unsettled,
-            "predicted_before_kickoff": int(in_time.sum()),
+            "unsettled": len(waiting),
+            "unsettled_because": waiting["why"].value_counts().to_dict(),
+            "predicted_before_kickoff": score.settled + len(waiting),
             "champion_version": version.number,
             "holdout_log_loss": promised,
             **overall,
+            **score.against,
             "weekly": table(score.weekly.round(4)),
+            "daily": table(ever.daily.tail(31).round(4)),
+            "leagues": table(ever.leagues.head(30).round(4)),
+            "versions": table(ever.versions.round(4)),
         },
         check_results=[_trigger(holds, settled=score.settled, promised=promised, **overall)],
     )

@@ -16,7 +16,12 @@ from soccer_assets.dvc import outs
 from soccer_assets.dvc.command import DvcError
 from soccer_assets.modelling.mlflow_service import Unusable
 from soccer_assets.not_yet import NotYet
-from soccer_assets.resources import DvcResource, ModelRegistryResource, ParamsResource
+from soccer_assets.resources import (
+    DvcResource,
+    ModelRegistryResource,
+    ParamsResource,
+    WarehouseResource,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,43 +130,58 @@ def candidate_model(
 def champion_model(
     context: dg.AssetExecutionContext,
     registry: ModelRegistryResource,
+    warehouse: WarehouseResource,
     dvc: DvcResource,
     params: ParamsResource,
 ) -> Iterator[dg.MaterializeResult]:
-    """Alias `champion`: better than the class prior and the champion, calibrated, sound on every
-    slice. The version it replaces keeps the alias `previous_champion`."""
+    """Alias `champion`: not worse than the champion and newer, or surely better; better than the
+    class prior, calibrated, sound on every slice. With REQUIRE_SIGN_OFF it waits for a person, alias
+    `awaiting_sign_off`. The version it replaces keeps the alias `previous_champion`."""
     from soccer_assets.modelling.gates import champion_gate
+    from soccer_assets.modelling.office import GATE, By, Office
     from soccer_assets.modelling.registry import CANDIDATE as CANDIDATE_ALIAS
     from soccer_assets.modelling.slices import standard_slices
 
+    by = By(GATE, context.run.run_id)
     with registry.opened(context) as models:
+        office = Office(models, warehouse.engine)
+        champion = office.settle()
         version = models.by_alias(CANDIDATE_ALIAS)
-        if version is None:
+        if version is None and champion is None:
             raise NotYet("no version has passed the candidate gate")
-        champion = models.champion()
-        if champion and champion.number == version.number:
+        if champion and (version is None or champion.number == version.number):
+            version = champion
             context.log.info(f"{version} is the champion already")
             yield dg.MaterializeResult(
                 metadata={"version": version.number, "promoted": False},
                 data_version=_data_version(champion),
             )
             return
+        assert version is not None
+        training, gates = models.training(version), params.read().gates
         comparison = _comparison(models, version, dvc)
+        challenge = office.challenge(version, training, comparison, gates)
         verdict = champion_gate(
             comparison.probabilities,
             comparison.outcomes,
             comparison.baseline_losses,
             comparison.champion_losses,
             standard_slices(comparison.matches),
-            params.read().gates,
+            gates,
             comparison.weeks,
             champion_fault=comparison.champion_fault,
+            challenge=challenge,
         )
         models.record(version, verdict)
-        if verdict.passed:
-            models.promote(version)
+        if not verdict.passed:
+            office.refuse(version, training, verdict, by, counts=challenge.barred is None)
+        elif registry.settings.require_sign_off:
+            office.await_sign_off(version, verdict, by)
+        else:
+            office.promote(version, verdict, by)
         holder = models.champion()
-    yield from _conclude(context, version, verdict, holder)
+    promoted = holder is not None and holder.number == version.number
+    yield from _conclude(context, version, verdict, holder, promoted=promoted)
 
 
 def _comparison(models: "ModelRegistry", version: "Version", dvc: DvcResource) -> "Comparison":
@@ -192,6 +212,8 @@ def _conclude(
     version: "Version",
     verdict: "Verdict",
     holder: "Version | None",
+    *,
+    promoted: bool | None = None,
 ) -> Iterator[dg.MaterializeResult]:
     """Report a verdict: with the asset if some version holds the alias, else as an observation."""
     context.log.info(verdict.summary())
@@ -199,7 +221,7 @@ def _conclude(
     metadata: dict[str, Any] = {
         "version": version.number,
         MLFLOW_RUN: version.run_id,
-        "promoted": verdict.passed,
+        "promoted": verdict.passed if promoted is None else promoted,
         "verdict": verdict.summary(),
         "criteria": table(reasons),
     }
@@ -213,5 +235,5 @@ def _conclude(
 
 
 def _data_version(holder: "Version") -> dg.DataVersion:
-    """Of an alias: the version that holds it. Numbers alone may be given again."""
-    return dg.DataVersion(f"{holder.number}:{holder.run_id}")
+    """Of an alias: the version that holds it."""
+    return dg.DataVersion(holder.name)

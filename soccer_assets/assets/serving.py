@@ -1,6 +1,7 @@
 """Serving: features and predictions of coming and recent matches, and workers that serve them."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import dagster as dg
@@ -20,6 +21,7 @@ from soccer_assets.clock import utc_now
 from soccer_assets.dvc import outs
 from soccer_assets.dvc.reading import RevisionReader
 from soccer_assets.integrations.revisions import REVISION
+from soccer_assets.modelling.mlflow_service import Unusable
 from soccer_assets.not_yet import NotYet
 from soccer_assets.resources import (
     DvcResource,
@@ -33,6 +35,7 @@ from soccer_assets.resources.mlflow import champion_training
 from soccer_assets.serving.client import reload_workers
 from soccer_assets.storage.frames import get_frame, keep_frames, put_frame
 from soccer_assets.storage.store import ObjectNotFound
+from soccer_assets.warehouse.ledger import BASELINES
 from soccer_assets.warehouse.schema import prediction
 from soccer_assets.warehouse.served_model import ServedModel
 from soccer_assets.warehouse.serving_tables import (
@@ -46,8 +49,12 @@ from soccer_assets.warehouse.serving_tables import (
 SERVING_FEATURES, PREDICTIONS, SERVING_WORKERS = (
     dg.AssetKey(name) for name in ("serving_features", "predictions", "serving_workers")
 )
+#: What is told of a worker.
+TOLD = ("url", "version_before", "version_after", "ready", "seconds", "error", "restored")
 #: Metadata: where in the lake the features for serving are.
 FRAME = "frame"
+#: Metadata: of the features that these are rows of.
+DATA_REVISION = "data_revision"
 #: In the lake: a folder of this group's own, and of the versions of the features.
 FOLDER, FRAMES = "serving/", "serving/features/"
 
@@ -85,7 +92,7 @@ def serving_features(
             "dagster/column_schema": frame_schema(rows),
             "coming": int((~rows["is_finished"]).sum()),
             "features_as_of": meta["features_as_of"],
-            "data_revision": revision,
+            DATA_REVISION: revision,
         },
         data_version=dg.DataVersion(key),
     )
@@ -116,6 +123,14 @@ def features_for_serving(context: dg.AssetExecutionContext, lake: LakeResource) 
         raise NotYet(f"{key} is not in the lake: materialize serving_features again") from None
 
 
+def _revision_for_serving(context: dg.AssetExecutionContext) -> str | None:
+    """Of the rows that `serving_features` made last; None where people reported them."""
+    try:
+        return recorded(context, SERVING_FEATURES, DATA_REVISION)
+    except NotYet:
+        return None
+
+
 @asset_once_possible(
     key=PREDICTIONS,
     deps=[SERVING_FEATURES, CHAMPION],
@@ -139,7 +154,8 @@ def predictions(
     registry: ModelRegistryResource,
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """1X2 probabilities of the champion for every coming and recent match. What was predicted for
-    a match stays as it was once the match has begun; of a match that the champion has learnt from, its
+    a match stays as it was once the match has begun, and what was predicted before is entered in the
+    ledger; of a match that the champion has learnt from, its
     judge speaks, which has not."""
     from soccer_assets.modelling.holdout import PROBABILITY_COLUMNS
     from soccer_assets.modelling.registry import MODEL_NAME
@@ -150,6 +166,8 @@ def predictions(
         if rows.empty and served_model(warehouse.engine) is None:
             raise NotYet("no match is coming: there is nothing to predict")
         rows[PROBABILITY_COLUMNS] = models.predict_unseen(champion, run, rows)
+        with suppress(Unusable):  # versions of before kept none
+            rows[BASELINES] = run.baselines().predict(rows)
     served = ServedModel(
         name=MODEL_NAME,
         version=champion.number,
@@ -158,8 +176,10 @@ def predictions(
         promoted_at=champion.promoted_at,
         metrics={k: v for k, v in run.metrics.items() if k.startswith("model_")},
     )
-    kept = rows[["match_id", "kickoff", *PROBABILITY_COLUMNS, "features_as_of"]]
-    changed = publish_predictions(warehouse.engine, kept, served, utc_now())
+    wanted = ["match_id", "kickoff", *PROBABILITY_COLUMNS, "features_as_of", *BASELINES]
+    kept = rows.reindex(columns=wanted)
+    revision = _revision_for_serving(context)
+    changed = publish_predictions(warehouse.engine, kept, served, utc_now(), revision)
     coming = upcoming_table(warehouse.engine, utc_now(), limit=10)
     violations = simplex_violations(warehouse.engine)
     # Before the asset: nothing is called made whose checks are unknown.
@@ -196,7 +216,7 @@ def serving_workers(
             clients, champion.version, workers.timeout_seconds, expected_run=champion.run_id
         )
         urls = [client.url for client in clients]
-    told = pd.DataFrame([{k: getattr(r, k) for k in r.__slots__ if k != "cause"} for r in reports])
+    told = pd.DataFrame([{k: getattr(r, k) for k in r.__slots__ if k in TOLD} for r in reports])
     if len(reports) < len(urls) or not all(report.ok for report in reports):
         raise dg.Failure(
             f"{len(urls) - sum(r.ok for r in reports)} of {len(urls)} workers do not serve version "

@@ -14,6 +14,7 @@ from soccer_assets.automation.retry_policy import (
     was_to_be_canceled,
 )
 from soccer_assets.automation.run_watch import run_watch
+from soccer_assets.automation.training import TRAINED, training
 from soccer_assets.automation.updates import updates
 from soccer_assets.dagster_internals import (
     AssetCheckExecutionRecordStatus,
@@ -130,9 +131,17 @@ def freshness_alert(
 
 automation = dg.AutomationConditionSensorDefinition(
     "automation",
-    target=dg.AssetSelection.all(),
+    target=dg.AssetSelection.all() - TRAINED,  # a sensor of its own asks for that
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=30,
 )
 
-SENSORS = [automation, updates, run_failure_alert, check_alert, freshness_alert, run_watch]
+SENSORS = [
+    automation,
+    training,
+    updates,
+    run_failure_alert,
+    check_alert,
+    freshness_alert,
+    run_watch,
+]

@@ -1,30 +1,59 @@
-"""Why a training runs, for the tags of its run and of its model."""
+"""Why a training runs: written on its run before it begins, and read there by whoever tells it on."""
+
+from typing import NamedTuple
 
 import dagster as dg
 
-from soccer_assets.automation.conditions import TRIGGERS
-from soccer_assets.dagster_internals import (
-    AUTOMATION_CONDITION_TAG,
-    AssetCheckExecutionRecordStatus,
-)
+#: Which sensor or which reasons a run was asked for by, and a sentence that explains it.
+TRIGGER_TAG, BECAUSE_TAG = "soccer/trigger", "soccer/because"
+#: Marks runs that train, so that they are found among all others.
+TRAINING_TAG, ATTEMPT = "soccer/training", "attempt"
+#: What a training was to know: settled matches, and the recipe that it was to be made by.
+MATCHES_TAG, RECIPE_TAG = "soccer/matches", "soccer/recipe"
+#: Kept by whoever starts a run again.
+TRAINING_TAGS = (TRAINING_TAG, BECAUSE_TAG, MATCHES_TAG, RECIPE_TAG)
+MANUAL = "manual"
+#: A tag is no page.
+_LONGEST = 1000
 
-TRIGGER_TAG = "soccer/trigger"
+
+class Reasons(NamedTuple):
+    """Why a training runs."""
+
+    names: str
+    """Of all that held, as ``decay, volume``."""
+    because: str
+    """The same in words."""
 
 
-def training_reasons(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
-    """What the run's tag says, or ``manual``, or, for an automated run, the triggers that hold
-    (``drift``, ``volume``, ``quality``), or else ``age``, that of the model or its absence."""
-    if TRIGGER_TAG in run.tags:
-        return run.tags[TRIGGER_TAG]
-    if AUTOMATION_CONDITION_TAG not in run.tags:
-        return "manual"
-    checks = {
-        dg.AssetCheckKey(dg.AssetKey(report), name): name for name, report in TRIGGERS.items()
+def tags_of_training(
+    reasons: dict[str, str], matches: int | None, recipe: str | None
+) -> dict[str, str]:
+    """The tags of a run that is asked for.
+
+    Args:
+        reasons: all that hold -> in words.
+    """
+    tags = {
+        TRAINING_TAG: ATTEMPT,
+        TRIGGER_TAG: ", ".join(reasons),
+        BECAUSE_TAG: "; ".join(reasons.values())[:_LONGEST],
     }
-    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
-    holding = [
-        name
-        for check, name in checks.items()
-        if check in latest and latest[check].status is AssetCheckExecutionRecordStatus.FAILED
-    ]
-    return ", ".join(holding) or "age"
+    if matches is not None:
+        tags[MATCHES_TAG] = str(matches)
+    if recipe is not None:
+        tags[RECIPE_TAG] = recipe
+    return tags
+
+
+def note_training(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, matches: int, recipe: str
+) -> Reasons:
+    """Why this run trains. Written on a run that somebody started by hand as on one that was asked
+    for; what such a one says is left as it is."""
+    names = run.tags.get(TRIGGER_TAG, MANUAL)
+    because = run.tags.get(BECAUSE_TAG, "asked for by hand" if names == MANUAL else names)
+    told = tags_of_training({names: because}, matches, recipe)
+    # One by one: what of it is there already was written by who asked.
+    instance.add_run_tags(run.run_id, {t: value for t, value in told.items() if t not in run.tags})
+    return Reasons(names, because)

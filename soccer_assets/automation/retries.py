@@ -8,7 +8,7 @@ import dagster as dg
 
 from soccer_assets.automation.alerts import failure_text
 from soccer_assets.automation.catching_up import ASKED_BY_TAG
-from soccer_assets.automation.reasons import TRIGGER_TAG
+from soccer_assets.automation.reasons import TRAINING_TAGS, TRIGGER_TAG
 from soccer_assets.automation.retry_policy import (
     FIRST_FAILED_TAG,
     RETRY_OF_TAG,
@@ -28,6 +28,7 @@ from soccer_assets.resources import SlackAlertResource
 #: Tags that say what a run is to make and who wanted it.
 _KEPT = (
     TRIGGER_TAG,
+    *TRAINING_TAGS,
     ASKED_BY_TAG,
     "dagster/partition",
     "dagster/asset_partition_range_start",

@@ -10,7 +10,7 @@ import dagster as dg
 from soccer_assets.automation.behind import Due, Node, Plan, plan
 from soccer_assets.automation.freshness import YOUNG
 from soccer_assets.automation.partitions import month_of, months_between
-from soccer_assets.automation.reasons import TRIGGER_TAG
+from soccer_assets.automation.reasons import BECAUSE_TAG, TRIGGER_TAG
 from soccer_assets.automation.records import (
     ATTEMPT_TAG,
     FIRST_TAG,
@@ -22,11 +22,10 @@ from soccer_assets.automation.records import (
 )
 from soccer_assets.dagster_internals import get_current_timestamp
 
-#: What is made again as soon as it is behind. A training is not: see ``conditions.RETRAIN``.
+#: What is made again as soon as it is behind. A training is not: see ``training``.
 FOLLOWERS = dg.AssetSelection.groups("lake", "features", "registry", "serving", "monitoring")
 #: When that is, in words.
 FOLLOWS = "what it is made from has changed"
-BECAUSE_TAG = "soccer/because"
 
 
 @dg.sensor(

@@ -1,5 +1,7 @@
 """Two models every candidate has to beat: the class frequencies, and Elo alone."""
 
+import json
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -89,6 +91,48 @@ class EloOrderedLogit:
     def _scaled(self, frame: pd.DataFrame) -> FloatArray:
         elo = frame[ELO_COLUMN].to_numpy(dtype=np.float64)
         return np.where(np.isfinite(elo), elo, self.mean_elo) / ELO_UNIT
+
+
+@dataclass(frozen=True, eq=False)
+class Baselines:
+    """Both, fitted on the same matches, as they go along with a model that serves."""
+
+    prior: ClassPrior
+    elo: EloOrderedLogit
+
+    @classmethod
+    def fit(cls, dataset: pd.DataFrame) -> Self:
+        """Fit on columns ``outcome`` and ``elo_difference``; raises ``ValueError`` when there is no
+        row."""
+        return cls(ClassPrior().fit(dataset), EloOrderedLogit().fit(dataset))
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """``elo_home`` to ``prior_away``, float64, from ``frame['elo_difference']``; its index."""
+        return pd.DataFrame(
+            {
+                f"{system}_{outcome}": probabilities[:, place]
+                for system, probabilities in (
+                    ("elo", self.elo.predict_proba(frame)),
+                    ("prior", self.prior.predict_proba(frame)),
+                )
+                for place, outcome in enumerate(("home", "draw", "away"))
+            },
+            index=frame.index,
+        )
+
+    def to_json(self) -> str:
+        """Numbers to the bit."""
+        return json.dumps({"prior": self.prior.probabilities.tolist(), "elo": vars(self.elo)})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Raises ``ValueError`` or ``LookupError`` on anything else."""
+        document = json.loads(text)
+        prior, elo = ClassPrior(), EloOrderedLogit()
+        prior.probabilities = np.array(document["prior"], dtype=np.float64)
+        for name in ("slope", "cut_away", "cut_home", "mean_elo"):
+            setattr(elo, name, float(document["elo"][name]))
+        return cls(prior, elo)
 
 
 def _outcomes(dataset: pd.DataFrame) -> IntArray:

@@ -46,6 +46,10 @@ class Comparison:
     cannot be used."""
     champion_fault: str | None
     """Why the champion cannot be used."""
+    until: pd.Timestamp
+    """The version has learnt from nothing that kicked off at or after it (UTC)."""
+    champion_until: pd.Timestamp | None
+    """The same of the champion; None where there is none to compare with."""
     weeks: IntArray
     """Week of each kick-off: matches of one week are resampled together."""
 
@@ -68,13 +72,14 @@ def compare_with_champion(
     table = training.holdout()
     matches = system_rows(table, MODEL)
     compared = np.ones(len(matches), dtype=np.bool_)
-    given = fault = None
+    given = fault = champion_until = None
     champion = registry.champion()
     if champion is not None and champion.number != version.number:
         try:
-            unseen = _unseen(champion, registry.training(champion), matches)
+            of_champion = registry.training(champion)
+            unseen = _unseen(champion, of_champion, matches)
             given = _given(registry, champion, training, matches[unseen], dataset)
-            compared = unseen
+            compared, champion_until = unseen, of_champion.trained_until
         except Unusable as reason:
             fault = str(reason)
     outcomes = outcomes_of(table, MODEL)[compared]
@@ -89,6 +94,8 @@ def compare_with_champion(
         },
         champion_losses=None if given is None else per_match_log_loss(given, outcomes),
         champion_fault=fault,
+        until=training.trained_until,
+        champion_until=champion_until,
         weeks=weeks_of(matches["kickoff"]),
     )
 

@@ -21,6 +21,7 @@ from soccer_assets.modelling.metrics import (
     per_match_log_loss,
     validated,
 )
+from soccer_assets.modelling.succession import Challenge, succession
 from soccer_assets.modelling.verdict import Criterion, Verdict
 from soccer_assets.params.gates import GateParams
 
@@ -150,6 +151,7 @@ def champion_gate(
     blocks: ArrayLike | None = None,
     *,
     champion_fault: str | None = None,
+    challenge: Challenge | None = None,
 ) -> Verdict:
     """May the model serve?
 
@@ -157,12 +159,14 @@ def champion_gate(
     ``baseline_losses`` holds the per-match log-losses (n,) of 'class_prior' and
     'elo_ordered_logit', ``champion_losses`` the current champion's (None when there is none, or
     none that can be used, which ``champion_fault`` tells), all on the same matches, which neither has
-    learnt from. ``slices`` is name -> mask (n,), such as ``slices.standard_slices`` gives.
+    learnt from. ``slices`` is name -> mask (n,), such as ``slices.standard_slices`` gives, and
+    ``challenge`` what is known of the challenger beside its losses; without it, it is one on the same
+    data.
 
-    The criteria: surely better than the class prior; not worse than Elo alone beyond chance; better
-    than the champion with ``min_probability``; calibration error within ``ece_limit`` or what
-    chance explains; on no slice worse than the class prior beyond chance. Raises ``ValueError`` on
-    malformed arguments, ``KeyError`` when a baseline is absent.
+    The criteria: surely better than the class prior; not worse than Elo alone beyond chance; against
+    the champion those of ``succession``; calibration error within ``ece_limit`` or what chance
+    explains; on no slice worse than the class prior beyond chance. Raises ``ValueError`` on malformed
+    arguments, ``KeyError`` when a baseline is absent.
     """
     limits = params or GateParams()
     p, y = validated(probabilities, outcomes)
@@ -172,7 +176,7 @@ def champion_gate(
     reasons = [
         _better_than_prior(losses, prior, limits, blocks),
         _not_worse_than_elo(losses, elo, limits, blocks),
-        _better_than_champion(losses, champion_losses, champion_fault, limits, blocks),
+        *_succeeds(losses, champion_losses, champion_fault, challenge, limits, blocks),
         _calibrated(p, y, limits),
         *_slices_hold(losses, prior, slices or {}, limits, blocks),
     ]
@@ -267,23 +271,23 @@ def _not_worse_than_elo(
     )
 
 
-def _better_than_champion(
+def _succeeds(
     losses: FloatArray,
     champion_losses: ArrayLike | None,
     champion_fault: str | None,
+    challenge: Challenge | None,
     limits: GateParams,
     blocks: ArrayLike | None,
-) -> Criterion:
+) -> list[Criterion]:
     if champion_losses is None:
-        return _no_champion("better_than_champion", champion_fault)
-    compared = _compare(losses, champion_losses, limits, blocks)
-    return Criterion(
-        "better_than_champion",
-        compared.probability_a_better >= limits.min_probability,
-        compared.probability_a_better,
-        f">= {limits.min_probability:g}",
-        f"probability of a lower log-loss than the champion's; difference {_interval(compared)}",
-    )
+        reasons = [_no_champion("not_inferior", champion_fault)]
+        if challenge is not None and challenge.barred is not None:
+            reasons.append(
+                Criterion("may_challenge", False, None, "nothing that bars it", challenge.barred)
+            )
+        return reasons
+    on_the_same_data = Challenge(np.ones(len(losses), dtype=np.bool_), newer_days=0.0)
+    return succession(losses, champion_losses, challenge or on_the_same_data, limits, blocks)
 
 
 def _calibrated(p: FloatArray, y: IntArray, limits: GateParams) -> Criterion:

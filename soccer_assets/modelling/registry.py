@@ -23,7 +23,13 @@ from soccer_assets.modelling.verdict import Verdict
 
 MODEL_NAME = "soccer_1x2"
 SMOKE, CANDIDATE, CHAMPION, PREVIOUS = "smoke", "candidate", "champion", "previous_champion"
+#: Of the version that has passed every gate and waits for a person.
+AWAITING = "awaiting_sign_off"
 _PROMOTED_AT = "promoted_at"
+#: On a version that was decided about: the decision, until it is recorded. See ``office``.
+_DECISION = "decision"
+#: On a version that was in office and was replaced for what it did there: why.
+_FALLEN = "fallen"
 #: On a version whose promotion has begun: the number of the champion before, until all is done.
 _REPLACES = "replaces"
 
@@ -49,6 +55,16 @@ class Version:
             return Verdict.from_dict(json.loads(self.tags[f"verdict.{gate}"]))
         except (LookupError, TypeError, ValueError):
             return None
+
+    @property
+    def name(self) -> str:
+        """Names it and no other, ever: numbers alone may be given again."""
+        return f"{self.number}:{self.run_id}"
+
+    @property
+    def decision(self) -> str | None:
+        """What was decided about it and is not recorded yet."""
+        return self.tags.get(_DECISION)
 
     @property
     def promoted_at(self) -> datetime:
@@ -202,13 +218,50 @@ class ModelRegistry:
         self._client.set_registered_model_alias(MODEL_NAME, alias, str(version.number))
 
     @_asked
-    def promote(self, version: Version) -> None:
+    def remove_alias(self, alias: str) -> None:
+        """Have an alias point nowhere."""
+        try:
+            self._client.delete_registered_model_alias(MODEL_NAME, alias)
+        except Exception as error:
+            if not is_gone(error):
+                raise
+
+    @_asked
+    def newest_number(self) -> int:
+        """The highest number of a version; 0 where there is none."""
+        found = self._client.search_model_versions(f"name = '{MODEL_NAME}'")
+        return max((int(version.version) for version in found), default=0)
+
+    @_asked
+    def note(self, version: Version, decision: str | None) -> None:
+        """Write a decision that is to be recorded on a version, or take it away."""
+        if decision is not None:
+            self._tag(version, _DECISION, decision)
+        elif version.decision is not None:
+            self._client.delete_model_version_tag(MODEL_NAME, str(version.number), _DECISION)
+
+    @_asked
+    def mark_fallen(self, number: int, why: str) -> None:
+        """Write on a version that it was replaced for what it did in office, unless it is deleted."""
+        try:
+            self._client.set_model_version_tag(MODEL_NAME, str(number), _FALLEN, why)
+        except Exception as error:
+            if not is_gone(error):
+                raise
+
+    @_asked
+    def promote(self, version: Version, decision: str | None = None) -> None:
         """Make a version the champion; the one before stays reachable for a rollback.
 
         The champion's alias moves in one step. What is to follow is written on the version before,
         so that whoever is killed in between leaves the old state or one that ``champion`` completes.
+
+        Args:
+            decision: noted on the version before the alias moves.
         """
         current = self.champion()
+        if decision is not None:
+            self.note(version, decision)
         self._tag(version, _PROMOTED_AT, datetime.now(UTC).isoformat())
         if current and current.number != version.number:
             self._tag(version, _REPLACES, str(current.number))

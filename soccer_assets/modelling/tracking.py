@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from soccer_assets.modelling.baselines import Baselines
 from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable, explained, is_gone
 from soccer_assets.modelling.model import OutcomeModel
 from soccer_assets.modelling.pages import Pages
@@ -36,6 +37,7 @@ PATIENCE_SECONDS = 300
 T = TypeVar("T")
 _HOLDOUT, _REFERENCE, _REPORT = "holdout.parquet", "reference_profile.json", "scorecard.json"
 _JUDGE, _CARD, _GOALS = "judge.pkl", "model_card.md", "goals.json"
+_BASELINES = "baselines.json"
 
 
 def log_training(
@@ -112,6 +114,7 @@ def _log_training(
             (root / _GOALS).write_text(result.goals.model.to_json())
             result.goals.scores.to_csv(root / "goals.csv", index=False)
         result.holdout_predictions.to_parquet(root / _HOLDOUT, index=False)
+        (root / _BASELINES).write_text(result.baselines.to_json())
         (root / _JUDGE).write_bytes(pickle.dumps(result.judge))
         (root / _REFERENCE).write_text(result.reference.to_json())
         (root / _REPORT).write_text(
@@ -285,6 +288,10 @@ class TrainingRun:
         if not isinstance(model, OutcomeModel):
             raise Unusable(f"{self.known_as} has a {_JUDGE} that is no OutcomeModel")
         return model
+
+    def baselines(self) -> Baselines:
+        """What is served beside the model to compare it with."""
+        return self._read(_BASELINES, lambda body: Baselines.from_json(body.decode()))
 
     def goals(self) -> ScoreModel:
         """What makes score grids that go with the model."""

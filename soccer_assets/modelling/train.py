@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from soccer_assets.arrays import Float32Array, FloatArray, IntArray
-from soccer_assets.modelling.baselines import ELO_COLUMN, ClassPrior, EloOrderedLogit
+from soccer_assets.modelling.baselines import ELO_COLUMN, Baselines, ClassPrior, EloOrderedLogit
 from soccer_assets.modelling.calibration import VectorScaling, scaling_if_better
 from soccer_assets.modelling.context import with_context
 from soccer_assets.modelling.estimators import Estimator, estimator_of
@@ -88,6 +88,8 @@ class TrainingResult:
     """Of the latest rows, for watching drift."""
     params: TrainingParams
     """Those given, with what was found by a search of them."""
+    baselines: Baselines
+    """Of the same rows as the model, to be served beside it."""
     goals: Goals | None = None
     """None where the dataset lacks what it takes to learn about them."""
     tunings: dict[str, Tuning] = field(default_factory=dict)
@@ -190,6 +192,7 @@ def train(
         importances=model.importances(matches.iloc[:: len(matches) // IMPORTANCE_ROWS + 1]),
         reference=ReferenceProfile.build(frame.tail(settings.reference_max_rows), features),
         params=settings,
+        baselines=Baselines.fit(frame),
         goals=goals,
         tunings=tunings,
     )

@@ -1,80 +1,123 @@
-"""How the predictions that were really served turned out."""
+"""How predictions that were made before kick-off turned out, beside what else was known then."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from soccer_assets.modelling.metrics import Scorecard, scorecard
+from soccer_assets.arrays import FloatArray
+from soccer_assets.features.odds import ODDS_COLUMNS, margin_free
+from soccer_assets.modelling.metrics import Scorecard, per_match_log_loss, scorecard
 
 PROBABILITY_COLUMNS = ["p_home", "p_draw", "p_away"]
+#: What predictions are compared with: how often each outcome was in training, Elo alone, and the odds.
+PRIOR, ELO, MARKET = "prior", "elo", "market"
+_NEEDED = ["match_id", "kickoff", "outcome", *PROBABILITY_COLUMNS]
 
 
 @dataclass(frozen=True, eq=False)
 class SettledScore:
-    """Scores of the served predictions whose matches have ended."""
+    """Scores of settled predictions.
+
+    Tables have a row a group, with ``n``, ``log_loss`` (nats), and for each of prior, Elo and market
+    ``vs_<it>``: the mean log-loss beyond its on the same matches, below 0 where predictions were
+    better, NaN where it said nothing; ``priced`` counts matches with odds.
+    """
 
     overall: Scorecard | None
     """None while nothing is settled."""
+    against: dict[str, float]
+    """``vs_prior``, ``vs_elo``, ``vs_market`` over all, those that there are."""
+    daily: pd.DataFrame
+    """By ``day`` of the kick-off, UTC."""
     weekly: pd.DataFrame
-    """One row a week: ``week`` (its Monday, 00:00 UTC, of the kick-off) and the scorecard's fields."""
+    """By ``week`` (its Monday, 00:00 UTC, of the kick-off)."""
+    leagues: pd.DataFrame
+    """By ``league``, the ones with most matches first."""
+    versions: pd.DataFrame
+    """By ``model_version``."""
     settled: int
-    """Matches predicted before kick-off and ended."""
-    unsettled: int
-    """Matches predicted before kick-off without a result yet."""
 
 
-def score_settled(predictions: pd.DataFrame, results: pd.DataFrame) -> SettledScore:
-    """Score served predictions against results.
+def score_settled(settled: pd.DataFrame) -> SettledScore:
+    """Score predictions, one row a match.
 
-    ``predictions`` has ``match_id``, ``kickoff`` (naive is UTC), ``p_home``, ``p_draw``, ``p_away``
-    and maybe ``predicted_at``. ``results`` has ``match_id``, unique, and ``outcome`` (0, 1, 2).
-    With ``predicted_at``, predictions made at or after kick-off are left out, and of several for
-    one match the last counts. Raises ``ValueError`` on an absent column, on a match that occurs
-    twice without a ``predicted_at`` to choose by, and on malformed probabilities or outcomes.
+    Args:
+        settled: as ``warehouse.ledger.settled`` has it; what may lack is ``league``,
+            ``model_version``, ``elo_*``, ``prior_*`` and ``odds_*``.
+
+    Raises:
+        ValueError: a column is absent, a match occurs twice, or probabilities or outcomes are
+            malformed.
     """
-    _require(predictions, ["match_id", "kickoff", *PROBABILITY_COLUMNS], "predictions")
-    _require(results, ["match_id", "outcome"], "results")
-    if results["match_id"].duplicated().any():
-        raise ValueError("results hold a match twice")
-    served = _last_before_kickoff(predictions)
-    settled = served.merge(results[["match_id", "outcome"]], on="match_id", how="inner")
+    absent = [name for name in _NEEDED if name not in settled.columns]
+    if absent:
+        raise ValueError(f"predictions lack columns: {', '.join(absent)}")
+    if settled["match_id"].duplicated().any():
+        raise ValueError("predictions hold a match twice")
+    losses = _losses(settled)
+    day = pd.to_datetime(settled["kickoff"], utc=True).dt.normalize()
+    monday = day - pd.to_timedelta(day.dt.weekday, unit="D")
+    overall = _row(losses)
     return SettledScore(
-        overall=_score(settled) if len(settled) else None,
-        weekly=_weekly(settled),
+        overall=(
+            scorecard(settled[PROBABILITY_COLUMNS].to_numpy(), settled["outcome"].to_numpy())
+            if len(settled)
+            else None
+        ),
+        against={k: v for k, v in overall.items() if k.startswith("vs_") and np.isfinite(v)},
+        daily=_by(losses, day, "day"),
+        weekly=_by(losses, monday, "week"),
+        leagues=_by(losses, settled.get("league"), "league").sort_values(
+            "n", ascending=False, kind="stable", ignore_index=True
+        ),
+        versions=_by(losses, settled.get("model_version"), "model_version"),
         settled=len(settled),
-        unsettled=len(served) - len(settled),
     )
 
 
-def _last_before_kickoff(predictions: pd.DataFrame) -> pd.DataFrame:
-    served = predictions.assign(kickoff=pd.to_datetime(predictions["kickoff"], utc=True))
-    served = served.drop(columns="outcome", errors="ignore")
-    if "predicted_at" in served:
-        made = pd.to_datetime(served["predicted_at"], utc=True)
-        in_time = served.assign(predicted_at=made)[made < served["kickoff"]]
-        return in_time.sort_values("predicted_at", kind="stable").drop_duplicates(
-            "match_id", keep="last"
-        )
-    if served["match_id"].duplicated().any():
-        raise ValueError("predictions hold a match twice and no predicted_at to choose by")
-    return served
+def _losses(settled: pd.DataFrame) -> pd.DataFrame:
+    """Log-loss of every system on every match, nats; NaN where it says nothing."""
+    outcomes = settled["outcome"].to_numpy()
+
+    def loss(probabilities: FloatArray) -> FloatArray:
+        found = np.full(len(settled), np.nan)
+        known = np.isfinite(probabilities).all(axis=1)
+        if known.any():
+            found[known] = per_match_log_loss(probabilities[known], outcomes[known])
+        return found
+
+    def of(columns: list[str]) -> FloatArray:
+        return settled.reindex(columns=columns).to_numpy(dtype=np.float64, na_value=np.nan)
+
+    systems = {name: [f"{name}_{end}" for end in ("home", "draw", "away")] for name in (PRIOR, ELO)}
+    model = of(PROBABILITY_COLUMNS)
+    return pd.DataFrame(
+        {
+            "model": per_match_log_loss(model, outcomes) if len(settled) else np.empty(0),
+            **{name: loss(of(columns)) for name, columns in systems.items()},
+            MARKET: loss(margin_free(of(ODDS_COLUMNS))),
+        },
+        index=settled.index,
+    )
 
 
-def _weekly(settled: pd.DataFrame) -> pd.DataFrame:
-    midnight = settled["kickoff"].dt.normalize()
-    monday = midnight - pd.to_timedelta(midnight.dt.weekday, unit="D")
-    rows = [{"week": week} | _score(part).as_dict() for week, part in settled.groupby(monday)]
-    return pd.DataFrame(rows, columns=["week", *Scorecard.__dataclass_fields__])
+def _by(losses: pd.DataFrame, group: pd.Series | None, name: str) -> pd.DataFrame:
+    rows: list[dict[str, Hashable | float]] = []
+    if group is not None:
+        rows = [{name: key, **_row(part)} for key, part in losses.groupby(group, sort=True)]
+    return pd.DataFrame(rows, columns=[name, *_row(losses.iloc[:0])])
 
 
-def _score(settled: pd.DataFrame) -> Scorecard:
-    return scorecard(settled[PROBABILITY_COLUMNS].to_numpy(), settled["outcome"].to_numpy())
-
-
-def _require(frame: pd.DataFrame, columns: list[str], what: str) -> None:
-    absent = [name for name in columns if name not in frame.columns]
-    if absent:
-        raise ValueError(f"{what} lack columns: {', '.join(absent)}")
+def _row(losses: pd.DataFrame) -> dict[str, float]:
+    beyond = {
+        f"vs_{name}": float((losses["model"] - losses[name]).mean())
+        for name in (PRIOR, ELO, MARKET)
+    }
+    mean = float(losses["model"].mean())
+    priced = int(losses[MARKET].notna().sum())
+    return {"n": len(losses), "log_loss": mean, **beyond, "priced": priced}
 
 
 def quality_holds(

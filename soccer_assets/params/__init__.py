@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from soccer_assets.features.params import FeatureParams
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.params.gates import GateParams
+from soccer_assets.params.retraining import RetrainingParams
 from soccer_assets.params.training import TrainingParams
 from soccer_assets.settings import SettingsError
 
@@ -89,6 +90,7 @@ class Params(_Section):
     gates: GateParams = GateParams()
     serving: ServingParams = ServingParams()
     monitoring: MonitoringParams = MonitoringParams()
+    retraining: RetrainingParams = RetrainingParams()
 
 
 def read_params(path: Path) -> Params:

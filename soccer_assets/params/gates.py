@@ -16,7 +16,27 @@ class GateParams(BaseModel):
     prior_probability: float = Field(default=0.95, gt=0, lt=1)
     """How sure it must be that a champion beats the class prior."""
     min_probability: float = Field(default=0.9, gt=0, lt=1)
-    """How sure it must be that a new champion beats the current one."""
+    """How sure it must be that a new champion beats the current one, where its data are not newer."""
+    non_inferiority_margin: float = Field(default=0.001, gt=0)
+    """Log-loss, nats, by which a new champion with newer data may be worse than the current one: less
+    than the recipes that are compared differ by, and than a year without learning costs."""
+    fresh_days: float = Field(default=270, gt=0)
+    """A challenger is judged on what was settled since the champion was made, and on so many of the
+    latest days at least. Two fits of boosted trees, half a year apart, differ by .06 to .08 a match: with
+    fewer of 34,000 matches a year, equals could not be told from what is worse by the margin."""
+    min_fresh_rows: int = Field(default=300, ge=2)
+    """With fewer fresh matches, all that neither has learnt from are judged by."""
+    min_newer_days: float = Field(default=14, ge=0)
+    """How much further its data must reach than the champion's to count as newer."""
+    older_margin: float = Field(default=0.002, ge=0)
+    """Log-loss, nats, by which it must not be surely worse on the matches before the fresh ones."""
+    max_champion_days: float = Field(default=180, gt=0)
+    """Where the champion's data are older by so many days, its successor needs but not to be surely
+    worse: a gate that cannot tell the two apart does not stay shut."""
+    rollback_margin: float = Field(default=0.001, ge=0)
+    """Log-loss, nats, by which a champion must be worse than the one before it to be replaced by it."""
+    rollback_e_value: float = Field(default=20, gt=1)
+    """Evidence for that, as an e-value: one champion in so many that are no worse is replaced."""
     ece_limit: float = Field(default=0.02, gt=0)
     """Calibration error that a model may really have. Chance adds to what is measured, by much on
     few matches, so the measured error may be the root of the sum of the squares of the two."""

@@ -19,7 +19,7 @@ EXPERIMENT = "soccer_assets"
 
 
 @contextmanager
-def _failures_told() -> Iterator[None]:
+def failures_told() -> Iterator[None]:
     """What MLflow does not give fails a step in one line; only an outage is worth a retry."""
     try:
         yield
@@ -47,7 +47,7 @@ class ModelRegistryResource(dg.ConfigurableResource):
     @contextmanager
     def opened(self, context: dg.AssetExecutionContext) -> Iterator["ModelRegistry"]:
         """The registry for a step, after the runs of trainings that were killed are ended."""
-        with _failures_told():
+        with failures_told():
             models = self.registry
             end_broken_off(models, context)
             yield models
@@ -70,7 +70,7 @@ class MlflowTrackingResource(dg.ConfigurableResource):
 
         uri = self.settings.tracking_uri
         models = ModelRegistry(uri, self.experiment)
-        with _failures_told():
+        with failures_told():
             end_broken_off(models, context)
             run_id = models.begin_training(context.run.run_id, context.run.job_name)
             configured = mlflow_tracking.configured(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import httpx
@@ -66,8 +66,14 @@ class WorkerClient:
         self._http.close()
 
     def reload(self) -> ReloadResult:
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        return self._ask(ReloadResult, "POST", "/reload", headers=headers)
+        return self._ask(ReloadResult, "POST", "/reload", headers=self._authorised())
+
+    def restore(self) -> ReloadResult:
+        """Have it serve the champion before again, which it keeps for a while."""
+        return self._ask(ReloadResult, "POST", "/restore", headers=self._authorised())
+
+    def _authorised(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
 
     def model(self) -> ModelInfo:
         return self._ask(ModelInfo, "GET", "/model")
@@ -130,6 +136,10 @@ class WorkerReport:
     error: str | None
     cause: WorkerError | None = None
     """What the worker did when it was told to reload."""
+    restored: bool | None = None
+    """Whether it serves the champion before again, as a later worker has failed; None: it need not."""
+    run_before: str | None = None
+    run_after: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -149,7 +159,9 @@ def reload_workers(
     the one of ``expected_run`` if that is given: versions are counted anew in every registry.
 
     Stops at the first that fails, so the last report may be a failure and the workers after it
-    have no report and were not touched.
+    have no report and were not touched. Those that had a new champion by then, the failed one too if
+    it has, serve the one before again: no two workers answer by different models. Newer predictions of
+    the same champion stay.
     """
     reports: list[WorkerReport] = []
     for client in clients:
@@ -157,8 +169,29 @@ def reload_workers(
             _reload_worker(client, expected_version, expected_run, timeout, sleep, clock)
         )
         if not reports[-1].ok:
-            break
+            return [
+                _restored(*pair, expected_version) for pair in zip(clients, reports, strict=False)
+            ]
     return reports
+
+
+def _restored(client: WorkerClient, report: WorkerReport, expected_version: int) -> WorkerReport:
+    """The report, after its worker was restored if it had got the new champion. What has loaded yet
+    another is ahead of this roll, and left to the next."""
+    if report.version_after != expected_version or report.cause is not None:
+        return report
+    same_run = None in (report.run_before, report.run_after) or (
+        report.run_before == report.run_after
+    )
+    if report.version_before is None or (
+        report.version_before == report.version_after and same_run
+    ):
+        return report
+    try:
+        result = client.restore()
+    except WorkerError:
+        return replace(report, restored=False)
+    return replace(report, restored=result.version_after == report.version_before)
 
 
 def _reload_worker(
@@ -185,6 +218,8 @@ def _reload_worker(
             seconds=clock() - started,
             error=error,
             cause=cause,
+            run_before=result.run_id_before if result else None,
+            run_after=result.run_id if result else None,
         )
 
     try:

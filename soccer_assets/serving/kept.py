@@ -23,6 +23,7 @@ from soccer_assets.serving.snapshot import Origin, Piece, Snapshot
 from soccer_assets.warehouse.served_model import ServedModel
 
 FILE = "snapshot"
+#: What the JSON of a match has in it belongs to the format: another number when that changes.
 FORMAT = b"soccer-snapshot-1"
 _MODEL_FIELDS = ("name", "version", "run_id", "data_revision")
 log = logging.getLogger(__name__)

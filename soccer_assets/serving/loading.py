@@ -45,7 +45,8 @@ COPY (
             SELECT
                 m.match_id, m.kickoff AS kickoff_at, m.status, m.tournament_id, m.tournament_name,
                 m.region_name, m.season_name, m.home_team_id, m.home_team_name, m.away_team_id,
-                m.away_team_name, p.p_home, p.p_draw, p.p_away, p.features_as_of, p.predicted_at
+                m.away_team_name, p.p_home, p.p_draw, p.p_away, p.features_as_of, p.predicted_at,
+                p.predicted_at < least(p.kickoff, m.kickoff) AS made_before_kickoff
             FROM soccer.prediction AS p
             JOIN soccer.match AS m ON m.match_id = p.match_id
             WHERE p.model_version = {version} AND m.kickoff >= '{since}'
@@ -56,7 +57,8 @@ COPY (
                 found.tournament_name, found.region_name, found.season_name, found.home_team_id,
                 found.home_team_name, found.away_team_id, found.away_team_name, found.p_home,
                 found.p_draw, found.p_away, {features_as_of} AS features_as_of,
-                {predicted_at} AS predicted_at, {version} AS model_version
+                {predicted_at} AS predicted_at, found.made_before_kickoff,
+                {version} AS model_version
         ) AS answer
     ) AS rendered
     GROUP BY piece

@@ -41,6 +41,10 @@ class Prediction(BaseModel):
     p_away: float = Field(ge=0, le=1, description="Probability of an away win after 90 minutes.")
     features_as_of: AwareDatetime = Field(description="Newest result known to the features.")
     predicted_at: AwareDatetime
+    made_before_kickoff: bool = Field(
+        description="Whether it is a prediction. What was first computed when the match had begun "
+        "is shown, too, and counts for nothing."
+    )
     model_version: int = Field(description="Registry version of the model that predicted.")
 
 
@@ -108,6 +112,9 @@ class ReloadResult(BaseModel):
     run_id: str | None = Field(default=None, description="Tracking run that trained it.")
     n_predictions: int
     loaded_at: datetime
+    run_id_before: str | None = Field(
+        default=None, description="Tracking run that trained the one before."
+    )
 
 
 class Problem(BaseModel):

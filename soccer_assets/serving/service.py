@@ -33,7 +33,7 @@ from soccer_assets.serving.schemas import (
     ReloadResult,
 )
 from soccer_assets.serving.snapshot import Snapshot
-from soccer_assets.serving.state import LoadFailed, SnapshotStore
+from soccer_assets.serving.state import LoadFailed, NothingToRestore, SnapshotStore
 from soccer_assets.warehouse.session import open_engine
 
 VERSION_HEADER = "X-Model-Version"
@@ -77,7 +77,7 @@ def create_app(
     """The service over one database.
 
     Args:
-        token: what POST /reload must present; ``None`` or empty switches reloading off.
+        token: what POST /reload and /restore must present; ``None`` or empty switches both off.
         params: how long predictions outlive their match, and the age from which on they make the
             worker not ready, as do those that a clock dated as far ahead, and are marked or refused.
         retry_seconds: pause between attempts to load the first snapshot.
@@ -311,13 +311,42 @@ def _add_worker_routes(
         except LoadFailed as error:
             raise HTTPException(503, f"reload failed: {error}") from error
         request.scope[_SCOPE_KEY] = after
-        return ReloadResult(
-            version_before=before.model.version if before else None,
-            version_after=after.model.version,
-            run_id=after.model.run_id,
-            n_predictions=after.size,
-            loaded_at=after.loaded_at,
-        )
+        return _result(before, after)
+
+    @app.post(
+        "/restore",
+        response_model=ReloadResult,
+        responses={
+            401: {"model": Problem, "description": "Missing or wrong token."},
+            403: {"model": Problem, "description": "This worker has no token, so no reloads."},
+            409: {"model": Problem, "description": "No other champion was served here lately."},
+        },
+        summary="Serve the champion before again",
+        tags=["worker"],
+    )
+    async def restore(
+        request: Request,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> ReloadResult:
+        """For a roll over several workers that was broken off: all of them serve the same."""
+        _authorise(credentials, token)
+        try:
+            before, after = await store.restore()
+        except NothingToRestore as error:
+            raise HTTPException(409, str(error)) from error
+        request.scope[_SCOPE_KEY] = after
+        return _result(before, after)
+
+
+def _result(before: Snapshot | None, after: Snapshot) -> ReloadResult:
+    return ReloadResult(
+        version_before=before.model.version if before else None,
+        version_after=after.model.version,
+        run_id=after.model.run_id,
+        n_predictions=after.size,
+        loaded_at=after.loaded_at,
+        run_id_before=before.model.run_id if before else None,
+    )
 
 
 class _PinSnapshot:

@@ -12,22 +12,30 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from soccer_assets.serving.kept import KeptSnapshot
 from soccer_assets.serving.loading import NoChampion
-from soccer_assets.serving.snapshot import Origin, Snapshot
+from soccer_assets.serving.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Swap = tuple[Snapshot | None, Snapshot]
+
+#: How long the champion before is kept: as long as a roll over all workers may take.
+KEPT_SECONDS = 900.0
 
 
 class LoadFailed(RuntimeError):
     """No new snapshot could be read; the message is fit for any caller to see."""
 
 
+class NothingToRestore(RuntimeError):
+    """There is no earlier champion to go back to; the message is fit for any caller to see."""
+
+
 class SnapshotStore:
     """Loads one snapshot at a time, off the event loop, and swaps it in with one assignment.
 
     However many ask while one is loaded, one more load answers all of them: it begins after they
-    have asked, so it sees what they want to be seen.
+    have asked, so it sees what they want to be seen. Loads and restorations come in the order in
+    which they were asked for.
     """
 
     def __init__(
@@ -35,15 +43,21 @@ class SnapshotStore:
         load: Callable[[], Snapshot],
         load_seconds: float = 60.0,
         kept: KeptSnapshot | None = None,
+        kept_seconds: float = KEPT_SECONDS,
     ) -> None:
+        """``kept``: where what is served is kept on disk; ``kept_seconds``: how long the champion
+        before is kept in memory."""
         self._load = load
         self._load_seconds = load_seconds
         self._kept = kept
-        self._running: asyncio.Task[Swap] | None = None
-        self._next: asyncio.Task[Swap] | None = None
+        self._kept_seconds = kept_seconds
+        self._turn = asyncio.Lock()  # which is fair
+        self._waiting: asyncio.Task[Swap] | None = None
+        self._before: Snapshot | None = None
+        self._forgetting: asyncio.TimerHandle | None = None
         self.snapshot: Snapshot | None = None
         self.last_error: str | None = None
-        self._recalled = False
+        self._loaded = self._recalled = False
 
     async def reload(self) -> Swap:
         """Return the snapshots before and after.
@@ -51,55 +65,85 @@ class SnapshotStore:
         Raises:
             LoadFailed: and what was served before still is.
         """
-        if self._running is None:
-            self._running = asyncio.create_task(self._swap_after(None))
-            task = self._running
-        else:
-            if self._next is None:
-                self._next = asyncio.create_task(self._swap_after(self._running))
-            task = self._next
+        if self._waiting is None:
+            self._waiting = asyncio.create_task(self._load_in_turn())
         # Who goes away takes nothing from those who wait for the same.
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._waiting)
 
-    async def _swap_after(self, one_before: "asyncio.Task[Swap] | None") -> Swap:
-        if one_before is not None:
-            await asyncio.wait([one_before])
-            self._running, self._next = self._next, None
-        try:
-            return await self._swap()
-        finally:
-            if self._next is None:
-                self._running = None
+    async def restore(self) -> tuple[Snapshot, Snapshot]:
+        """Serve again what was served before the champion changed; returns the snapshots before and
+        after.
 
-    async def _swap(self) -> Swap:
-        before = self.snapshot
-        try:
-            # Not ``asyncio.wait_for``, which forgets (up to Python 3.11) that it was canceled
-            # when what it waits for ends at that moment.
-            async with asyncio.timeout(self._load_seconds):
-                after = await _in_thread(self._load)
-        except Exception as error:
-            reason = _public_reason(error)
-            if reason != self.last_error:  # a retry every few seconds need not repeat itself
-                log.warning("snapshot not loaded: %s%s", reason, _details(error))
-            self.last_error = reason
-            raise LoadFailed(reason) from error
-        self.snapshot, self.last_error = after, None
-        if before is not None and before.origin is Origin.DISK:
-            log.warning("the database is back: version %d is served from it", after.model.version)
+        Raises:
+            NothingToRestore: the champion has not changed, or too long ago.
+        """
+        self._waiting = None  # a reload that is asked for from now on comes after this
+        # A task, as every load is: they come to the lock in the order in which they were made.
+        return await asyncio.create_task(self._restore_in_turn())
+
+    async def _restore_in_turn(self) -> tuple[Snapshot, Snapshot]:
+        async with self._turn:
+            current, before = self.snapshot, self._before
+            if current is None or before is None:
+                raise NothingToRestore("no other champion was served here lately")
+            self._forget()
+            self._serve(before)
+            return current, before
+
+    async def _load_in_turn(self) -> Swap:
+        async with self._turn:
+            if self._waiting is asyncio.current_task():
+                self._waiting = None  # who asks from now on has to see what is written from now on
+            before = self.snapshot
+            try:
+                # Not ``asyncio.wait_for``, which forgets (up to Python 3.11) that it was canceled
+                # when what it waits for ends at that moment.
+                async with asyncio.timeout(self._load_seconds):
+                    after = await _in_thread(self._load)
+            except Exception as error:
+                reason = _public_reason(error)
+                if reason != self.last_error:  # a retry every few seconds need not repeat itself
+                    log.warning("snapshot not loaded: %s%s", reason, _details(error))
+                self.last_error = reason
+                raise LoadFailed(reason) from error
+            if before is not None and not self._loaded:
+                log.warning(
+                    "the database is back: version %d is served from it", after.model.version
+                )
+            self._loaded, self.last_error = True, None
+            self._remember(before, after)
+            self._serve(after)
+            return before, after
+
+    def _serve(self, snapshot: Snapshot) -> None:
+        """From now on, and from the next start on if the database is away by then."""
+        self.snapshot = snapshot
         if self._kept is not None:
             threading.Thread(
                 target=self._kept.keep,
-                args=(after, lambda: self.snapshot is after),
+                args=(snapshot, lambda: self.snapshot is snapshot),
                 name="keep",
                 daemon=True,
             ).start()
-        return before, after
+
+    def _remember(self, before: Snapshot | None, after: Snapshot) -> None:
+        """Hold on to the snapshot of another champion for a while: it is memory, twice."""
+        if before is None or before.model.run_id == after.model.run_id:
+            return  # the one that is remembered, if any, is still the way back
+        self._forget()
+        self._before = before
+        loop = asyncio.get_running_loop()
+        self._forgetting = loop.call_later(self._kept_seconds, self._forget)
+
+    def _forget(self) -> None:
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+        self._before = self._forgetting = None
 
     async def load_first(self, retry_seconds: float, tried: asyncio.Event) -> None:
         """Try until a snapshot is loaded from the database, by this or by a reload; ``tried`` is
         set after one try. Meanwhile the one that was kept is served, if the database is away."""
-        while self.snapshot is None or self.snapshot.origin is Origin.DISK:
+        while not self._loaded:
             try:
                 await self.reload()
             except LoadFailed as failure:

@@ -250,6 +250,8 @@ ingested_day = sa.Table(
     comment="Which day feeds are loaded, and how fresh each is.",
 )
 
+_OUTCOMES = {"home": "a home win", "draw": "a draw", "away": "an away win"}
+
 prediction = sa.Table(
     "prediction",
     metadata,
@@ -284,6 +286,56 @@ prediction = sa.Table(
     comment="1X2 probabilities, one row a match and model version.",
 )
 
+prediction_ledger = sa.Table(
+    "prediction_ledger",
+    metadata,
+    sa.Column("match_id", BigInteger, primary_key=True, autoincrement=False, comment="as in match"),
+    sa.Column(
+        "entry_id",
+        BigInteger,
+        sa.Identity(always=True),
+        primary_key=True,
+        comment="rises in the order of the entries",
+    ),
+    sa.Column("model_version", Integer, nullable=False, comment="registry version of the model"),
+    sa.Column("run_id", Text, nullable=False, comment="tracking run that trained it"),
+    sa.Column("data_revision", Text, comment="of the features it was made from"),
+    sa.Column("made_at", Timestamp, nullable=False, comment="when it was made, UTC"),
+    sa.Column("kickoff", Timestamp, nullable=False, comment="as known when it was made, UTC"),
+    *(
+        sa.Column(f"p_{outcome}", Double, nullable=False, comment=f"probability of {what}")
+        for outcome, what in _OUTCOMES.items()
+    ),
+    sa.Column("features_as_of", Timestamp, nullable=False, comment="newest result known to them"),
+    *(
+        sa.Column(f"{system}_{outcome}", Double, comment=f"probability of {what}, by {who}")
+        for system, who in (
+            ("elo", "Elo alone, as the version's training fitted it"),
+            ("prior", "how often it was in the version's training"),
+        )
+        for outcome, what in _OUTCOMES.items()
+    ),
+    sa.Column("content_hash", Text, nullable=False, comment="SHA-256 of the row's text"),
+    sa.CheckConstraint("made_at < kickoff", name="prediction_ledger_before_kickoff"),
+    sa.CheckConstraint(
+        "p_home >= 0 AND p_draw >= 0 AND p_away >= 0 AND abs(p_home + p_draw + p_away - 1) < 1e-6",
+        name="prediction_ledger_simplex",
+    ),
+    # Rows of a day are together on the disk.
+    sa.Index("prediction_ledger_by_time", "made_at", postgresql_using="brin"),
+    comment="Every prediction that was made before kick-off; rows are added and never changed.",
+)
+
+prediction_ledger_day = sa.Table(
+    "prediction_ledger_day",
+    metadata,
+    sa.Column("day", Date, primary_key=True, comment="UTC; nothing is added to it any more"),
+    sa.Column("predictions", Integer, nullable=False, comment="rows made that day"),
+    sa.Column("manifest_sha256", Text, nullable=False, comment="of the day's manifest in the lake"),
+    sa.Column("closed_at", Timestamp, nullable=False, comment="when it was closed"),
+    comment="Closed days of the ledger, each with its manifest; rows are added and never changed.",
+)
+
 served_model = sa.Table(
     "served_model",
     metadata,
@@ -303,8 +355,48 @@ served_model = sa.Table(
     comment="The champion whose predictions are served: one row.",
 )
 
+#: What may become of a version of the model.
+PROMOTION_KINDS = (
+    "promoted", "rejected", "awaiting", "approved", "rolled_back", "moved_by_hand",
+)  # fmt: skip
+
+promotion = sa.Table(
+    "promotion",
+    metadata,
+    sa.Column(
+        "promotion_id",
+        BigInteger,
+        sa.Identity(always=True),
+        primary_key=True,
+        comment="rises in the order of the decisions",
+    ),
+    sa.Column("decided_at", Timestamp, nullable=False, comment="when it was recorded"),
+    sa.Column("kind", Text, nullable=False, comment=", ".join(PROMOTION_KINDS)),
+    sa.Column("from_version", Integer, comment="champion before; null: there was none"),
+    sa.Column("from_run_id", Text, comment="tracking run that trained it"),
+    sa.Column("to_version", Integer, comment="version it is about; null: the alias was removed"),
+    sa.Column("to_run_id", Text, comment="tracking run that trained it"),
+    sa.Column("figures", JSONB, nullable=False, comment="what was measured, as of the gate"),
+    sa.Column("reason", Text, nullable=False, comment="why, in words"),
+    sa.Column("who", Text, nullable=False, comment="user, or what in the platform decided"),
+    sa.Column("dagster_run_id", Text, comment="run that decided; null: none did"),
+    sa.Column(
+        "decision_id",
+        Text,
+        nullable=False,
+        unique=True,
+        comment="of the decision: one is one row, however often it is written down",
+    ),
+    sa.CheckConstraint(sa.column("kind").in_(PROMOTION_KINDS), name="promotion_kind_known"),
+    comment="Who came into office and who did not, when and why. Rows are added and never changed, "
+    "which the database sees to.",
+)
+
 #: Advisory locks; any constants distinct from others would do. The first serialises bulk loads, the
-#: others exports and migrations.
+#: others exports, migrations, decisions about the champion, and entries in the ledger with the closing
+#: of its days.
 LOCK_KEY = 0x50CCE7
 EXPORT_LOCK_KEY = LOCK_KEY + 1
 MIGRATION_LOCK_KEY = LOCK_KEY + 2
+PROMOTION_LOCK_KEY = LOCK_KEY + 3
+LEDGER_LOCK_KEY = LOCK_KEY + 4

@@ -1,52 +1,73 @@
 """What the prediction service reads: predictions and the champion's record."""
 
-import io
 import json
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
 
+from soccer_assets.warehouse.ledger import BASELINES, copy_frame, enter_predictions, lock_ledger
 from soccer_assets.warehouse.schema import SCHEMA
 from soccer_assets.warehouse.served_model import ServedModel
 
+_PREDICTED = ["match_id", "kickoff", "p_home", "p_draw", "p_away", "features_as_of"]
+#: Where predictions wait within the transaction that publishes them.
+_STAGED = "stage_prediction"
+
 
 def publish_predictions(
-    engine: sa.Engine, predictions: pd.DataFrame, model: ServedModel, now: datetime
+    engine: sa.Engine,
+    predictions: pd.DataFrame,
+    model: ServedModel,
+    now: datetime,
+    data_revision: str | None = None,
 ) -> int:
-    """Upsert predictions of ``model`` and make it the served one, in one transaction.
+    """Upsert predictions of ``model``, enter them in the ledger, and make it the served one, in one
+    transaction.
 
-    Once a match has begun, what was predicted for it stays as it was.
+    Once a match has begun, what was predicted for it stays as it was. What is first predicted then
+    is served, but not entered in the ledger.
 
     Args:
-        predictions: ``match_id, kickoff, p_home, p_draw, p_away, features_as_of``.
+        predictions: ``match_id, kickoff, p_home, p_draw, p_away, features_as_of``, and what the
+            version's baselines say, ``elo_home`` to ``prior_away``, where it has them.
+        data_revision: of the features that they were made from.
 
     Returns:
         Rows inserted or updated.
     """
-    rows = predictions.assign(model_version=model.version, predicted_at=now)
     columns = [
         "match_id", "model_version", "kickoff", "p_home", "p_draw", "p_away",
         "features_as_of", "predicted_at",
     ]  # fmt: skip
+    rows = predictions.reindex(columns=[*_PREDICTED, *BASELINES]).assign(
+        **{name: _microseconds(predictions[name]) for name in ("kickoff", "features_as_of")},
+        model_version=model.version,
+        predicted_at=now,
+    )
+    rows[BASELINES] = rows[BASELINES].astype("float64")
     updated = ", ".join(f"{c} = excluded.{c}" for c in columns[2:])
     with engine.begin() as connection:
+        lock_ledger(connection)
         connection.execute(
-            sa.text(f"CREATE TEMP TABLE stage_prediction (LIKE {SCHEMA}.prediction) ON COMMIT DROP")
+            sa.text(
+                f"CREATE TEMP TABLE {_STAGED} (LIKE {SCHEMA}.prediction,"
+                f" {', '.join(f'{name} float8' for name in BASELINES)}) ON COMMIT DROP"
+            )
         )
-        _copy(connection, "stage_prediction", rows[columns])
+        copy_frame(connection, _STAGED, rows)
         changed = connection.execute(
             sa.text(
                 f"""
                 INSERT INTO {SCHEMA}.prediction AS p ({", ".join(columns)})
-                SELECT {", ".join(columns)} FROM stage_prediction
+                SELECT {", ".join(columns)} FROM {_STAGED}
                 ON CONFLICT (match_id, model_version) DO UPDATE SET {updated}
                 WHERE excluded.kickoff > :now
                 """
             ),
             {"now": now},
         ).rowcount
+        enter_predictions(connection, rows, _STAGED, model, now, data_revision)
         connection.execute(
             sa.text(
                 f"""
@@ -90,35 +111,9 @@ def published_version(engine: sa.Engine) -> str:
         return str(connection.scalar(query) or "none")
 
 
-def read_settled(engine: sa.Engine, version: int, after: datetime) -> tuple[Any, Any]:
-    """Predictions of a version for matches after a moment, and the results there are for them.
-
-    Returns:
-        Frames ``match_id, kickoff, p_home, p_draw, p_away, predicted_at`` and ``match_id,
-        outcome`` (0 home win, 1 draw, 2 away win).
-    """
-    predictions = sa.text(
-        f"""SELECT match_id, kickoff, p_home, p_draw, p_away, predicted_at
-            FROM {SCHEMA}.prediction WHERE model_version = :version AND kickoff >= :after"""
-    )
-    results = sa.text(
-        f"""SELECT match_id, 1 - sign(home_score - away_score)::int AS outcome
-            FROM {SCHEMA}.match WHERE status = 'finished' AND kickoff >= :after
-              AND home_score IS NOT NULL AND away_score IS NOT NULL"""
-    )
-    with engine.connect() as connection:
-        return (
-            pd.read_sql(predictions, connection, params={"version": version, "after": after}),
-            pd.read_sql(results, connection, params={"after": after}),
-        )
-
-
-def _copy(connection: sa.Connection, table: str, rows: pd.DataFrame) -> None:
-    buffer = io.StringIO(rows.to_csv(index=False))
-    cursor = connection.connection.cursor()
-    cursor.copy_expert(
-        f"COPY {table} ({', '.join(rows.columns)}) FROM STDIN (FORMAT csv, HEADER)", buffer
-    )
+def _microseconds(times: pd.Series) -> pd.Series:
+    """As PostgreSQL keeps them, UTC."""
+    return pd.to_datetime(times, utc=True).astype("datetime64[us, UTC]")
 
 
 def simplex_violations(engine: sa.Engine) -> list[int]:

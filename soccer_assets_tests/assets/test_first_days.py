@@ -24,6 +24,7 @@ NOTHING = {
     "feature_drift": "there is no champion",
     "prediction_scorecard": "there is no champion",
     "data_volume": "there is no champion",
+    "ledger": "nothing has been predicted before its kick-off",
 }
 
 

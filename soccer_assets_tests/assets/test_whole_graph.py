@@ -34,6 +34,7 @@ from soccer_assets.settings import get_settings
 from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.storage.frames import get_frame, put_frame
 from soccer_assets.warehouse.connection import database_url
+from soccer_assets.warehouse.promotions import decisions
 from soccer_assets_tests.assets.season import (
     LENIENT,
     STRICT,
@@ -53,10 +54,12 @@ FEATURES = {"finished", "fixtures", "feature_states", "features", "features_meta
 MODEL = {"trained_model", "registered_model", "candidate_model", "champion_model"}
 NEED_A_CHAMPION = {
     *("predictions", "serving_workers"),
-    *("feature_drift", "prediction_scorecard", "data_volume"),
+    *("feature_drift", "prediction_scorecard", "data_volume", "ledger"),
 }
 SYSTEMS = ("model", "logistic", "elo_ordered_logit", "class_prior")
 TRIGGERS = {"drift", "quality", "volume"}
+#: For a transaction: what may only be added to can be changed.
+ANY_CHANGE = "SET LOCAL session_replication_role TO replica"
 A_WEEK_LATER = MIDSEASON + timedelta(days=7)
 
 
@@ -305,7 +308,11 @@ def test_a_refused_challenger_leaves_the_champion_in_office(
     assert verdict is not None
     failed = {one.name for one in verdict.failures}
     # A twin of the champion is no better than it.
-    assert failed == {"better_than_champion", "calibrated"}
+    assert failed == {"newer_or_better", "calibrated"}
+    assert [
+        (one.kind, one.before and one.before.version, one.about and one.about.version)
+        for one in reversed(decisions(season.platform.engine))
+    ] == [("rejected", None, 1), ("promoted", None, 2), ("rejected", 2, 3)]
     assert all(name in told["verdict"] for name in failed)
     # The others still have what they need: predictions by the champion.
     assert metadata_of(challenged.result, "predictions")["champion_version"] == 2
@@ -772,12 +779,18 @@ def test_the_scorecard_settles_the_predictions_that_have_results_and_taught_noth
     promoted: Stage, challenged: Stage, refreshed: Stage
 ) -> None:
     told = metadata_of(refreshed.result, "prediction_scorecard")
-    unseen = refreshed.predictions["kickoff"] >= learnt_until(promoted)
-    predicted = refreshed.predictions[unseen].index.get_level_values("match_id")
-    status = refreshed.matches["status"].reindex(predicted)
+    of_the_champion = refreshed.predictions.xs(2, level="model_version")
+    # Of those that are served, none counts that was first predicted after its match had begun.
+    in_time = of_the_champion[of_the_champion["predicted_at"] < of_the_champion["kickoff"]]
+    assert len(in_time) < len(of_the_champion)
+    status = refreshed.matches["status"].reindex(in_time.index)
     assert told["dagster/row_count"] == (status == "finished").sum()
     assert told["unsettled"] == (status != "finished").sum()
+    assert told["unsettled_because"]["to come"] <= told["unsettled"]
+    assert sum(told["unsettled_because"].values()) == told["unsettled"]
     assert told["dagster/row_count"] > 100
+    assert told["vs_prior"] < 0.1
+    assert "vs_elo" in told
     assert metadata_of(challenged.result, "prediction_scorecard")["dagster/row_count"] == 0
     assert told["champion_version"] == 2
     # Below log(3), what knowing nothing scores.
@@ -809,9 +822,14 @@ def test_a_shift_of_every_feature_is_drift(season: Season, refreshed: Stage) -> 
 def test_predictions_worse_than_promised_fail_the_quality_check(
     season: Season, refreshed: Stage
 ) -> None:
-    with restored(season, "prediction"):
-        execute(season, "UPDATE soccer.prediction SET p_home = 0.1, p_draw = 0.8, p_away = 0.1")
-        result = season.platform.run("prediction_scorecard")
+    with restored(season, "prediction_ledger"):
+        execute(
+            season,
+            ANY_CHANGE,
+            "UPDATE soccer.prediction_ledger SET p_home = 0.1, p_draw = 0.8, p_away = 0.1",
+        )
+        result = season.platform.run("prediction_scorecard", "ledger")
+        assert not checks_of(result)["chain_holds"].passed
     found = checks_of(result)["quality"]
     assert not found.passed
     assert found.severity is dg.AssetCheckSeverity.WARN
@@ -896,7 +914,8 @@ def restored(season: Season, table: str) -> Iterator[None]:
     finally:
         execute(
             season,
+            ANY_CHANGE,
             f"TRUNCATE soccer.{table}",
-            f"INSERT INTO soccer.{table} SELECT * FROM {copy}",
+            f"INSERT INTO soccer.{table} OVERRIDING SYSTEM VALUE SELECT * FROM {copy}",
             f"DROP TABLE {copy}",
         )

@@ -10,6 +10,7 @@ import dagster as dg
 from dagster._core.events import StepMaterializationData
 
 from soccer_assets.automation.records import FIRST_TAG, LAST_TAG, PARTITION_TAG
+from soccer_assets.automation.training import TRIGGERS
 from soccer_assets.automation.updates import updates
 from soccer_assets.dagster_internals import DATA_VERSION_TAG
 from soccer_assets.definitions import defs
@@ -18,7 +19,7 @@ FEATURES = ("finished", "fixtures", "features", "feature_states", "features_meta
 REGISTRY = ("registered_model", "candidate_model", "champion_model")
 SERVING = ("serving_features", "predictions", "serving_workers")
 #: Report -> the check whose failure asks for a training.
-REPORTS = {"feature_drift": "drift", "data_volume": "volume", "prediction_scorecard": "quality"}
+REPORTS = {report: check for check, report in TRIGGERS.items()}
 #: In an order in which they can be made.
 UNPARTITIONED = (*FEATURES, "trained_model", *REGISTRY, *SERVING, *REPORTS)
 BLOCKING = {

@@ -1,14 +1,20 @@
-"""A training knows why it runs."""
+"""A training knows why it runs, and says so on its run."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 import pytest
 
-from soccer_assets.automation.conditions import TRIGGERS
-from soccer_assets.automation.reasons import TRIGGER_TAG, training_reasons
-
-AUTOMATED = {"dagster/from_automation_condition": "true"}
+from soccer_assets.automation.reasons import (
+    ATTEMPT,
+    BECAUSE_TAG,
+    MATCHES_TAG,
+    RECIPE_TAG,
+    TRAINING_TAG,
+    TRIGGER_TAG,
+    note_training,
+    tags_of_training,
+)
 
 
 @pytest.fixture
@@ -17,43 +23,34 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def report(instance: dg.DagsterInstance, check: str, *, passed: bool) -> None:
-    """Materialize the report of a trigger, with its check."""
-    name = TRIGGERS[check]
+def noted(instance: dg.DagsterInstance, tags: dict[str, str]) -> tuple[tuple[str, str], dict]:
+    """What a training on 1000 matches by the recipe "made" tells, and its run's tags."""
 
-    @dg.asset(name=name, check_specs=[dg.AssetCheckSpec(check, asset=name)])
-    def a_report() -> dg.MaterializeResult:
-        result = dg.AssetCheckResult(passed=passed, severity=dg.AssetCheckSeverity.WARN)
-        return dg.MaterializeResult(check_results=[result])
+    @dg.job
+    def nothing() -> None: ...
 
-    assert dg.materialize([a_report], instance=instance).success
-
-
-def reasons(instance: dg.DagsterInstance, tags: dict[str, str]) -> str:
-    return training_reasons(instance, dg.DagsterRun("retrain", tags=tags))
+    run = instance.create_run_for_job(nothing, tags=tags)
+    told = note_training(instance, run, 1000, "made")
+    after = instance.get_run_by_id(run.run_id)
+    assert after is not None
+    return told, dict(after.tags)
 
 
-def test_a_run_by_hand_is_manual(instance: dg.DagsterInstance) -> None:
-    report(instance, "drift", passed=False)
-    assert reasons(instance, {}) == "manual"
+def test_a_run_by_hand_is_manual_and_counts_as_an_attempt(instance: dg.DagsterInstance) -> None:
+    told, tags = noted(instance, {})
+    assert told == ("manual", "asked for by hand")
+    assert tags.items() >= {TRAINING_TAG: ATTEMPT, TRIGGER_TAG: "manual"}.items()
+    assert tags.items() >= {MATCHES_TAG: "1000", RECIPE_TAG: "made"}.items()
 
 
 def test_a_run_that_says_why_is_believed(instance: dg.DagsterInstance) -> None:
-    assert reasons(instance, {TRIGGER_TAG: "new features", **AUTOMATED}) == "new features"
+    told, tags = noted(instance, {TRIGGER_TAG: "new features"})
+    assert told == ("new features", "new features")
+    assert tags[BECAUSE_TAG] == "new features"
 
 
-def test_an_automated_run_names_every_trigger_that_holds(instance: dg.DagsterInstance) -> None:
-    report(instance, "drift", passed=False)
-    report(instance, "volume", passed=True)
-    report(instance, "quality", passed=False)
-    assert reasons(instance, AUTOMATED) == "drift, quality"
-
-
-def test_a_trigger_that_no_longer_holds_is_not_named(instance: dg.DagsterInstance) -> None:
-    report(instance, "drift", passed=False)
-    report(instance, "drift", passed=True)
-    assert reasons(instance, AUTOMATED) == "age"
-
-
-def test_without_a_trigger_it_is_the_age(instance: dg.DagsterInstance) -> None:
-    assert reasons(instance, AUTOMATED) == "age"
+def test_what_was_written_by_who_asked_stays(instance: dg.DagsterInstance) -> None:
+    asked = tags_of_training({"shift": "home wins are rare", "age": "it is old"}, 990, "asked")
+    told, tags = noted(instance, asked)
+    assert told == ("shift, age", "home wins are rare; it is old")
+    assert tags.items() >= asked.items()

@@ -56,6 +56,10 @@ ELSEWHERE = {
     "pip wheel": ("end_to_end/test_wheel.py", '"pip", '),
     "pip install": ("end_to_end/test_wheel.py", '"pip", '),
     "make bench": ("benchmarks", "benchmarks"),
+    "soccer approve": ("assets/test_office.py", '"approve"'),
+    "soccer reject": ("assets/test_office.py", '"reject"'),
+    "soccer rollback": ("assets/test_office.py", '"rollback"'),
+    "soccer promotions": ("assets/test_office.py", '"promotions"'),
     "soccer benchmark-model": ("benchmarks/test_model.py", '"benchmark-model"'),
 }
 #: Install, build, lint or test, this test among them; `make demo` is `soccer demo` after that.

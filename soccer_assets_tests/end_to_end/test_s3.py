@@ -36,7 +36,7 @@ EVERYTHING_BUT_THE_WORKERS = (
     *("finished", "fixtures", "features", "feature_states", "features_meta", "dataset"),
     *("trained_model", "registered_model", "candidate_model", "champion_model"),
     *("serving_features", "predictions"),
-    *("feature_drift", "prediction_scorecard", "data_volume"),
+    *("feature_drift", "prediction_scorecard", "data_volume", "ledger"),
 )
 
 

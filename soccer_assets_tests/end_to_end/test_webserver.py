@@ -36,6 +36,7 @@ LINEAGE = {
     "feature_drift": ("monitoring", {"serving_features", "champion_model"}),
     "prediction_scorecard": ("monitoring", {"predictions", "finished"}),
     "data_volume": ("monitoring", {"finished", "champion_model"}),
+    "ledger": ("monitoring", {"predictions"}),
 }
 #: Where each asset lives, among other things.
 KINDS = {
@@ -240,6 +241,7 @@ def test_the_sensors_are_on(repository: dict[str, Any]) -> None:
         kinds.items()
         >= {
             "automation": "AUTO_MATERIALIZE",
+            "training": "AUTOMATION",
             "updates": "STANDARD",
             "run_failure_alert": "RUN_STATUS",
             "freshness_alert": "STANDARD",

@@ -153,7 +153,9 @@ def test_champion_passes_a_better_calibrated_model(judged):
     assert [criterion.name for criterion in verdict.reasons] == [
         "better_than_class_prior",
         "not_worse_than_elo",
-        "better_than_champion",
+        "may_challenge",
+        "not_inferior",
+        "newer_or_better",
         "calibrated",
         "slice_holds[all]",
     ]
@@ -181,7 +183,7 @@ def test_in_place_of_a_champion_that_cannot_be_used_a_candidate_meets_the_baseli
 def test_a_champion_that_cannot_be_used_is_named_in_the_verdict_on_its_successor(judged):
     verdict = judged.gate(champion_losses=None, champion_fault=FAULT)
     assert verdict.passed
-    [told] = [one for one in verdict.reasons if one.name == "better_than_champion"]
+    [told] = [one for one in verdict.reasons if one.name == "not_inferior"]
     assert FAULT in told.explanation
 
 
@@ -195,7 +197,8 @@ def test_champion_fails_the_prior_itself(judged):
     assert failed(judged.gate(prior)) == [
         "better_than_class_prior",
         "not_worse_than_elo",
-        "better_than_champion",
+        "not_inferior",
+        "newer_or_better",
     ]
 
 
@@ -215,7 +218,7 @@ def test_a_difference_to_elo_that_may_be_chance_is_let_pass(judged):
 def test_champion_fails_when_the_current_one_is_as_good(judged):
     own = per_match_log_loss(judged.p, judged.y)
     verdict = judged.gate(champion_losses=own)
-    assert failed(verdict) == ["better_than_champion"]
+    assert failed(verdict) == ["newer_or_better"]
     assert verdict.failures[0].observed == 0.5
 
 

@@ -29,8 +29,9 @@ class FakeWorker:
         self.asked.append(request.url.path)
         if self.dead:
             raise httpx.ConnectError(f"refused {request.headers}", request=request)
-        if request.url.path == "/reload":
-            before, self.loaded = self.loaded, self.served
+        if request.url.path in ("/reload", "/restore"):
+            now = self.served if request.url.path == "/reload" else 1
+            before, self.loaded = self.loaded, now
             return httpx.Response(
                 200,
                 json={
@@ -124,7 +125,7 @@ def test_the_same_version_of_another_registry_fails_at_once() -> None:
     worker = FakeWorker()
     (report,) = reload_workers([client_of(worker)], 2, expected_run="another")
     assert "loaded the model of run r, not of another" in str(report.error)
-    assert worker.asked == ["/reload"]
+    assert worker.asked == ["/reload", "/restore"]
     (report,) = reload_workers([client_of(FakeWorker())], 2, expected_run="r")
     assert report.ok
 
@@ -198,3 +199,30 @@ def test_a_url_loses_its_password() -> None:
 def test_strange_answers_are_refusals(response: httpx.Response) -> None:
     with pytest.raises(WorkerRefused, match="/reload answered"):
         client_of(lambda _: response).reload()
+
+
+def test_a_roll_that_fails_on_one_worker_restores_those_before_it() -> None:
+    workers = [FakeWorker(), FakeWorker(), FakeWorker(dead=True), FakeWorker()]
+    reports = reload_workers([client_of(worker) for worker in workers], 2)
+    assert [report.restored for report in reports] == [True, True, None]
+    assert [worker.loaded for worker in workers] == [1, 1, 1, 1]
+    assert workers[3].asked == []
+
+
+def test_newer_predictions_of_the_same_champion_are_not_taken_back() -> None:
+    workers = [FakeWorker(served=1), FakeWorker(served=1, dead=True)]
+    reports = reload_workers([client_of(worker) for worker in workers], 1)
+    assert [report.restored for report in reports] == [None, None]
+    assert "/restore" not in workers[0].asked
+
+
+def test_a_worker_that_cannot_be_restored_is_told() -> None:
+    first = FakeWorker()
+
+    def forgetful(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/restore":
+            return httpx.Response(409, json={"detail": "too long ago"})
+        return first(request)
+
+    reports = reload_workers([client_of(forgetful), client_of(FakeWorker(dead=True))], 2)
+    assert [report.restored for report in reports] == [False, None]

@@ -67,18 +67,19 @@ def test_from_no_champion_to_the_second_one(database: Database) -> None:
         WorkerClient(process.base_url, TOKEN).ready()
 
 
-def test_a_dead_worker_leaves_the_rest_on_the_old_model(database: Database) -> None:
+def test_a_dead_worker_leaves_all_on_the_old_model(database: Database) -> None:
     database.add_match(1, soon())
     database.serve(1, at=datetime.now(UTC))
     first, dead, last = (ServiceProcess(database.url, TOKEN) for _ in range(3))
     with first, last:
         with dead:
             clients = [WorkerClient(worker.base_url, TOKEN) for worker in (first, dead, last)]
+        for client in (clients[0], clients[2]):
+            wait_for_version(client, 1)
         database.serve(2, at=datetime.now(UTC))
         reports = reload_workers(clients, 2, timeout=5)
-        assert [report.ok for report in reports] == [True, False]
-        assert clients[0].model().version == 2
-        assert clients[2].model().version == 1
+        assert [(report.ok, report.restored) for report in reports] == [(True, True), (False, None)]
+        assert [clients[number].model().version for number in (0, 2)] == [1, 1]
 
         with dead:  # the same object and port again
             reports = reload_workers(clients, 2, timeout=5)
@@ -175,3 +176,36 @@ def test_a_worker_starts_from_what_it_kept_while_postgres_is_away_and_goes_on(
             gate.open()
             wait_for_version(client, 2)  # by itself
             assert (client.ready().source, client.ready().last_error) == ("database", None)
+
+
+def test_a_roll_that_fails_on_one_worker_leaves_all_with_the_champion_before(
+    database: Database,
+) -> None:
+    database.add_match(1, soon())
+    database.serve(1, at=datetime.now(UTC), probabilities=(0.6, 0.3, 0.1))
+    with (
+        ServiceProcess(database.url, TOKEN) as one,
+        ServiceProcess(database.url, TOKEN) as two,
+        ServiceProcess(database.url, "another-token") as refuses,
+        WorkerClient(one.base_url, TOKEN) as first,
+        WorkerClient(two.base_url, TOKEN) as second,
+        WorkerClient(refuses.base_url, TOKEN) as third,
+    ):
+        for client in (first, second, third):
+            wait_for_version(client, 1)
+        with pytest.raises(WorkerRefused, match="no other champion was served here lately"):
+            first.restore()
+        with pytest.raises(WorkerRefused, match="wrong bearer token"):
+            third.restore()
+        database.serve(2, at=datetime.now(UTC), probabilities=(0.1, 0.2, 0.7))
+        reports = reload_workers([first, second, third], 2, expected_run="run-2")
+        assert [report.ok for report in reports] == [True, True, False]
+        assert [report.restored for report in reports] == [True, True, None]
+        for client in (first, second, third):
+            assert client.model().run_id == "run-1"
+            assert [row.p_away for row in client.predictions(10).predictions] == [0.1]
+        # When the third is well again, all of them go on to the new champion.
+        with WorkerClient(refuses.base_url, "another-token") as well:
+            reports = reload_workers([first, second, well], 2, expected_run="run-2")
+            assert all(report.ok for report in reports)
+            assert {client.model().run_id for client in (first, second, well)} == {"run-2"}

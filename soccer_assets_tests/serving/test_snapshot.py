@@ -9,6 +9,7 @@ from soccer_assets.serving import loading
 from soccer_assets.serving.loading import NoChampion, load_snapshot
 from soccer_assets.serving.schemas import Prediction
 from soccer_assets.serving.snapshot import Entry, Snapshot
+from soccer_assets.warehouse import schema
 from soccer_assets_tests.serving.building import Match, piece_of
 from soccer_assets_tests.serving.conftest import HOUR, NOW, Database
 
@@ -65,6 +66,21 @@ def test_a_moved_match_has_its_new_kickoff(database: Database) -> None:
         )
     snapshot = load_snapshot(database.engine, NOW, recent_days=7)
     assert answer(snapshot, 1)["kickoff"] == "2025-03-03T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("known_as", "is_really", "made_before"),
+    [(1, 1, True), (0, 0, False), (-1, -1, False), (1, -1, False), (-1, 1, False)],
+)
+def test_what_was_first_computed_after_kick_off_is_marked(
+    database: Database, known_as: int, is_really: int, made_before: bool
+) -> None:
+    database.add_match(1, kickoff=NOW + known_as * HOUR)
+    database.serve(1)
+    with database.engine.begin() as connection:
+        connection.execute(sa.update(schema.match).values(kickoff=NOW + is_really * HOUR))
+    snapshot = load_snapshot(database.engine, NOW, recent_days=7)
+    assert answer(snapshot, 1)["made_before_kickoff"] is made_before
 
 
 def test_one_moment_of_the_database(database: Database) -> None:
@@ -132,6 +148,7 @@ def test_the_json_is_what_the_tables_hold(database: Database) -> None:
         "p_away": 1 - 2 * third,
         "features_as_of": "2025-03-01T11:00:00Z",
         "predicted_at": "2025-03-01T12:00:00Z",
+        "made_before_kickoff": True,
         "model_version": 5,
     }
     assert Prediction.model_validate(found).kickoff == kickoff

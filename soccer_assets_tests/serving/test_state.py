@@ -1,6 +1,5 @@
 import asyncio
 import threading
-import time
 
 import pytest
 
@@ -11,21 +10,28 @@ from soccer_assets_tests.serving.building import snapshot_of
 
 def test_thirty_reloads_at_once_are_two_loads_one_at_a_time() -> None:
     running, most, loads = 0, 0, 0
-    lock = threading.Lock()
+    lock, began, goes_on = threading.Lock(), threading.Event(), threading.Event()
 
     def load() -> Snapshot:
         nonlocal running, most, loads
         with lock:
             running, loads = running + 1, loads + 1
             most = max(most, running)
-        time.sleep(0.01)
+        began.set()
+        goes_on.wait()
         with lock:
             running -= 1
         return snapshot_of(loads)
 
     async def scenario() -> list[tuple[Snapshot | None, Snapshot]]:
         store = SnapshotStore(load)
-        results = await asyncio.gather(*(store.reload() for _ in range(30)))
+        first = asyncio.create_task(store.reload())
+        while not began.is_set():
+            await asyncio.sleep(0)
+        others = [asyncio.create_task(store.reload()) for _ in range(29)]
+        await asyncio.sleep(0)
+        goes_on.set()
+        results = await asyncio.gather(first, *others)
         return [*results, await store.reload()]  # at rest, one is one
 
     results = asyncio.run(scenario())

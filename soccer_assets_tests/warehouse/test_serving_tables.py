@@ -14,7 +14,6 @@ from soccer_assets.warehouse.served_model import ServedModel
 from soccer_assets.warehouse.serving_tables import (
     publish_predictions,
     published_version,
-    read_settled,
     simplex_violations,
     upcoming_table,
 )
@@ -59,6 +58,19 @@ def rows(engine: sa.Engine, table: sa.Table) -> list[dict[str, Any]]:
 
 def p_home(engine: sa.Engine) -> dict[tuple[int, int], float]:
     return {(r["match_id"], r["model_version"]): r["p_home"] for r in rows(engine, prediction)}
+
+
+def spoil(engine: sa.Engine, match_id: int, *values: Any) -> None:
+    """Have a prediction say what the table would not take."""
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("ALTER TABLE soccer.prediction DROP CONSTRAINT prediction_simplex")
+        )
+        connection.execute(
+            sa.update(prediction)
+            .where(prediction.c.match_id == match_id)
+            .values(dict(zip(("p_home", "p_draw", "p_away"), values, strict=True)))
+        )
 
 
 # Predictions
@@ -133,11 +145,8 @@ def test_probabilities_off_the_simplex_are_refused_and_found(
         publish_predictions(engine, bad, champion(), NOW)
     assert rows(engine, served_model) == rows(engine, prediction) == []
 
-    with engine.begin() as connection:
-        connection.execute(
-            sa.text("ALTER TABLE soccer.prediction DROP CONSTRAINT prediction_simplex")
-        )
-    publish_predictions(engine, pd.concat([bad, predictions(1, 2)]), champion(), NOW)
+    publish_predictions(engine, predictions(1, 2, 7), champion(), NOW)
+    spoil(engine, 7, p_home, p_draw, p_away)
     assert simplex_violations(engine) == [7]
 
 
@@ -149,49 +158,13 @@ def test_probabilities_on_the_simplex_pass(engine: sa.Engine) -> None:
 
 
 def test_only_served_predictions_are_searched_for_violations(engine: sa.Engine) -> None:
-    with engine.begin() as connection:
-        connection.execute(
-            sa.text("ALTER TABLE soccer.prediction DROP CONSTRAINT prediction_simplex")
-        )
-    publish_predictions(engine, predictions(1).assign(p_home=0.9), champion(1), NOW)
+    publish_predictions(engine, predictions(1), champion(1), NOW)
+    spoil(engine, 1, 0.9, 0.9, 0.9)
     publish_predictions(engine, predictions(1), champion(2), NOW)
     assert simplex_violations(engine) == []
 
 
 # Reading back
-
-
-def test_outcomes_of_settled_matches(engine: sa.Engine) -> None:
-    load_days(
-        engine,
-        [
-            parsed(
-                finished(1, 2, 0),
-                finished(2, 1, 1),
-                finished(3, 0, 4),
-                a_match(4),
-                finished(5, 3, 0, status=7),
-                finished(6, 1, 0, startTimeUtc="2024-03-08T10:00:00Z"),
-                finished(7, 0, 0, homeScore=None, awayScore=None, homePenaltyScore=5),
-            )
-        ],
-    )
-    publish_predictions(engine, predictions(1, 2, 4), champion(1), NOW)
-    publish_predictions(engine, predictions(3), champion(2), NOW)
-    predicted, results = read_settled(engine, 1, after=datetime(2024, 3, 9, tzinfo=UTC))
-    assert sorted(predicted["match_id"]) == [1, 2, 4]
-    assert results.set_index("match_id")["outcome"].to_dict() == {1: 0, 2: 1, 3: 2}
-    assert list(predicted.columns) == [
-        "match_id", "kickoff", "p_home", "p_draw", "p_away", "predicted_at",
-    ]  # fmt: skip
-
-
-def test_settled_starts_at_the_moment_asked_for(engine: sa.Engine) -> None:
-    load_days(engine, [parsed(finished(1, 2, 0))])
-    kickoff = datetime(2024, 3, 9, 15, tzinfo=UTC)
-    publish_predictions(engine, predictions(1, kickoff=kickoff), champion(1), NOW)
-    assert [len(part) for part in read_settled(engine, 1, kickoff)] == [1, 1]
-    assert [len(part) for part in read_settled(engine, 1, kickoff + HOUR)] == [0, 0]
 
 
 def test_the_next_matches_for_people_to_read(engine: sa.Engine) -> None:
