@@ -1,4 +1,4 @@
-"""The prediction workers: those of ``SERVING_WORKERS``, the local one, or one for the occasion."""
+"""The prediction workers: those of ``SERVING_WORKERS``, those of this home, or one for the occasion."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
