@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import backfill, export, features, hourly, machine, parse, upsert
+from benchmarks import backfill, export, features, hourly, machine, parse, serving, upsert
 from benchmarks.database import server_version
 from benchmarks.report import Comparison, as_json, markdown
 from benchmarks.source import find_source
@@ -30,6 +30,7 @@ class Benchmark(StrEnum):
     PARSE = "parse"
     BACKFILL = "backfill"
     FEATURES = "features"
+    SERVING = "serving"
 
 
 RUN: dict[Benchmark, Callable[[Workbench], list[Comparison]]] = {
@@ -39,6 +40,7 @@ RUN: dict[Benchmark, Callable[[Workbench], list[Comparison]]] = {
     Benchmark.PARSE: parse.run,
     Benchmark.BACKFILL: backfill.run,
     Benchmark.FEATURES: features.run,
+    Benchmark.SERVING: serving.run,
 }
 
 

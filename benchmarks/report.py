@@ -13,12 +13,18 @@ from benchmarks.measure import Measurement
 
 @dataclass(frozen=True)
 class Cost:
-    """What one way of doing it costs; the times are the best of ``repeats``."""
+    """What one way of doing it costs; the times are the best of ``repeats``.
+
+    ``p99_ms`` and ``failed`` are of what answers requests: what 99 of 100 waited for at most, and how
+    many had no answer, or a wrong one.
+    """
 
     seconds: float
     cpu_seconds: float
     peak_mb: float
     repeats: int = 1
+    p99_ms: float | None = None
+    failed: int = 0
 
     @classmethod
     def of(cls, measured: Measurement, factor: float = 1.0) -> "Cost":
@@ -33,14 +39,29 @@ class Cost:
 
 @dataclass(frozen=True)
 class Goal:
-    """At least this ratio, within this memory (10^6 bytes)."""
+    """At least this ratio, within this memory (10^6 bytes), and with requests answered in this time;
+    None: not asked for. No request may fail."""
 
-    ratio: float
+    ratio: float | None = None
     peak_mb: float | None = None
+    p99_ms: float | None = None
 
     def __str__(self) -> str:
-        memory = f", peak <= {self.peak_mb:.0f} MB" if self.peak_mb else ""
-        return f">= {self.ratio:g}x{memory}"
+        asked = [
+            f">= {self.ratio:.3g}x" if self.ratio is not None else None,
+            f"peak <= {self.peak_mb:.0f} MB" if self.peak_mb is not None else None,
+            f"p99 <= {self.p99_ms:g} ms, none failed" if self.p99_ms is not None else None,
+        ]
+        return ", ".join(filter(None, asked))
+
+    def met(self, ratio: float, cost: Cost) -> bool:
+        """What was not measured does not meet what was asked for."""
+        return (
+            (self.ratio is None or ratio >= self.ratio)
+            and (self.peak_mb is None or cost.peak_mb <= self.peak_mb)
+            and (self.p99_ms is None or (cost.p99_ms is not None and cost.p99_ms <= self.p99_ms))
+            and cost.failed == 0
+        )
 
 
 @dataclass(frozen=True)
@@ -61,10 +82,7 @@ class Comparison:
 
     @property
     def met(self) -> bool | None:
-        if self.goal is None:
-            return None
-        fits = self.goal.peak_mb is None or self.ours.peak_mb <= self.goal.peak_mb
-        return self.ratio >= self.goal.ratio and fits
+        return None if self.goal is None else self.goal.met(self.ratio, self.ours)
 
 
 def markdown(

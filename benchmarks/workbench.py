@@ -30,6 +30,8 @@ class Sizes:
     plain_features_sample: int = 100_000
     repeats: int = 2
     export_repeats: int = 5
+    served: int = 100_000
+    load_seconds: float = 10
 
 
 FULL = Sizes()
@@ -45,6 +47,8 @@ QUICK = Sizes(
     plain_features_sample=1_000,
     repeats=1,
     export_repeats=1,
+    served=1_000,
+    load_seconds=1,
 )
 
 

@@ -265,6 +265,12 @@ class Settings(BaseSettings):
     def workers(self) -> list[str]:
         return [url for url in self.serving_workers.split(",") if url]
 
+    @property
+    def serving_folder(self) -> Path:
+        """Where this home's workers leave how they are found, and what they start from while
+        PostgreSQL is away."""
+        return self.home / "serving"
+
     @cached_property
     def reload_token(self) -> str:
         """``SERVING_TOKEN``, or a token generated once and readable by this user alone."""

@@ -216,7 +216,7 @@ def serving_workers(
     champion = served_model(warehouse.engine)
     if champion is None:
         raise NotYet("no predictions were published: materialize predictions")
-    with workers.clients(champion.run_id, context.log.warning) as (clients, started):
+    with workers.clients(context.log.warning) as (clients, started):
         reports = reload_workers(
             clients, champion.version, workers.timeout_seconds, expected_run=champion.run_id
         )

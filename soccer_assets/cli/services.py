@@ -12,7 +12,7 @@ import typer
 
 from soccer_assets.cli.app import WrongUse, app, console
 from soccer_assets.cli.arguments import DAY, DateFormat, replayed
-from soccer_assets.settings import DEFAULT_PORT, get_settings
+from soccer_assets.settings import DEFAULT_PORT, Settings, get_settings
 
 Port = typer.Option(help="The port to listen on.", min=1, max=65535)
 
@@ -57,20 +57,48 @@ def feed(
 
 
 @app.command()
-def serve(host: str = "127.0.0.1", port: Annotated[int, Port] = DEFAULT_PORT) -> None:
+def serve(
+    host: str = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="The port to listen on; 0: any free one.", min=0, max=65535)
+    ] = DEFAULT_PORT,
+) -> None:
     """Run one prediction worker."""
     from soccer_assets.params import read_params
-    from soccer_assets.serving.server import run
-    from soccer_assets.warehouse.connection import database_url, get_engine
+    from soccer_assets.serving.server import run, url_of
+    from soccer_assets.warehouse.connection import database_url
 
     settings = get_settings()
     token, params = settings.reload_token, read_params(settings.params_file).serving
     with _bound(host, port, lambda: _serves_there(host, port, token)) as listener:
-        get_engine(settings)
+        url = database_url(settings)
+        _prepare(settings, url)
         console.print(
-            f"Predictions at http://{host}:{port}/predictions, API at /docs", highlight=False
+            f"Predictions at {url_of(host, listener)}/predictions, API at /docs", highlight=False
         )
-        run(database_url(settings), host, port, token, params=params, listener=listener)
+        run(
+            url,
+            host,
+            port,
+            token,
+            params=params,
+            listener=listener,
+            state=settings.serving_folder,
+        )
+
+
+def _prepare(settings: Settings, url: str) -> None:
+    """The tables; a worker that has something to start from does without a database that is away."""
+    from sqlalchemy.exc import OperationalError
+
+    from soccer_assets.serving.kept import KeptSnapshot, database_name
+    from soccer_assets.warehouse.connection import get_engine
+
+    try:
+        get_engine(settings)
+    except OperationalError:
+        if KeptSnapshot(settings.serving_folder, database_name(url)).recall() is None:
+            raise
 
 
 def _bound(host: str, port: int, taken_by: Callable[[], str] = lambda: "") -> socket.socket:

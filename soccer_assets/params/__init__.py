@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -36,6 +37,11 @@ class ServingParams(_Section):
     recent_days: int = Field(30, ge=0, description="how long predictions outlive their match")
     max_age_hours: float = Field(
         36, gt=0, description="age of predictions from which on a worker is not ready"
+    )
+    when_stale: Literal["mark", "refuse"] = Field(
+        "mark",
+        description="what a worker does with predictions of that age: answer with `stale: true`, or "
+        "refuse with 503",
     )
 
     @property

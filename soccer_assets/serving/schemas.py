@@ -1,9 +1,25 @@
 """The JSON that the service speaks; the service documents it, the client reads it."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
+
+
+class Marks(BaseModel):
+    """How far to trust an answer. Absent from answers of older workers, and so optional."""
+
+    as_of: AwareDatetime | None = Field(
+        default=None, description="When the pipeline wrote the predictions."
+    )
+    age_seconds: int | None = Field(default=None, ge=0, description="Seconds since.")
+    stale: bool = Field(
+        default=False, description="They are older than their maximum age: use them with care."
+    )
+    source: Literal["database", "disk"] | None = Field(
+        default=None,
+        description="`disk`: the worker started while the database was away, from what it had kept.",
+    )
 
 
 class Prediction(BaseModel):
@@ -32,7 +48,11 @@ class Prediction(BaseModel):
     model_version: int = Field(description="Registry version of the model that predicted.")
 
 
-class PredictionPage(BaseModel):
+class OnePrediction(Prediction, Marks):
+    """A prediction, and how far to trust it."""
+
+
+class PredictionPage(Marks):
     """Coming matches by kick-off, then match id."""
 
     model_version: int
@@ -55,10 +75,19 @@ class ModelInfo(BaseModel):
     loaded_at: AwareDatetime = Field(description="When this worker last read them.")
     n_predictions: int = Field(description="Matches this worker can answer for.")
     age_seconds: float = Field(description="Seconds since they were written.")
+    stale: bool = Field(default=False, description="They are older than their maximum age.")
+    source: Literal["database", "disk"] | None = Field(
+        default=None, description="Where this worker has them from."
+    )
 
 
-class Health(BaseModel):
+class Health(Marks):
+    """The process is up; ``as_of``, ``source`` and so on are of what it serves, if anything."""
+
     status: str
+    instance: str | None = Field(
+        default=None, description="This process, and no other, has this identifier."
+    )
 
 
 class Readiness(BaseModel):
@@ -67,6 +96,10 @@ class Readiness(BaseModel):
     ready: bool
     version: int | None = Field(default=None, description="Model version in memory, if any.")
     age_seconds: float | None = Field(default=None, description="Age of the predictions.")
+    as_of: AwareDatetime | None = Field(default=None, description="When they were written.")
+    source: Literal["database", "disk"] | None = Field(
+        default=None, description="Where this worker has them from."
+    )
     reason: str | None = Field(default=None, description="Why the worker is not ready.")
     last_error: str | None = Field(
         default=None, description="Why the newest attempt to load failed; null if it succeeded."

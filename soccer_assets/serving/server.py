@@ -9,12 +9,15 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import uvicorn
 
 from soccer_assets.params import ServingParams
+from soccer_assets.serving.addresses import FOLDER, announced, new_instance
 from soccer_assets.serving.service import DEFAULTS, create_app
 
 DATABASE_URL_VARIABLE = "SOCCER_SERVING_DATABASE_URL"
@@ -30,10 +33,17 @@ def run(
     *,
     params: ServingParams = DEFAULTS,
     listener: socket.socket | None = None,
+    state: Path | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, on ``listener`` if it is given, else on ``host:port``."""
+    """Serve until SIGTERM or SIGINT, on ``listener`` if it is given, else on ``host:port``.
+
+    Args:
+        state: folder in the home, for the address by which the worker is found while it runs, and
+            for the last good snapshot; None: neither is left.
+    """
+    instance = new_instance()
     config = uvicorn.Config(
-        create_app(url, token=token, params=params),
+        create_app(url, token=token, params=params, kept_in=state, instance=instance),
         host=host,
         port=port,
         log_level="warning",
@@ -41,7 +51,45 @@ def run(
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener] if listener else None)
+    with ExitStack() as stack:
+        if state is not None:
+            listener = listener or bind(host, port)
+            # Before it is announced: who comes while the first snapshot is loaded waits for it.
+            listener.listen(config.backlog)
+            stack.enter_context(announced(state / FOLDER, url_of(host, listener), instance))
+        _Server(config, stack.close).run(sockets=[listener] if listener else None)
+
+
+class _Server(uvicorn.Server):
+    """Is not to be found any more from when it is told to end: after ``run`` would be too late, for
+    uvicorn ends the process by the signal that it was told to end by."""
+
+    def __init__(self, config: uvicorn.Config, leave: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._leave = leave
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._leave()
+        await super().shutdown(sockets)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def url_of(host: str, listener: socket.socket) -> str:
+    """Where this machine reaches the listener."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    port = listener.getsockname()[1]
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 class ServiceProcess:
@@ -61,11 +109,13 @@ class ServiceProcess:
         port: int = 0,
         params: ServingParams = DEFAULTS,
         start_seconds: float = 60.0,
+        state: Path | None = None,
     ) -> None:
         self._url = url
         self._token = token
         self._params = params
         self._start_seconds = start_seconds
+        self._state = state
         self._process: subprocess.Popen[bytes] | None = None
         self.host = host
         self.port = port
@@ -84,7 +134,7 @@ class ServiceProcess:
         if self._process is not None:
             raise RuntimeError("the worker was started already")
         with tempfile.TemporaryFile() as output:
-            with self._bind() as listener:
+            with bind(self.host, self.port) as listener:
                 self.port = listener.getsockname()[1]
                 self._process = subprocess.Popen(
                     self._command(listener.fileno()),
@@ -126,22 +176,12 @@ class ServiceProcess:
     def __exit__(self, *exception: object) -> None:
         self.stop()
 
-    def _bind(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((self.host, self.port))
-        except BaseException:
-            listener.close()
-            raise
-        return listener
-
     def _command(self, descriptor: int) -> list[str]:
         return [
             *(sys.executable, "-m", "soccer_assets.serving.server"),
             *("--host", self.host, "--port", str(self.port), "--fd", str(descriptor)),
             *("--params", self._params.model_dump_json()),
+            *(("--state", str(self._state)) if self._state else ()),
         ]
 
     def _environment(self) -> dict[str, str]:
@@ -192,6 +232,7 @@ def main() -> None:
         "--fd", type=int, help="descriptor of a bound socket to serve on, until the input ends"
     )
     parser.add_argument("--params", default="{}", help="the section serving, as JSON")
+    parser.add_argument("--state", type=Path, help="folder to be found by, and to start again from")
     options = parser.parse_args()
     url = os.environ.get(DATABASE_URL_VARIABLE)
     if not url:
@@ -205,6 +246,7 @@ def main() -> None:
         os.environ.get(TOKEN_VARIABLE),
         params=ServingParams.model_validate_json(options.params),
         listener=socket.socket(fileno=options.fd) if options.fd is not None else None,
+        state=options.state,
     )
 
 

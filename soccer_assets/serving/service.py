@@ -5,7 +5,8 @@ import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -18,17 +19,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from soccer_assets.clock import utc_now
 from soccer_assets.params import ServingParams
+from soccer_assets.serving.freshness import Freshness, freshness, marks
+from soccer_assets.serving.kept import KeptSnapshot, database_name
+from soccer_assets.serving.loading import load_snapshot
 from soccer_assets.serving.paging import BadCursor, decode_cursor
 from soccer_assets.serving.schemas import (
     Health,
     ModelInfo,
-    Prediction,
+    OnePrediction,
     PredictionPage,
     Problem,
     Readiness,
     ReloadResult,
 )
-from soccer_assets.serving.snapshot import Snapshot, load_snapshot
+from soccer_assets.serving.snapshot import Snapshot
 from soccer_assets.serving.state import LoadFailed, NothingToRestore, SnapshotStore
 from soccer_assets.warehouse.session import open_engine
 
@@ -38,8 +42,14 @@ DEFAULTS = ServingParams()
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 
 _SCOPE_KEY = "soccer_assets.snapshot"
+_ONE_MATCH = "/predictions/"
+_RAW_VERSION_HEADER = VERSION_HEADER.lower().encode()
+_LATER = {"Retry-After": "5"}
 _NOT_LOADED: dict[int | str, dict[str, Any]] = {
-    503: {"model": Problem, "description": "No predictions are loaded yet."}
+    503: {
+        "model": Problem,
+        "description": "No predictions are loaded yet, or they are too old and this worker refuses.",
+    }
 }
 _bearer = HTTPBearer(auto_error=False, description="The worker's reload token.")
 log = logging.getLogger(__name__)
@@ -61,21 +71,27 @@ def create_app(
     retry_seconds: float = 3.0,
     startup_seconds: float = 10.0,
     load_seconds: float = 60.0,
+    kept_in: Path | None = None,
+    instance: str | None = None,
 ) -> FastAPI:
     """The service over one database.
 
     Args:
-        token: what POST /reload must present; ``None`` or empty switches reloading off.
+        token: what POST /reload and /restore must present; ``None`` or empty switches both off.
         params: how long predictions outlive their match, and the age from which on they make the
-            worker not ready, as do those that a clock dated as far ahead.
+            worker not ready, as do those that a clock dated as far ahead, and are marked or refused.
         retry_seconds: pause between attempts to load the first snapshot.
         startup_seconds: how long start-up waits for the first attempt before it goes on.
         load_seconds: how long an attempt may take; a database may accept and never answer.
+        kept_in: folder of the last good snapshot, to start from while the database is away.
+        instance: tells this process from any other that may answer at its address.
     """
     engine = serving_engine(engine_or_url) if isinstance(engine_or_url, str) else engine_or_url
+    kept = KeptSnapshot(kept_in, database_name(engine.url)) if kept_in else None
     store = SnapshotStore(
-        lambda: load_snapshot(engine, clock(), recent_days=params.recent_days), load_seconds
+        lambda: load_snapshot(engine, clock(), recent_days=params.recent_days), load_seconds, kept
     )
+    answers = Answers(clock, params)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -84,6 +100,7 @@ def create_app(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(startup_seconds):
                 await tried.wait()
+        await store.recall()  # nothing, unless the database neither answers nor refuses
         yield
         loading.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -97,13 +114,55 @@ def create_app(
         lifespan=lifespan,
         swagger_ui_parameters={"validatorUrl": "none"},  # by default a public server
     )
-    app.add_middleware(_PinSnapshot, store=store)
-    _add_prediction_routes(app, clock)
-    _add_worker_routes(app, store, token, clock, params.max_age)
+    app.add_middleware(_PinSnapshot, store=store, answers=answers)
+    _add_prediction_routes(app, answers)
+    _add_worker_routes(app, store, token, answers, instance)
     return app
 
 
-def _add_prediction_routes(app: FastAPI, clock: Clock) -> None:
+class Answers:
+    """What of a snapshot is sent, and with which marks of its age."""
+
+    def __init__(self, clock: Clock, params: ServingParams) -> None:
+        self.clock = clock
+        self._max_age = params.max_age
+        self._refuses = params.when_stale == "refuse"
+        self._marked: tuple[Snapshot, float, Freshness, bytes] | None = None
+
+    def fresh(self, snapshot: Snapshot, now: datetime) -> Freshness:
+        return freshness(snapshot, now, self._max_age)
+
+    def marks(self, snapshot: Snapshot, now: datetime) -> bytes | None:
+        """JSON members; None if what is stale is refused."""
+        second = now.timestamp() // 1
+        marked = self._marked
+        if marked is None or marked[0] is not snapshot or marked[1] != second:
+            fresh = self.fresh(snapshot, now)
+            marked = self._marked = snapshot, second, fresh, marks(fresh, snapshot)
+        return None if self._refuses and marked[2].stale else marked[3]
+
+    def one(self, snapshot: Snapshot, match_id: int) -> bytes | None:
+        """The JSON of a match; None if there is none, or it is refused."""
+        body = snapshot.body(match_id)
+        marked = self.marks(snapshot, self.clock())
+        if body is None or marked is None:
+            return None
+        return b"%b,%b}" % (body[:-1], marked)
+
+    def demand(self, snapshot: Snapshot, now: datetime) -> bytes:
+        """The marks of what may be served.
+
+        Raises:
+            HTTPException: 503, it is too old.
+        """
+        marked = self.marks(snapshot, now)
+        if marked is None:
+            reason = self.fresh(snapshot, now).reason
+            raise HTTPException(503, f"{reason}, and this worker refuses", headers=_LATER)
+        return marked
+
+
+def _add_prediction_routes(app: FastAPI, answers: Answers) -> None:
     @app.get(
         "/predictions",
         response_model=PredictionPage,
@@ -136,8 +195,10 @@ def _add_prediction_routes(app: FastAPI, clock: Clock) -> None:
             after = decode_cursor(cursor) if cursor is not None else None
         except BadCursor as error:
             raise HTTPException(422, f"`cursor` is {error}; pass the `next` of a page") from error
+        now = answers.clock()
+        marked = answers.demand(snapshot, now)
         page = snapshot.coming(
-            clock(),
+            now,
             limit=limit,
             after=after,
             first_day=first_day,
@@ -146,9 +207,10 @@ def _add_prediction_routes(app: FastAPI, clock: Clock) -> None:
             team_id=team_id,
         )
         return _json(
-            b'{"model_version":%d,"predictions":[%b],"next":%b}'
+            b'{"model_version":%d,%b,"predictions":[%b],"next":%b}'
             % (
                 snapshot.model.version,
+                marked,
                 b",".join(entry.body for entry in page.entries),
                 orjson.dumps(page.next_cursor),
             )
@@ -156,17 +218,19 @@ def _add_prediction_routes(app: FastAPI, clock: Clock) -> None:
 
     @app.get(
         "/predictions/{match_id}",
-        response_model=Prediction,
+        response_model=OnePrediction,
         responses={404: {"model": Problem, "description": "No prediction."}, **_NOT_LOADED},
         summary="One match",
         tags=["predictions"],
     )
     async def get_prediction(request: Request, match_id: int) -> Response:
         """A coming match, or one that kicked off in the last days."""
-        entry = _pinned(request).by_match.get(match_id)
-        if entry is None:
+        snapshot = _pinned(request)
+        answers.demand(snapshot, answers.clock())
+        body = answers.one(snapshot, match_id)
+        if body is None:
             raise HTTPException(404, f"no prediction for match {match_id}")
-        return _json(entry.body)
+        return _json(body)
 
     @app.get(
         "/model",
@@ -177,7 +241,7 @@ def _add_prediction_routes(app: FastAPI, clock: Clock) -> None:
     )
     async def get_model(request: Request) -> ModelInfo:
         snapshot = _pinned(request)
-        model = snapshot.model
+        model, fresh = snapshot.model, answers.fresh(snapshot, answers.clock())
         return ModelInfo(
             name=model.name,
             version=model.version,
@@ -187,17 +251,30 @@ def _add_prediction_routes(app: FastAPI, clock: Clock) -> None:
             metrics=dict(model.metrics),
             refreshed_at=snapshot.refreshed_at,
             loaded_at=snapshot.loaded_at,
-            n_predictions=len(snapshot.entries),
-            age_seconds=snapshot.age(clock()).total_seconds(),
+            n_predictions=snapshot.size,
+            age_seconds=fresh.age.total_seconds(),
+            stale=fresh.stale,
+            source=snapshot.origin.value,
         )
 
 
 def _add_worker_routes(
-    app: FastAPI, store: SnapshotStore, token: str | None, clock: Clock, max_age: timedelta
+    app: FastAPI, store: SnapshotStore, token: str | None, answers: Answers, instance: str | None
 ) -> None:
     @app.get("/healthz", summary="Is the process alive?", tags=["worker"])
-    async def healthz() -> Health:
-        return Health(status="ok")
+    async def healthz(request: Request) -> Health:
+        snapshot = _snapshot(request)
+        if snapshot is None:
+            return Health(status="ok", instance=instance)
+        fresh = answers.fresh(snapshot, answers.clock())
+        return Health(
+            status="ok",
+            instance=instance,
+            as_of=fresh.as_of,
+            age_seconds=int(fresh.age.total_seconds()),
+            stale=fresh.stale,
+            source=snapshot.origin.value,
+        )
 
     @app.get(
         "/readyz",
@@ -207,7 +284,7 @@ def _add_worker_routes(
         tags=["worker"],
     )
     async def readyz(request: Request, response: Response) -> Readiness:
-        readiness = _readiness(_snapshot(request), store.last_error, clock(), max_age)
+        readiness = _readiness(_snapshot(request), store.last_error, answers)
         response.status_code = 200 if readiness.ready else 503
         return readiness
 
@@ -226,7 +303,8 @@ def _add_worker_routes(
         request: Request,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> ReloadResult:
-        """Swap in the champion of the database, at once for all requests; reloads run in turn."""
+        """Swap in the champion of the database, at once for all requests. Who asks while another
+        reload runs shares the next with all others who do."""
         _authorise(credentials, token)
         try:
             before, after = await store.reload()
@@ -265,24 +343,29 @@ def _result(before: Snapshot | None, after: Snapshot) -> ReloadResult:
         version_before=before.model.version if before else None,
         version_after=after.model.version,
         run_id=after.model.run_id,
-        n_predictions=len(after.entries),
+        n_predictions=after.size,
         loaded_at=after.loaded_at,
         run_id_before=before.model.run_id if before else None,
     )
 
 
 class _PinSnapshot:
-    """Gives a request one snapshot for its whole life, and the response that snapshot's version."""
+    """Gives a request one snapshot for its whole life, and the response that snapshot's version.
 
-    def __init__(self, app: ASGIApp, store: SnapshotStore) -> None:
+    The most frequent request, for one match that there is, is answered here: routing, validation
+    and the making of a response object would take four times as long as the answer.
+    """
+
+    def __init__(self, app: ASGIApp, store: SnapshotStore, answers: Answers) -> None:
         self.app = app
         self.store = store
+        self.answers = answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        scope[_SCOPE_KEY] = self.store.snapshot
+        pinned = scope[_SCOPE_KEY] = self.store.snapshot
         started = False
 
         async def send_with_version(message: Message) -> None:
@@ -295,13 +378,39 @@ class _PinSnapshot:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_with_version)
+            body = self._one_match(pinned, scope) if pinned else None
+            if pinned is None or body is None:
+                await self.app(scope, receive, send_with_version)
+                return
+            started = True
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": 200,
+                    "headers": [
+                        (b"content-length", b"%d" % len(body)),
+                        (b"content-type", b"application/json"),
+                        (_RAW_VERSION_HEADER, b"%d" % pinned.model.version),
+                    ],
+                }
+            )
+            await send({"type": "http.response.body", "body": body})
         except Exception:
             if started:
                 raise
             log.exception("unexpected error on %s %s", scope["method"], scope["path"])
             failure = _json(b'{"detail":"internal error"}', status_code=500)
             await failure(scope, receive, send_with_version)
+
+    def _one_match(self, snapshot: Snapshot, scope: Scope) -> bytes | None:
+        """The answer to ``GET /predictions/{match_id}`` if it is one; None: the route decides."""
+        path: str = scope["path"]
+        if scope["method"] != "GET" or not path.startswith(_ONE_MATCH):
+            return None
+        text = path[len(_ONE_MATCH) :]
+        if not (text.isascii() and text.isdigit() and len(text) < 19):
+            return None
+        return self.answers.one(snapshot, int(text))
 
 
 def _snapshot(request: Request) -> Snapshot | None:
@@ -311,26 +420,21 @@ def _snapshot(request: Request) -> Snapshot | None:
 def _pinned(request: Request) -> Snapshot:
     snapshot = _snapshot(request)
     if snapshot is None:
-        raise HTTPException(503, "no predictions are loaded yet", headers={"Retry-After": "5"})
+        raise HTTPException(503, "no predictions are loaded yet", headers=_LATER)
     return snapshot
 
 
-def _readiness(
-    snapshot: Snapshot | None, last_error: str | None, now: datetime, max_age: timedelta
-) -> Readiness:
+def _readiness(snapshot: Snapshot | None, last_error: str | None, answers: Answers) -> Readiness:
     if snapshot is None:
         return Readiness(ready=False, reason=last_error or "still loading", last_error=last_error)
-    age = snapshot.age(now)
-    reason = None
-    for delta, how in ((age, "old"), (snapshot.ahead(now), "ahead of now")):
-        if delta > max_age:
-            hours, limit = (each.total_seconds() / 3600 for each in (delta, max_age))
-            reason = f"the predictions are {hours:.1f} h {how}; {limit:.1f} h is the limit"
+    fresh = answers.fresh(snapshot, answers.clock())
     return Readiness(
-        ready=reason is None,
+        ready=not fresh.stale,
         version=snapshot.model.version,
-        age_seconds=age.total_seconds(),
-        reason=reason,
+        age_seconds=fresh.age.total_seconds(),
+        as_of=fresh.as_of,
+        source=snapshot.origin.value,
+        reason=fresh.reason,
         last_error=last_error,
     )
 

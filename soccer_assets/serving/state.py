@@ -6,12 +6,17 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from soccer_assets.serving.snapshot import NoChampion, Snapshot
+from soccer_assets.serving.kept import KeptSnapshot
+from soccer_assets.serving.loading import NoChampion
+from soccer_assets.serving.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
+Swap = tuple[Snapshot | None, Snapshot]
 
 #: How long the champion before is kept: as long as a roll over all workers may take.
 KEPT_SECONDS = 900.0
@@ -26,30 +31,69 @@ class NothingToRestore(RuntimeError):
 
 
 class SnapshotStore:
-    """Loads one snapshot at a time, off the event loop, and swaps it in with one assignment."""
+    """Loads one snapshot at a time, off the event loop, and swaps it in with one assignment.
+
+    However many ask while one is loaded, one more load answers all of them: it begins after they
+    have asked, so it sees what they want to be seen. Loads and restorations come in the order in
+    which they were asked for.
+    """
 
     def __init__(
         self,
         load: Callable[[], Snapshot],
         load_seconds: float = 60.0,
+        kept: KeptSnapshot | None = None,
         kept_seconds: float = KEPT_SECONDS,
     ) -> None:
+        """``kept``: where what is served is kept on disk; ``kept_seconds``: how long the champion
+        before is kept in memory."""
         self._load = load
         self._load_seconds = load_seconds
+        self._kept = kept
         self._kept_seconds = kept_seconds
-        self._lock = asyncio.Lock()
+        self._turn = asyncio.Lock()  # which is fair
+        self._waiting: asyncio.Task[Swap] | None = None
         self._before: Snapshot | None = None
         self._forgetting: asyncio.TimerHandle | None = None
         self.snapshot: Snapshot | None = None
         self.last_error: str | None = None
+        self._loaded = self._recalled = False
 
-    async def reload(self) -> tuple[Snapshot | None, Snapshot]:
+    async def reload(self) -> Swap:
         """Return the snapshots before and after.
 
         Raises:
             LoadFailed: and what was served before still is.
         """
-        async with self._lock:
+        if self._waiting is None:
+            self._waiting = asyncio.create_task(self._load_in_turn())
+        # Who goes away takes nothing from those who wait for the same.
+        return await asyncio.shield(self._waiting)
+
+    async def restore(self) -> tuple[Snapshot, Snapshot]:
+        """Serve again what was served before the champion changed; returns the snapshots before and
+        after.
+
+        Raises:
+            NothingToRestore: the champion has not changed, or too long ago.
+        """
+        self._waiting = None  # a reload that is asked for from now on comes after this
+        # A task, as every load is: they come to the lock in the order in which they were made.
+        return await asyncio.create_task(self._restore_in_turn())
+
+    async def _restore_in_turn(self) -> tuple[Snapshot, Snapshot]:
+        async with self._turn:
+            current, before = self.snapshot, self._before
+            if current is None or before is None:
+                raise NothingToRestore("no other champion was served here lately")
+            self._forget()
+            self._serve(before)
+            return current, before
+
+    async def _load_in_turn(self) -> Swap:
+        async with self._turn:
+            if self._waiting is asyncio.current_task():
+                self._waiting = None  # who asks from now on has to see what is written from now on
             before = self.snapshot
             try:
                 # Not ``asyncio.wait_for``, which forgets (up to Python 3.11) that it was canceled
@@ -62,29 +106,30 @@ class SnapshotStore:
                     log.warning("snapshot not loaded: %s%s", reason, _details(error))
                 self.last_error = reason
                 raise LoadFailed(reason) from error
-            self._keep(before, after)
-            self.snapshot, self.last_error = after, None
+            if before is not None and not self._loaded:
+                log.warning(
+                    "the database is back: version %d is served from it", after.model.version
+                )
+            self._loaded, self.last_error = True, None
+            self._remember(before, after)
+            self._serve(after)
             return before, after
 
-    async def restore(self) -> tuple[Snapshot, Snapshot]:
-        """Serve again what was served before the champion changed; returns the snapshots before and
-        after.
+    def _serve(self, snapshot: Snapshot) -> None:
+        """From now on, and from the next start on if the database is away by then."""
+        self.snapshot = snapshot
+        if self._kept is not None:
+            threading.Thread(
+                target=self._kept.keep,
+                args=(snapshot, lambda: self.snapshot is snapshot),
+                name="keep",
+                daemon=True,
+            ).start()
 
-        Raises:
-            NothingToRestore: the champion has not changed, or too long ago.
-        """
-        async with self._lock:
-            current, kept = self.snapshot, self._before
-            if current is None or kept is None:
-                raise NothingToRestore("no other champion was served here lately")
-            self._forget()
-            self.snapshot = kept
-            return current, kept
-
-    def _keep(self, before: Snapshot | None, after: Snapshot) -> None:
+    def _remember(self, before: Snapshot | None, after: Snapshot) -> None:
         """Hold on to the snapshot of another champion for a while: it is memory, twice."""
         if before is None or before.model.run_id == after.model.run_id:
-            return  # the one that is kept, if any, is still the way back
+            return  # the one that is remembered, if any, is still the way back
         self._forget()
         self._before = before
         loop = asyncio.get_running_loop()
@@ -96,40 +141,55 @@ class SnapshotStore:
         self._before = self._forgetting = None
 
     async def load_first(self, retry_seconds: float, tried: asyncio.Event) -> None:
-        """Try until a snapshot is loaded, by this or by a reload; ``tried`` is set after one try."""
-        while self.snapshot is None:
+        """Try until a snapshot is loaded from the database, by this or by a reload; ``tried`` is
+        set after one try. Meanwhile the one that was kept is served, if the database is away."""
+        while not self._loaded:
             try:
                 await self.reload()
-            except LoadFailed:
+            except LoadFailed as failure:
+                if not isinstance(failure.__cause__, NoChampion):  # else the database has answered
+                    await self.recall()
                 tried.set()
                 await asyncio.sleep(retry_seconds)
         tried.set()
 
+    async def recall(self) -> None:
+        """Serve the snapshot that was kept on disk, if there is one and nothing is served."""
+        if self._kept is None or self.snapshot is not None or self._recalled:
+            return
+        self._recalled = True
+        recalled = await _in_thread(self._kept.recall)
+        if recalled is not None and self.snapshot is None:
+            self.snapshot = recalled
+            log.warning(
+                "the database is away: version %d is served from disk, as of %s",
+                recalled.model.version,
+                recalled.as_of.isoformat(),
+            )
 
-async def _in_thread(load: Callable[[], Snapshot]) -> Snapshot:
+
+async def _in_thread(work: Callable[[], T]) -> T:
     """Not ``asyncio.to_thread``: nobody waits for the thread at the end, should it hang."""
     loop = asyncio.get_running_loop()
-    loaded: asyncio.Future[Snapshot] = loop.create_future()
+    done: asyncio.Future[T] = loop.create_future()
 
-    def settle(snapshot: Snapshot | None, error: Exception | None) -> None:
-        if loaded.done():  # too late
-            return
-        if error is not None:
-            loaded.set_exception(error)
-        elif snapshot is not None:
-            loaded.set_result(snapshot)
+    def settle(outcome: Callable[[asyncio.Future[T]], None]) -> None:
+        if not done.done():  # else too late
+            outcome(done)
 
     def run() -> None:
-        snapshot = error = None
         try:
-            snapshot = load()
+            found = work()
         except Exception as failure:
             error = failure
+            outcome = lambda future: future.set_exception(error)  # noqa: E731
+        else:
+            outcome = lambda future: future.set_result(found)  # noqa: E731
         with suppress(RuntimeError):  # the loop may be closed by now
-            loop.call_soon_threadsafe(settle, snapshot, error)
+            loop.call_soon_threadsafe(settle, outcome)
 
     threading.Thread(target=run, name="load", daemon=True).start()
-    return await loaded
+    return await done
 
 
 def _public_reason(error: Exception) -> str:

@@ -25,8 +25,10 @@ from soccer_assets.cli import app
 from soccer_assets.definitions import make_definitions
 from soccer_assets.modelling.holdout import PROBABILITY_COLUMNS
 from soccer_assets.modelling.registry import MODEL_NAME
-from soccer_assets.resources import workers
+from soccer_assets.params import ServingParams
 from soccer_assets.runner import JobFailed
+from soccer_assets.serving.addresses import Address
+from soccer_assets.serving.client import WorkerClient
 from soccer_assets.serving.server import ServiceProcess
 from soccer_assets.settings import get_settings
 from soccer_assets.simulator.leagues import LeagueSimulator
@@ -36,6 +38,7 @@ from soccer_assets.warehouse.promotions import decisions
 from soccer_assets_tests.assets.season import (
     LENIENT,
     STRICT,
+    TOKEN,
     TRAINING,
     Season,
     Stage,
@@ -396,10 +399,7 @@ def test_a_worker_that_does_not_answer_fails_the_run_and_is_named(
     assert failed_by(here, result) == SURROUNDINGS
 
 
-def test_without_a_worker_one_is_started_for_the_proof(
-    season: Season, refreshed: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(workers, "DEFAULT_WORKER", "http://127.0.0.1:9")
+def test_without_a_worker_one_is_started_for_the_proof(season: Season, refreshed: Stage) -> None:
     settings = get_settings().model_copy(update={"serving_workers": ""})
     here = replace(season.platform, definitions=make_definitions(settings))
     told = metadata_of(here.run("serving_workers"), "serving_workers")
@@ -407,26 +407,38 @@ def test_without_a_worker_one_is_started_for_the_proof(
     assert (told["champion_version"], told["dagster/row_count"]) == (2, 1)
 
 
-def test_another_homes_worker_on_the_default_port_is_passed_over(
-    season: Season, refreshed: Stage, monkeypatch: pytest.MonkeyPatch
+def test_the_homes_own_worker_is_found_on_any_port_and_never_another_homes(
+    season: Season, refreshed: Stage, tmp_path: Path
 ) -> None:
-    """It refuses the reload token of this home, and stays as it was."""
-    before = season.worker.model()
-    with ServiceProcess(database_url(get_settings()), "another home's token") as stranger:
-        monkeypatch.setattr(workers, "DEFAULT_WORKER", stranger.base_url)
-        settings = get_settings().model_copy(update={"serving_workers": ""})
-        here = replace(season.platform, definitions=make_definitions(settings))
-        result = here.run("serving_workers")
+    """The other's file even lies here, as of a worker whose port it has by now."""
+    settings = get_settings().model_copy(update={"serving_workers": ""})
+    here = replace(season.platform, definitions=make_definitions(settings))
+    url, folder = database_url(settings), settings.serving_folder
+    with (
+        ServiceProcess(url, TOKEN, state=folder, params=ServingParams(max_age_hours=720)) as own,
+        ServiceProcess(url, "another home's token", state=tmp_path) as stranger,
+        WorkerClient(stranger.base_url) as client,
+    ):
+        [theirs] = (tmp_path / "workers").glob("*.json")
+        address = Address.model_validate_json(theirs.read_bytes())
+        stale = folder / "workers" / "stale.json"
+        stale.write_text(address.model_copy(update={"instance": "killed"}).model_dump_json())
+        before = client.model()
+        try:
+            result = here.run("serving_workers")
+        finally:
+            stale.unlink()
+        assert client.model() == before
     told = metadata_of(result, "serving_workers")
-    assert told["embedded"] is True
+    assert told["embedded"] is False
     assert (told["champion_version"], told["dagster/row_count"]) == (2, 1)
+    assert own.base_url in str(told["workers"])
     warnings = [
         entry.user_message
         for entry in here.instance.all_logs(result.run_id)
         if entry.level == logging.WARNING
     ]
-    assert [line for line in warnings if stranger.base_url in line and "reload token" in line]
-    assert season.worker.model() == before
+    assert [line for line in warnings if stranger.base_url in line and "somebody else" in line]
 
 
 def test_a_loop_that_fails_at_its_workers_shows_scorecard_and_predictions_before_it_says_so(

@@ -1,5 +1,8 @@
 """A real PostgreSQL with what the pipeline would have written for the service."""
 
+import socket
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -91,6 +94,61 @@ class Database:
     def unserve(self) -> None:
         with self.engine.begin() as connection:
             connection.execute(sa.text("DELETE FROM soccer.served_model"))
+
+
+class Gate:
+    """A port that leads to a database as long as it is open."""
+
+    def __init__(self, url: str) -> None:
+        self._target = sa.make_url(url)
+        self._listener: socket.socket | None = None
+        self._port = 0
+        self.open()
+        query = {k: v for k, v in self._target.query.items() if k not in ("host", "port", "plugin")}
+        self.url = self._target.set(
+            host="127.0.0.1", port=self._port, query=query
+        ).render_as_string(hide_password=False)
+
+    def open(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", self._port))
+        self._port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def close(self) -> None:
+        if self._listener is not None:
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+
+    def __enter__(self) -> "Gate":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                ours, _ = listener.accept()
+                theirs = self._connect()
+                for source, sink in ((ours, theirs), (theirs, ours)):
+                    threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
+
+    def _connect(self) -> socket.socket:
+        host = str(self._target.query.get("host") or self._target.host)
+        port = int(str(self._target.query.get("port") or self._target.port or 5432))
+        if not host.startswith("/"):
+            return socket.create_connection((host, port))
+        theirs = socket.socket(socket.AF_UNIX)
+        theirs.connect(f"{host}/.s.PGSQL.{port}")
+        return theirs
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ from soccer_assets.serving.paging import (
     encode_cursor,
     epoch_us,
 )
-from soccer_assets.serving.snapshot import Entry, Snapshot
-from soccer_assets.warehouse.served_model import ServedModel
+from soccer_assets_tests.serving.building import Match, snapshot_of
 from soccer_assets_tests.serving.conftest import NOW
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -90,18 +89,13 @@ def test_pages_show_every_match_exactly_once(
         and (first_day is None or kickoff(hours).date() >= first_day)
         and (last_day is None or kickoff(hours).date() <= last_day)
     )
-    entries = [
-        Entry(
-            position=Position(epoch_us(kickoff(hours)), match_id),
-            scheduled=scheduled,
-            tournament_id=tournament,
-            team_ids=frozenset((home, away)),
-            body=b"{}",
-        )
-        for match_id, hours, scheduled, tournament, home, away in matches
-    ]
-    snapshot = Snapshot.build(
-        ServedModel("m", 1, "r", "d", now, {}), entries, refreshed_at=now, loaded_at=now
+    snapshot = snapshot_of(
+        1,
+        [
+            Match(match_id, kickoff(hours), scheduled, tournament, home, away)
+            for match_id, hours, scheduled, tournament, home, away in matches
+        ],
+        at=now,
     )
 
     seen: list[int] = []

@@ -21,7 +21,7 @@ from soccer_assets.serving.client import (
     reload_workers,
 )
 from soccer_assets.serving.server import ServiceProcess
-from soccer_assets_tests.serving.conftest import Database
+from soccer_assets_tests.serving.conftest import Database, Gate
 
 TOKEN = "process-test-token"
 
@@ -67,18 +67,19 @@ def test_from_no_champion_to_the_second_one(database: Database) -> None:
         WorkerClient(process.base_url, TOKEN).ready()
 
 
-def test_a_dead_worker_leaves_the_rest_on_the_old_model(database: Database) -> None:
+def test_a_dead_worker_leaves_all_on_the_old_model(database: Database) -> None:
     database.add_match(1, soon())
     database.serve(1, at=datetime.now(UTC))
     first, dead, last = (ServiceProcess(database.url, TOKEN) for _ in range(3))
     with first, last:
         with dead:
             clients = [WorkerClient(worker.base_url, TOKEN) for worker in (first, dead, last)]
+        for client in (clients[0], clients[2]):
+            wait_for_version(client, 1)
         database.serve(2, at=datetime.now(UTC))
         reports = reload_workers(clients, 2, timeout=5)
-        assert [report.ok for report in reports] == [True, False]
-        assert clients[0].model().version == 2
-        assert clients[2].model().version == 1
+        assert [(report.ok, report.restored) for report in reports] == [(True, True), (False, None)]
+        assert [clients[number].model().version for number in (0, 2)] == [1, 1]
 
         with dead:  # the same object and port again
             reports = reload_workers(clients, 2, timeout=5)
@@ -141,6 +142,40 @@ def test_needs_neither_dagster_nor_mlflow() -> None:
         "assert not {'dagster', 'mlflow', 'pandas', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_worker_starts_from_what_it_kept_while_postgres_is_away_and_goes_on(
+    database: Database, tmp_path: Path
+) -> None:
+    """The database is behind a port of its own, which is closed and opened again."""
+    database.add_match(1, soon())
+    database.serve(1, at=datetime.now(UTC))
+    with Gate(database.url) as gate:
+        worker = ServiceProcess(gate.url, TOKEN, state=tmp_path)
+        with worker, WorkerClient(worker.base_url) as client:
+            wait_for_version(client, 1)
+            kept = tmp_path / "snapshot"
+            deadline = time.monotonic() + 10
+            while not kept.exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        gate.close()
+        with worker, WorkerClient(worker.base_url, TOKEN) as client:
+            wait_for_version(client, 1)
+            ready = client.ready()
+            assert (ready.ready, ready.source) == (True, "disk")
+            assert ready.last_error is not None
+            answer = httpx.get(f"{worker.base_url}/predictions/1").json()
+            assert (answer["source"], answer["stale"]) == ("disk", False)
+            assert answer["as_of"] is not None
+            health = httpx.get(f"{worker.base_url}/healthz").json()
+            assert (health["source"], health["as_of"]) == ("disk", answer["as_of"])
+            assert client.predictions(1).source == "disk"
+
+            database.serve(2, at=datetime.now(UTC))
+            gate.open()
+            wait_for_version(client, 2)  # by itself
+            assert (client.ready().source, client.ready().last_error) == ("database", None)
 
 
 def test_a_roll_that_fails_on_one_worker_leaves_all_with_the_champion_before(

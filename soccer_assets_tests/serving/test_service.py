@@ -184,7 +184,8 @@ def test_model(database: Database, start: Callable[..., TestClient], clock: Cloc
 
 def test_before_the_first_champion(database: Database, start: Callable[..., TestClient]) -> None:
     client = start(retry_seconds=0.05)
-    assert client.get("/healthz").json() == {"status": "ok"}
+    health = client.get("/healthz").json()
+    assert (health["status"], health["as_of"], health["source"]) == ("ok", None, None)
     ready = client.get("/readyz")
     assert ready.status_code == 503
     assert ready.json()["reason"] == "no champion is served yet"
@@ -201,6 +202,8 @@ def test_before_the_first_champion(database: Database, start: Callable[..., Test
         "ready": True,
         "version": 1,
         "age_seconds": 0.0,
+        "as_of": "2025-03-01T12:00:00Z",
+        "source": "database",
         "reason": None,
         "last_error": None,
     }
@@ -220,19 +223,56 @@ def test_starts_without_a_database(start: Callable[..., TestClient]) -> None:
 def test_old_predictions_make_it_not_ready(
     database: Database, start: Callable[..., TestClient], clock: Clock
 ) -> None:
+    database.add_match(1, NOW + 9 * HOUR)
     database.serve(1, at=NOW)
     client = start(params=ServingParams(max_age_hours=2))
     clock.now = NOW + 2 * HOUR
     assert client.get("/readyz").status_code == 200
+    assert client.get("/predictions/1").json()["stale"] is False
     clock.now = NOW + 3 * HOUR
     ready = client.get("/readyz")
     assert ready.status_code == 503
     assert ready.json()["reason"] == "the predictions are 3.0 h old; 2.0 h is the limit"
-    assert client.get("/predictions").status_code == 200  # it still answers who asks anyway
+    page = client.get("/predictions")  # it still answers who asks anyway, and says so
+    assert page.status_code == 200
+    told = {key: page.json()[key] for key in ("as_of", "age_seconds", "stale", "source")}
+    assert told == {
+        "as_of": "2025-03-01T12:00:00Z",
+        "age_seconds": 3 * 3600,
+        "stale": True,
+        "source": "database",
+    }
+    one = client.get("/predictions/1").json()
+    assert {key: one[key] for key in told} == told
+    assert client.get("/model").json()["stale"] is True
+    assert client.get("/healthz").json()["stale"] is True
 
     database.serve(1, at=clock.now)
     client.post("/reload", headers=AUTH)
     assert client.get("/readyz").status_code == 200
+
+
+def test_a_worker_may_refuse_old_predictions(
+    database: Database, start: Callable[..., TestClient], clock: Clock
+) -> None:
+    database.add_match(1, NOW + 9 * HOUR)
+    database.serve(1, at=NOW)
+    client = start(params=ServingParams(max_age_hours=2, when_stale="refuse"))
+    assert client.get("/predictions/1").json()["stale"] is False
+    clock.now = NOW + 3 * HOUR
+    for path in ("/predictions", "/predictions/1", "/predictions/2"):
+        answer = client.get(path)
+        assert answer.status_code == 503
+        assert answer.json() == {
+            "detail": "the predictions are 3.0 h old; 2.0 h is the limit, and this worker refuses"
+        }
+        assert answer.headers["retry-after"] == "5"
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/model").status_code == 200
+
+    database.serve(1, at=clock.now)
+    client.post("/reload", headers=AUTH)
+    assert client.get("/predictions/1").status_code == 200
 
 
 @pytest.mark.parametrize(("recent_days", "status"), [(30, 200), (7, 404)])

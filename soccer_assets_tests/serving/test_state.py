@@ -1,43 +1,88 @@
 import asyncio
 import threading
-import time
 
 import pytest
 
 from soccer_assets.serving.snapshot import Snapshot
 from soccer_assets.serving.state import LoadFailed, SnapshotStore
-from soccer_assets.warehouse.served_model import ServedModel
-from soccer_assets_tests.serving.conftest import NOW
+from soccer_assets_tests.serving.building import snapshot_of
 
 
-def snapshot_of(version: int) -> Snapshot:
-    return Snapshot.build(
-        ServedModel("m", version, "r", "d", NOW, {}), [], refreshed_at=NOW, loaded_at=NOW
-    )
-
-
-def test_one_load_at_a_time() -> None:
+def test_thirty_reloads_at_once_are_two_loads_one_at_a_time() -> None:
     running, most, loads = 0, 0, 0
-    lock = threading.Lock()
+    lock, began, goes_on = threading.Lock(), threading.Event(), threading.Event()
 
     def load() -> Snapshot:
         nonlocal running, most, loads
         with lock:
             running, loads = running + 1, loads + 1
             most = max(most, running)
-        time.sleep(0.01)
+        began.set()
+        goes_on.wait()
         with lock:
             running -= 1
         return snapshot_of(loads)
 
     async def scenario() -> list[tuple[Snapshot | None, Snapshot]]:
         store = SnapshotStore(load)
-        return await asyncio.gather(*(store.reload() for _ in range(8)))
+        first = asyncio.create_task(store.reload())
+        while not began.is_set():
+            await asyncio.sleep(0)
+        others = [asyncio.create_task(store.reload()) for _ in range(29)]
+        await asyncio.sleep(0)
+        goes_on.set()
+        results = await asyncio.gather(first, *others)
+        return [*results, await store.reload()]  # at rest, one is one
 
     results = asyncio.run(scenario())
     assert most == 1
     versions = [(before and before.model.version, after.model.version) for before, after in results]
-    assert versions == [(n or None, n + 1) for n in range(8)]
+    assert versions == [(None, 1), *[(1, 2)] * 29, (2, 3)]
+
+
+def test_who_asks_while_a_load_runs_is_answered_by_one_that_begins_after() -> None:
+    """The running one may have read before what is to be seen was written."""
+    published, began, goes_on = 1, threading.Event(), threading.Event()
+
+    def load() -> Snapshot:
+        version = published
+        began.set()
+        goes_on.wait()
+        return snapshot_of(version)
+
+    async def scenario() -> tuple[int, int]:
+        nonlocal published
+        store = SnapshotStore(load)
+        first = asyncio.create_task(store.reload())
+        while not began.is_set():
+            await asyncio.sleep(0)
+        published = 2
+        second = asyncio.create_task(store.reload())
+        await asyncio.sleep(0)
+        goes_on.set()
+        return (await first)[1].model.version, (await second)[1].model.version
+
+    assert asyncio.run(scenario()) == (1, 2)
+
+
+def test_who_goes_away_takes_nothing_from_who_waits_for_the_same() -> None:
+    goes_on = threading.Event()
+
+    def load() -> Snapshot:
+        goes_on.wait()
+        return snapshot_of(1)
+
+    async def scenario() -> int:
+        store = SnapshotStore(load)
+        tasks = [asyncio.create_task(store.reload()) for _ in range(3)]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        tasks[1].cancel()
+        await asyncio.sleep(0)
+        goes_on.set()
+        return (await tasks[2])[1].model.version
+
+    assert asyncio.run(scenario()) == 1
 
 
 def test_an_unexpected_error_keeps_the_old_snapshot_and_hides_its_text() -> None:

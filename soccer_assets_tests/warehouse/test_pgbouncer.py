@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from soccer_assets.runner import open_instance
+from soccer_assets.serving.loading import load_snapshot
 from soccer_assets.serving.service import serving_engine
-from soccer_assets.serving.snapshot import load_snapshot
 from soccer_assets.settings import get_settings
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets.warehouse.connection import get_engine
@@ -96,7 +96,7 @@ def test_warehouse_lake_worker_and_dagster_work_behind_a_pooler(
         Database(pooled_url, get_engine(get_settings())).serve(7, MIDSEASON)
         snapshot = load_snapshot(serving_engine(pooled_url), MIDSEASON, recent_days=7)
         assert snapshot.model.version == 7
-        assert snapshot.entries
+        assert snapshot.size
         # What Dagster's webserver sets for its sessions is not the warehouse's.
         instance.optimize_for_webserver(statement_timeout=50, pool_recycle=3600, max_overflow=5)
         instance.get_run_records(limit=1)
