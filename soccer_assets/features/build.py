@@ -177,7 +177,7 @@ def _strengths(
     for side in SIDES:
         yield f"attack_{side}", main[f"attack_{side}"]
         yield f"defence_{side}", main[f"defence_{side}"]
-    yield "uncertainty", main["variance_home"] + main["variance_away"]
+    yield "uncertainty", main["variance"]
     yield "uncertainty_difference", main["variance_home"] - main["variance_away"]
     yield "home_advantage", main["home_advantage"]
     yield "league_level", main["level"]

@@ -44,10 +44,12 @@ class StrengthParams(_Params):
 
     variants: dict[str, StrengthVariant] = Field(default_factory=_variants, min_length=1)
     main: str = Field("chances", description="the variant of which everything is told")
-    volatility: float = Field(0.03, gt=0, description="variance a year")
+    volatility: float = Field(0.0327, gt=0, description="variance a year")
     break_volatility: float = Field(0.0155, ge=0, description="variance more after a break")
-    break_days: float = Field(58.0, gt=0, description="a break is longer than this")
-    start_variance: float = Field(0.115, gt=0, description="of a newcomer; never more")
+    break_days: float = Field(64.0, gt=0, description="a break is longer than this")
+    start_variance: float = Field(
+        0.0958, gt=0, description="of a newcomer; time makes it no larger than that"
+    )
     dispersion: float = Field(1.2, gt=0, description="of goals, times that of Poisson")
     chances_dispersion: float = Field(
         0.36,
@@ -59,12 +61,23 @@ class StrengthParams(_Params):
     start_level: float = Field(0.2, description="of a competition")
     start_advantage: float = Field(0.25, description="of a competition")
     start_attack: float = Field(-0.01, description="of newcomers, against the competition's mean")
-    start_defence: float = Field(-0.23, description="of newcomers, against the competition's mean")
-    level_rate: float = Field(0.04, gt=0, lt=1)
-    advantage_rate: float = Field(0.0012, gt=0, lt=1)
-    drift_rate: float = Field(0.0034, ge=0, lt=1)
-    newcomer_rate: float = Field(0.06, ge=0, lt=1)
-    newcomer_matches: float = Field(7, ge=0, description="so long a team tells of newcomers")
+    start_defence: float = Field(-0.268, description="of newcomers, against the competition's mean")
+    level_rate: float = Field(0.048, gt=0, lt=1)
+    advantage_rate: float = Field(0.00168, gt=0, lt=1)
+    league_variance: float = Field(0.00714, ge=0, description="of the level of a new league")
+    league_volatility: float = Field(
+        0.00009,
+        ge=0,
+        description="variance a year of a league's level, which matches between leagues tell of",
+    )
+    forgotten_days: float = Field(
+        400,
+        gt=0,
+        description="not seen for so long, a team gives its place among the states of its "
+        "league up to a newcomer",
+    )
+    newcomer_rate: float = Field(0.043, ge=0, lt=1)
+    newcomer_matches: float = Field(10, ge=0, description="so long a team tells of newcomers")
     mean_rate: float = Field(0.0005, gt=0, lt=1)
     form_fast: float = Field(0.2, gt=0, lt=1, description="what the latest match counts for")
     form_slow: float = Field(0.05, gt=0, lt=1, description="what the latest match counts for")

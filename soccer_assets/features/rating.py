@@ -9,8 +9,37 @@ import pyarrow as pa
 from soccer_assets.arrays import AnyArray, FloatArray, IntArray
 from soccer_assets.features.log import Ids, MatchLog
 
-#: Kind -> one row for each thing of it.
+#: Kind, or ``kind: what`` -> one row for each thing of that kind.
 State = dict[str, FloatArray]
+
+
+def _of(table: str) -> str:
+    """The kind of things whose table it is."""
+    return table.partition(":")[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse:
+    """Rows of which most is zero, as few bytes."""
+
+    width: int
+    count: int
+    """Rows, (count, width)."""
+    places: IntArray
+    """Of what is not zero, in the flattened rows."""
+    values: FloatArray
+
+    @classmethod
+    def of(cls, rows: FloatArray) -> "Sparse":
+        flat = np.ascontiguousarray(rows).ravel()
+        places = np.flatnonzero(flat.view(np.int64))  # by their bits: -0.0 is not 0.0
+        return cls(rows.shape[1], len(rows), places, flat[places])
+
+    def rows(self) -> FloatArray:
+        """The rows, to the bit."""
+        flat = np.zeros(self.count * self.width)
+        flat[self.places] = self.values
+        return flat.reshape(self.count, self.width)
 
 
 class Rating(Protocol):
@@ -49,39 +78,43 @@ class Memory:
     """All that ratings know at a moment."""
 
     ids: Ids
-    states: dict[str, State]
+    states: dict[str, dict[str, Sparse]]
     """Rating -> its state, rows in the order of ``ids``."""
+
+    @classmethod
+    def of(cls, ids: Ids, states: dict[str, State], counts: dict[str, int]) -> "Memory":
+        """Of the first so many things of each kind."""
+        return cls(
+            {kind: ids[kind][:count].copy() for kind, count in counts.items()},
+            {
+                name: {
+                    table: Sparse.of(rows[: counts[_of(table)]]) for table, rows in state.items()
+                }
+                for name, state in states.items()
+            },
+        )
 
     @classmethod
     def blank(cls, ratings: tuple[Rating, ...]) -> "Memory":
         return cls({}, {rating.name: {} for rating in ratings})
 
-    def grown(self, ratings: tuple[Rating, ...], ids: Ids) -> "Memory":
-        """A copy with a fresh row for each thing that is new in ``ids``."""
-        states = {
+    def rows(self, ratings: tuple[Rating, ...], ids: Ids) -> dict[str, State]:
+        """The states, with a fresh row for each thing that is new in ``ids``."""
+        return {
             rating.name: {
-                kind: _grown(self.states[rating.name].get(kind), row, len(ids[kind]))
-                for kind, row in rating.fresh.items()
+                table: _grown(self.states[rating.name].get(table), row, len(ids[_of(table)]))
+                for table, row in rating.fresh.items()
             }
             for rating in ratings
         }
-        return Memory(ids, states)
-
-    def cut(self, counts: dict[str, int]) -> "Memory":
-        """A copy of the first so many things of each kind."""
-        return Memory(
-            {kind: ids[: counts[kind]].copy() for kind, ids in self.ids.items()},
-            {
-                name: {kind: rows[: counts[kind]].copy() for kind, rows in state.items()}
-                for name, state in self.states.items()
-            },
-        )
 
     def to_table(self) -> pa.Table:
         """One row, an array a column."""
         arrays: dict[str, AnyArray] = {f"ids {kind}": ids for kind, ids in self.ids.items()}
         for name, state in self.states.items():
-            arrays |= {f"{name} {kind}": rows.ravel() for kind, rows in state.items()}
+            for table, sparse in state.items():
+                arrays[f"{name} {table} places"] = sparse.places
+                arrays[f"{name} {table} values"] = sparse.values
         return pa.table({name: pa.array([array]) for name, array in arrays.items()})
 
     @classmethod
@@ -100,16 +133,20 @@ class Memory:
             ids,
             {
                 rating.name: {
-                    kind: array(f"{rating.name} {kind}").reshape(-1, len(fresh))
-                    for kind, fresh in rating.fresh.items()
+                    name: Sparse(
+                        len(fresh),
+                        len(ids[_of(name)]),
+                        array(f"{rating.name} {name} places"),
+                        array(f"{rating.name} {name} values"),
+                    )
+                    for name, fresh in rating.fresh.items()
                 }
                 for rating in ratings
             },
         )
 
 
-def _grown(rows: FloatArray | None, fresh: FloatArray, count: int) -> FloatArray:
-    grown = np.tile(fresh, (count, 1))
-    if rows is not None:
-        grown[: len(rows)] = rows
-    return grown
+def _grown(known: Sparse | None, fresh: FloatArray, count: int) -> FloatArray:
+    if known is None:
+        return np.tile(fresh, (count, 1))
+    return np.concatenate([known.rows(), np.tile(fresh, (count - known.count, 1))])

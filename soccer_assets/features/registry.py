@@ -84,13 +84,16 @@ def _strengths(params: FeatureParams) -> Iterator[Feature]:
     for side, team in _SIDES.items():
         yield of_main(f"attack_{side}", -_LOG, _LOG, f"log attack of {team}")
         yield of_main(f"defence_{side}", -_LOG, _LOG, f"log defence of {team}")
-    most = ceil(4 * params.strength.start_variance)
-    yield of_main("uncertainty", 0, most, "variance of both teams' attack and defence")
-    yield of_main("uncertainty_difference", -most, most, "the same, home less away")
+    # Of two states with this variance each, the sum has four times as much at most.
+    most = ceil(16 * params.strength.start_variance)
+    yield of_main("uncertainty", 0, most, "variance of how much stronger one team is")
+    yield of_main(
+        "uncertainty_difference", -most, most, "variance of attack and defence, home less away"
+    )
     yield of_main("home_advantage", -_LOG, _LOG, "log of the competition's home advantage")
     yield of_main("league_level", -_LOG, _LOG, "log of the competition's goals")
     yield of_main(
-        "league_gap", -_LOG, _LOG, "by how much the home team's league has drifted from the other's"
+        "league_gap", -_LOG, _LOG, "level of the home team's league less that of the other's"
     )
     for side, team in _SIDES.items():
         for speed in ("fast", "slow"):

@@ -2,16 +2,18 @@
 
 The model is the dynamic Poisson model of Koopman & Lit (2015, J. R. Stat. Soc. A 178(1), 167-186), the
 filter the extended Kalman filter for counts of Fahrmeir (1992, J. Am. Stat. Assoc. 87(418), 501-509),
-with independent states, which makes a result one cheap step. All competitions of a team move one
-state, whose variance grows with time and shrinks with each result. The logarithms of the goals to be
-expected, with f = 1, or 0 on neutral ground:
+one measurement after the other: the home team's goals, then those of the away team. All competitions
+of a team move one state, whose variance grows with time and shrinks with each result. The logarithms
+of the goals to be expected, with f = 1, or 0 on neutral ground:
 
     home:  mu + f ha/2 + A_h - D_a + f H_h/2 + (L_h - L_a)
     away:  mu - f ha/2 + A_a - D_h - f H_h/2 - (L_h - L_a)
 
-``A``, ``D``: a team's attack and defence; ``H``: what it has more of the home advantage than others;
-``L``: the drift of the league it plays in, moved by matches between leagues alone; ``mu``, ``ha``: the
-competition's level and home advantage.
+``A``, ``D``: a team's attack and defence against the level ``L`` of the league it plays in; ``H``: what
+it has more of the home advantage than others; ``mu``, ``ha``: the competition's level and home
+advantage. The states of the teams of one league and its level have one covariance (``blocks``): a
+result tells of whoever they have played, and a match between leagues moves a whole league, by as much
+as is not known of it.
 """
 
 from math import exp, sqrt
@@ -20,17 +22,22 @@ from typing import NamedTuple
 import numpy as np
 
 from soccer_assets.arrays import FloatArray, IntArray
+from soccer_assets.features import blocks
+from soccer_assets.features.blocks import along, attack_in, covariance
 from soccer_assets.features.compiled import compiled
 from soccer_assets.features.log import COMPETITION, TEAM, MatchLog
 from soccer_assets.features.params import StrengthParams, StrengthVariant
 from soccer_assets.features.rating import State
 
-# A team's row. ``LEAGUE`` and ``LATEST`` are codes of competitions, -1 for none.
-ATTACK, DEFENCE, HOME, VAR_ATTACK, VAR_DEFENCE, VAR_HOME = range(6)
-LEAGUE, LATEST, DAY, MATCHES, FORM_FAST, FORM_SLOW = range(6, 12)
+# A team's row. ``LEAGUE`` and ``LATEST`` are codes of competitions, -1 for none. ``SLOT`` is its place in
+# the block of its league, -1 for none; of a team without one, the states beside it are here, with the
+# league's level in them.
+HOME, VAR_HOME, LEAGUE, LATEST, DAY, MATCHES, FORM_FAST, FORM_SLOW = range(8)
+SLOT, ATTACK, DEFENCE, VAR_ATTACK, VAR_DEFENCE, BETWEEN = range(8, 14)
 # A competition's row. The new are the teams that no competition has seen before.
-LEVEL, ADVANTAGE, MEAN_ATTACK, MEAN_DEFENCE, NEW_ATTACK, NEW_DEFENCE = range(6)
-DRIFT, PLAYED, STEADY = range(6, 9)
+LEVEL, ADVANTAGE, MEAN_ATTACK, MEAN_DEFENCE, NEW_ATTACK, NEW_DEFENCE, PLAYED, STEADY = range(8)
+#: Of each competition, what ``blocks`` has of a league.
+SLOTS, MEANS, COVARIANCE = (f"{COMPETITION}: {name}" for name in ("slots", "means", "covariance"))
 
 #: What a reading gives, in this order.
 READ = (
@@ -42,7 +49,7 @@ READ = (
         "attack_away",
         "defence_away",
     ),
-    *("variance_home", "variance_away", "home_advantage", "level", "league_gap"),
+    *("variance_home", "variance_away", "variance", "home_advantage", "level", "league_gap"),
     *("form_fast_home", "form_slow_home", "form_fast_away", "form_slow_away"),
     *("steady", "own_league_home", "own_league_away"),
 )
@@ -70,7 +77,8 @@ class _Settings(NamedTuple):
     home_variance_floor: float
     level_rate: float
     advantage_rate: float
-    drift_rate: float
+    league_volatility: float
+    forgotten_days: float
     newcomer_rate: float
     newcomer_matches: float
     mean_rate: float
@@ -78,6 +86,32 @@ class _Settings(NamedTuple):
     max_goals: float
     form_fast: float
     form_slow: float
+
+
+class _Known(NamedTuple):
+    """All that the filter knows: a row for each team, and of each competition."""
+
+    teams: FloatArray
+    comps: FloatArray
+    slots: FloatArray
+    means: FloatArray
+    cov: FloatArray
+    """(competitions, STATES, STATES)"""
+
+
+class _Side(NamedTuple):
+    """A team as it comes to a match."""
+
+    attack: float
+    """Against the level of its league."""
+    defence: float
+    level: float
+    """Of its league."""
+    var_attack: float
+    var_defence: float
+    between: float
+    """Covariance of attack and defence."""
+    league: int
 
 
 class StateSpace:
@@ -98,7 +132,8 @@ class StateSpace:
             home_variance_floor=params.home_variance * params.home_variance_floor,
             level_rate=params.level_rate,
             advantage_rate=params.advantage_rate,
-            drift_rate=params.drift_rate,
+            league_volatility=params.league_volatility,
+            forgotten_days=params.forgotten_days,
             newcomer_rate=params.newcomer_rate,
             newcomer_matches=params.newcomer_matches,
             mean_rate=params.mean_rate,
@@ -107,15 +142,24 @@ class StateSpace:
             form_fast=params.form_fast,
             form_slow=params.form_slow,
         )
-        team = np.zeros(12)
-        team[[VAR_ATTACK, VAR_DEFENCE]] = params.start_variance
+        team = np.zeros(14)
         team[VAR_HOME] = params.home_variance
-        team[[LEAGUE, LATEST]] = -1.0
-        competition = np.zeros(9)
+        team[[LEAGUE, LATEST, SLOT]] = -1.0
+        competition = np.zeros(8)
         competition[LEVEL], competition[ADVANTAGE] = params.start_level, params.start_advantage
         competition[NEW_ATTACK] = params.start_attack
         competition[NEW_DEFENCE] = params.start_defence
-        self.fresh: State = {TEAM: team, COMPETITION: competition}
+        slots = np.zeros(blocks.SLOTS_WIDTH)
+        slots[blocks.LEVEL_DAY] = blocks.NEVER
+        cov = np.zeros(blocks.STATES**2)
+        cov[0] = params.league_variance
+        self.fresh: State = {
+            TEAM: team,
+            COMPETITION: competition,
+            SLOTS: slots,
+            MEANS: np.zeros(blocks.STATES),
+            COVARIANCE: cov,
+        }
 
     def walk(self, log: MatchLog, moments: IntArray, state: State, out: FloatArray) -> None:
         """See ``Rating``."""
@@ -130,8 +174,13 @@ class StateSpace:
             log.home_goals if of_goals else log.home_chances,
             log.away_goals if of_goals else log.away_chances,
             np.zeros(len(log)) if of_goals else log.has_statistics,
-            state[TEAM],
-            state[COMPETITION],
+            _Known(
+                state[TEAM],
+                state[COMPETITION],
+                state[SLOTS],
+                state[MEANS],
+                state[COVARIANCE].reshape(-1, blocks.STATES, blocks.STATES),
+            ),
             self._settings,
             out,
         )
@@ -148,124 +197,293 @@ def _walk(
     home_goals: FloatArray,
     away_goals: FloatArray,
     is_blend: FloatArray,
-    teams: FloatArray,
-    comps: FloatArray,
+    known: _Known,
     s: _Settings,
     out: FloatArray,
 ) -> None:
+    told_h, told_a = np.empty(blocks.STATES), np.empty(blocks.STATES)
     for moment in moments:
         i = moment if moment >= 0 else ~moment
         h, a, c, f = home[i], away[i], competition[i], 1.0 - is_neutral[i]
-        attack_h, defence_h, own_h, va_h, vd_h, vo_h, league_h = _now(
-            teams[h], comps, c, days[i], s
-        )
-        attack_a, defence_a, own_a, va_a, vd_a, vo_a, league_a = _now(
-            teams[a], comps, c, days[i], s
-        )
-        gap = comps[league_h, DRIFT] - comps[league_a, DRIFT]
-        edge = 0.5 * f * (comps[c, ADVANTAGE] + own_h) + gap
-        log_h = comps[c, LEVEL] + edge + attack_h - defence_a
-        log_a = comps[c, LEVEL] - edge + attack_a - defence_h
         if moment >= 0:
-            out[i, 0], out[i, 1] = log_h, log_a
-            out[i, 2], out[i, 3], out[i, 4], out[i, 5] = attack_h, defence_h, attack_a, defence_a
-            out[i, 6], out[i, 7] = va_h + vd_h, va_a + vd_a
-            out[i, 8], out[i, 9], out[i, 10] = f * comps[c, ADVANTAGE], comps[c, LEVEL], gap
-            out[i, 11], out[i, 12] = teams[h, FORM_FAST], teams[h, FORM_SLOW]
-            out[i, 13], out[i, 14] = teams[a, FORM_FAST], teams[a, FORM_SLOW]
-            out[i, 15] = comps[c, STEADY]
-            out[i, 16] = 1.0 if league_h == c else 0.0
-            out[i, 17] = 1.0 if league_a == c else 0.0
-            continue
-        rate_h = exp(min(HIGHEST, max(LOWEST, log_h)))
-        rate_a = exp(min(HIGHEST, max(LOWEST, log_a)))
-        goals_h, goals_a = min(home_goals[i], s.max_goals), min(away_goals[i], s.max_goals)
-        surprise_h = min(s.max_surprise, (goals_h - rate_h) / rate_h)
-        surprise_a = min(s.max_surprise, (goals_a - rate_a) / rate_a)
-        vo = vo_h * f
-        dispersion = s.chances_dispersion if is_blend[i] else s.dispersion
-        spread_h = dispersion / rate_h + va_h + vd_a + 0.25 * vo
-        spread_a = dispersion / rate_a + va_a + vd_h + 0.25 * vo
-        news_h, news_a = surprise_h / spread_h, surprise_a / spread_a
-        if teams[h, MATCHES] < s.newcomer_matches:
-            comps[c, NEW_ATTACK] += s.newcomer_rate * va_h * news_h
-            comps[c, NEW_DEFENCE] -= s.newcomer_rate * vd_h * news_a
-        if teams[a, MATCHES] < s.newcomer_matches:
-            comps[c, NEW_ATTACK] += s.newcomer_rate * va_a * news_a
-            comps[c, NEW_DEFENCE] -= s.newcomer_rate * vd_a * news_h
-        teams[h, ATTACK] = attack_h + va_h * news_h
-        teams[h, DEFENCE] = defence_h - vd_h * news_a
-        teams[h, HOME] = own_h + 0.5 * vo * (news_h - news_a)
-        teams[h, VAR_ATTACK] = va_h * (1.0 - va_h / spread_h)
-        teams[h, VAR_DEFENCE] = vd_h * (1.0 - vd_h / spread_a)
-        teams[h, VAR_HOME] = max(
-            s.home_variance_floor, vo_h * (1.0 - 0.25 * vo * (1.0 / spread_h + 1.0 / spread_a))
-        )
-        teams[a, ATTACK] = attack_a + va_a * news_a
-        teams[a, DEFENCE] = defence_a - vd_a * news_h
-        teams[a, HOME], teams[a, VAR_HOME] = own_a, vo_a
-        teams[a, VAR_ATTACK] = va_a * (1.0 - va_a / spread_a)
-        teams[a, VAR_DEFENCE] = vd_a * (1.0 - vd_a / spread_h)
-        if league_h != league_a:
-            drift = 0.5 * s.drift_rate * (news_h - news_a)
-            comps[league_h, DRIFT] += drift
-            comps[league_a, DRIFT] -= drift
-        total = rate_h + rate_a
-        better = (goals_h - goals_a - (rate_h - rate_a)) / sqrt(total)
-        _go_on(teams[h], comps[c], c, league_h, days[i], better, s)
-        _go_on(teams[a], comps[c], c, league_a, days[i], -better, s)
-        comps[c, PLAYED] += 1.0
-        step = 1.0 / (comps[c, PLAYED] + 15.0)
-        comps[c, LEVEL] += max(s.level_rate, step) * (goals_h + goals_a - total) / total
-        comps[c, ADVANTAGE] += (
-            2.0 * max(s.advantage_rate, step) * f * (goals_h - goals_a - (rate_h - rate_a)) / total
-        )
-        step = max(s.mean_rate, 1.0 / (comps[c, PLAYED] + 1.0))
-        attack = 0.5 * (teams[h, ATTACK] + teams[a, ATTACK])
-        defence = 0.5 * (teams[h, DEFENCE] + teams[a, DEFENCE])
-        comps[c, MEAN_ATTACK] += step * (attack - comps[c, MEAN_ATTACK])
-        comps[c, MEAN_DEFENCE] += step * (defence - comps[c, MEAN_DEFENCE])
+            _read(h, a, c, days[i], f, known, s, out[i])
+        else:
+            goals_h, goals_a = min(home_goals[i], s.max_goals), min(away_goals[i], s.max_goals)
+            dispersion = s.chances_dispersion if is_blend[i] else s.dispersion
+            _learn(h, a, c, days[i], f, goals_h, goals_a, dispersion, known, s, told_h, told_a)
 
 
 @compiled
-def _now(
-    team: FloatArray,
-    comps: FloatArray,
+def _read(
+    h: int,
+    a: int,
     c: int,
     day: float,
+    f: float,
+    known: _Known,
     s: _Settings,
-) -> tuple[float, float, float, float, float, float, int]:
-    """A team as it comes to a match: attack, defence, own home advantage, their variances, league."""
-    if team[MATCHES] == 0.0:
-        known = 1.0 if comps[c, PLAYED] > KNOWN_COMPETITION else 0.0
-        attack = comps[c, MEAN_ATTACK] + known * comps[c, NEW_ATTACK]
-        defence = comps[c, MEAN_DEFENCE] + known * comps[c, NEW_DEFENCE]
-        return attack, defence, 0.0, s.start_variance, s.start_variance, s.home_variance, c
-    away = day - team[DAY]
-    va, vd = team[VAR_ATTACK], team[VAR_DEFENCE]
-    if away > 0.0:
-        grown = s.volatility * min(away, YEAR_DAYS) / YEAR_DAYS
-        if away > s.break_days:
-            grown += s.break_volatility
-        va, vd = min(va + grown, s.start_variance), min(vd + grown, s.start_variance)
-    return team[ATTACK], team[DEFENCE], team[HOME], va, vd, team[VAR_HOME], int(team[LEAGUE])
-
-
-@compiled
-def _go_on(
-    team: FloatArray,
-    comp: FloatArray,
-    c: int,
-    league: int,
-    day: float,
-    better: float,
-    s: _Settings,
+    out: FloatArray,
 ) -> None:
+    team_h, team_a, comp = known.teams[h], known.teams[a], known.comps[c]
+    one, other = _now(team_h, c, day, known, s), _now(team_a, c, day, known, s)
+    gap = one.level - other.level
+    edge = 0.5 * f * (comp[ADVANTAGE] + team_h[HOME]) + gap
+    out[0] = comp[LEVEL] + edge + one.attack - other.defence
+    out[1] = comp[LEVEL] - edge + other.attack - one.defence
+    out[2], out[3], out[4], out[5] = one.attack, one.defence, other.attack, other.defence
+    out[6] = one.var_attack + one.var_defence + 2.0 * one.between
+    out[7] = other.var_attack + other.var_defence + 2.0 * other.between
+    shared = 0.0
+    if one.league == other.league and team_h[SLOT] >= 0.0 and team_a[SLOT] >= 0.0:
+        own, its = attack_in(int(team_h[SLOT])), attack_in(int(team_a[SLOT]))
+        for i in (own, own + 1):
+            for j in (its, its + 1):
+                shared += covariance(known.cov[one.league], i, j)
+    out[8] = out[6] + out[7] - 2.0 * shared
+    out[9], out[10], out[11] = f * comp[ADVANTAGE], comp[LEVEL], gap
+    out[12], out[13] = team_h[FORM_FAST], team_h[FORM_SLOW]
+    out[14], out[15] = team_a[FORM_FAST], team_a[FORM_SLOW]
+    out[16] = comp[STEADY]
+    out[17] = 1.0 if one.league == c else 0.0
+    out[18] = 1.0 if other.league == c else 0.0
+
+
+@compiled
+def _learn(
+    h: int,
+    a: int,
+    c: int,
+    day: float,
+    f: float,
+    goals_h: float,
+    goals_a: float,
+    dispersion: float,
+    known: _Known,
+    s: _Settings,
+    told_h: FloatArray,
+    told_a: FloatArray,
+) -> None:
+    team_h, team_a, comp = known.teams[h], known.teams[a], known.comps[c]
+    b = _admit(h, c, day, -1, known, s)
+    spared = int(team_h[SLOT]) if _league(team_a, c) == b else -1
+    d = _admit(a, c, day, spared, known, s)
+    attack_h, attack_a = attack_in(int(team_h[SLOT])), attack_in(int(team_a[SLOT]))
+    defence_h, defence_a = attack_h + 1, attack_a + 1
+    own, its = known.means[b], known.means[d]
+    before_h = own[attack_h], own[defence_h]
+    before_a = its[attack_a], its[defence_a]
+    var_home = team_h[VAR_HOME] * f
+    if b != d:
+        _let_wander(b, day, known, s)
+        _let_wander(d, day, known, s)
+
+    edge = 0.5 * f * (comp[ADVANTAGE] + team_h[HOME])
+    gap = own[blocks.LEVEL] - its[blocks.LEVEL]
+    rate_h = _rate(comp[LEVEL] + edge + gap + own[attack_h] - its[defence_a])
+    rate_a = _rate(comp[LEVEL] - edge - gap + its[attack_a] - own[defence_h])
+    news_h, spread_h = _score(
+        b, attack_h, d, defence_a, rate_h, goals_h, dispersion, var_home, known, s, told_h, told_a
+    )
+    edge += 0.25 * var_home * news_h
+    gap = own[blocks.LEVEL] - its[blocks.LEVEL]
+    later_a = _rate(comp[LEVEL] - edge - gap + its[attack_a] - own[defence_h])
+    news_a, spread_a = _score(
+        d, attack_a, b, defence_h, later_a, goals_a, dispersion, var_home, known, s, told_a, told_h
+    )
+
+    team_h[HOME] += 0.5 * var_home * (news_h - news_a)
+    team_h[VAR_HOME] = max(
+        s.home_variance_floor,
+        team_h[VAR_HOME] * (1.0 - 0.25 * var_home * (1.0 / spread_h + 1.0 / spread_a)),
+    )
+    if team_h[MATCHES] < s.newcomer_matches:
+        comp[NEW_ATTACK] += s.newcomer_rate * (own[attack_h] - before_h[0])
+        comp[NEW_DEFENCE] += s.newcomer_rate * (own[defence_h] - before_h[1])
+    if team_a[MATCHES] < s.newcomer_matches:
+        comp[NEW_ATTACK] += s.newcomer_rate * (its[attack_a] - before_a[0])
+        comp[NEW_DEFENCE] += s.newcomer_rate * (its[defence_a] - before_a[1])
+    attack = 0.5 * (own[attack_h] + its[attack_a])
+    defence = 0.5 * (own[defence_h] + its[defence_a])
+    total = rate_h + rate_a
+    better = goals_h - goals_a - (rate_h - rate_a)
+    _go_on(h, c, day, better / sqrt(total), known, s)
+    _go_on(a, c, day, -better / sqrt(total), known, s)
+    comp[PLAYED] += 1.0
+    step = 1.0 / (comp[PLAYED] + 15.0)
+    comp[LEVEL] += max(s.level_rate, step) * (goals_h + goals_a - total) / total
+    comp[ADVANTAGE] += 2.0 * max(s.advantage_rate, step) * f * better / total
+    step = max(s.mean_rate, 1.0 / (comp[PLAYED] + 1.0))
+    comp[MEAN_ATTACK] += step * (attack - comp[MEAN_ATTACK])
+    comp[MEAN_DEFENCE] += step * (defence - comp[MEAN_DEFENCE])
+
+
+@compiled
+def _score(
+    b: int,
+    attack: int,
+    d: int,
+    defence: int,
+    rate: float,
+    goals: float,
+    dispersion: float,
+    var_home: float,
+    known: _Known,
+    s: _Settings,
+    told_b: FloatArray,
+    told_d: FloatArray,
+) -> tuple[float, float]:
+    """Learn from the goals of one team, whose attack is a state of block ``b``, against another's
+    defence in block ``d``; the news and their spread."""
+    spread = dispersion / rate + 0.25 * var_home
+    cov, n = known.cov[b], _states(known.slots[b])
+    if b == d:
+        along(cov, n, attack, defence, -1.0, told_b)
+        spread += told_b[attack] - told_b[defence]
+    else:
+        along(cov, n, attack, blocks.LEVEL, 1.0, told_b)
+        along(known.cov[d], _states(known.slots[d]), defence, blocks.LEVEL, 1.0, told_d)
+        spread += told_b[attack] + told_b[blocks.LEVEL]
+        spread += told_d[defence] + told_d[blocks.LEVEL]
+    news = min(s.max_surprise, (goals - rate) / rate) / spread
+    blocks.learn(known.means[b], cov, n, told_b, spread, news)
+    if b != d:
+        m = _states(known.slots[d])
+        blocks.learn(known.means[d], known.cov[d], m, told_d, spread, -news)
+    return news, spread
+
+
+@compiled
+def _rate(log_rate: float) -> float:
+    return exp(min(HIGHEST, max(LOWEST, log_rate)))
+
+
+@compiled
+def _states(slots: FloatArray) -> int:
+    return attack_in(int(slots[blocks.USED]))
+
+
+@compiled
+def _league(team: FloatArray, c: int) -> int:
+    """Where a team belongs; one that is new, to the competition of its first match."""
+    return int(team[LEAGUE]) if team[MATCHES] > 0.0 else c
+
+
+@compiled
+def _grown(team: FloatArray, day: float, s: _Settings) -> float:
+    """By how much each variance of a team has grown since its last match."""
+    away = day - team[DAY]
+    if team[MATCHES] == 0.0 or away <= 0.0:
+        return 0.0
+    by = s.volatility * min(away, YEAR_DAYS) / YEAR_DAYS
+    return by + s.break_volatility if away > s.break_days else by
+
+
+@compiled
+def _start(comp: FloatArray) -> tuple[float, float]:
+    """Attack and defence of a team that is new to all competitions."""
+    known = 1.0 if comp[PLAYED] > KNOWN_COMPETITION else 0.0
+    return (
+        comp[MEAN_ATTACK] + known * comp[NEW_ATTACK],
+        comp[MEAN_DEFENCE] + known * comp[NEW_DEFENCE],
+    )
+
+
+@compiled
+def _now(team: FloatArray, c: int, day: float, known: _Known, s: _Settings) -> _Side:
+    """A team as it comes to a match; nothing is changed."""
+    league = _league(team, c)
+    level = known.means[league, blocks.LEVEL]
+    if team[MATCHES] == 0.0:
+        attack, defence = _start(known.comps[c])
+        return _Side(attack, defence, level, s.start_variance, s.start_variance, 0.0, league)
+    if team[SLOT] < 0.0:
+        attack, defence = team[ATTACK] - level, team[DEFENCE] - level
+        va, vd, between = team[VAR_ATTACK], team[VAR_DEFENCE], team[BETWEEN]
+    else:
+        k = attack_in(int(team[SLOT]))
+        cov = known.cov[league]
+        attack, defence = known.means[league, k], known.means[league, k + 1]
+        va, vd, between = cov[k, k], cov[k + 1, k + 1], cov[k + 1, k]
+    by = _grown(team, day, s)
+    if va < s.start_variance:
+        va = min(va + by, s.start_variance)
+    if vd < s.start_variance:
+        vd = min(vd + by, s.start_variance)
+    return _Side(attack, defence, level, va, vd, between, league)
+
+
+@compiled
+def _admit(t: int, c: int, day: float, spared: int, known: _Known, s: _Settings) -> int:
+    """Have a team in the block of its league, as it comes to a match; returns the league."""
+    team = known.teams[t]
+    league = _league(team, c)
+    slots, means, cov = known.slots[league], known.means[league], known.cov[league]
+    if team[SLOT] < 0.0:
+        slot = blocks.slot_for(slots, day, s.forgotten_days, spared)
+        if slots[blocks.TAKEN + slot] > 0.0:
+            _leave(int(slots[blocks.OWNERS + slot]), known)
+        if team[MATCHES] == 0.0:
+            attack, defence = _start(known.comps[c])
+            blocks.place(means, cov, slot, attack, defence, s.start_variance, s.start_variance, 0.0)
+        else:
+            level = means[blocks.LEVEL]
+            blocks.place(
+                means,
+                cov,
+                slot,
+                team[ATTACK] - level,
+                team[DEFENCE] - level,
+                team[VAR_ATTACK],
+                team[VAR_DEFENCE],
+                team[BETWEEN],
+            )
+        slots[blocks.OWNERS + slot] = t
+        slots[blocks.TAKEN + slot] = 1.0
+        team[SLOT] = slot
+    slot = int(team[SLOT])
+    by = _grown(team, day, s)
+    blocks.grow(cov, attack_in(slot), by, s.start_variance)
+    blocks.grow(cov, attack_in(slot) + 1, by, s.start_variance)
+    slots[blocks.SEEN + slot] = day
+    return league
+
+
+@compiled
+def _leave(t: int, known: _Known) -> None:
+    """Take a team out of its block; what is known of it alone goes with it."""
+    team = known.teams[t]
+    league, slot = int(team[LEAGUE]), int(team[SLOT])
+    k, means, cov = attack_in(slot), known.means[league], known.cov[league]
+    team[ATTACK] = means[k] + means[blocks.LEVEL]
+    team[DEFENCE] = means[k + 1] + means[blocks.LEVEL]
+    team[VAR_ATTACK], team[VAR_DEFENCE] = cov[k, k], cov[k + 1, k + 1]
+    team[BETWEEN] = cov[k + 1, k]
+    blocks.place(means, cov, slot, 0.0, 0.0, 0.0, 0.0, 0.0)
+    team[SLOT] = -1.0
+    known.slots[league, blocks.TAKEN + slot] = 0.0
+
+
+@compiled
+def _let_wander(league: int, day: float, known: _Known, s: _Settings) -> None:
+    """Let the variance of a league's level grow since it was measured last."""
+    latest = known.slots[league, blocks.LEVEL_DAY]
+    if day > latest:
+        away = min(day - latest, YEAR_DAYS)
+        known.cov[league, blocks.LEVEL, blocks.LEVEL] += s.league_volatility * away / YEAR_DAYS
+        known.slots[league, blocks.LEVEL_DAY] = day
+
+
+@compiled
+def _go_on(t: int, c: int, day: float, better: float, known: _Known, s: _Settings) -> None:
     """What a team takes along from a match beside its strength."""
+    team, comp = known.teams[t], known.comps[c]
     came_from_it = 1.0 if team[LATEST] == c else 0.0
     comp[STEADY] += 0.5 * max(0.01, 1.0 / (comp[PLAYED] + 5.0)) * (came_from_it - comp[STEADY])
-    team[LATEST] = c
-    team[LEAGUE] = c if comp[STEADY] > IS_LEAGUE and team[MATCHES] >= SETTLED else league
+    before = _league(team, c)
+    league = c if comp[STEADY] > IS_LEAGUE and team[MATCHES] >= SETTLED else before
+    if league != before:
+        _leave(t, known)
+    team[LEAGUE], team[LATEST] = league, c
     team[DAY] = day if team[MATCHES] == 0.0 else max(team[DAY], day)
     team[MATCHES] += 1.0
     better = min(3.0, max(-3.0, better))

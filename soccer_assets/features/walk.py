@@ -42,15 +42,15 @@ def walk(
         remember: moments, rising, from ``since`` on.
     """
     blank = memory or Memory.blank(ratings)
-    now = blank.grown(ratings, log.ids)
+    states = blank.rows(ratings, log.ids)
     moments, cuts = _moments(log, result_delay, since, remember)
     read = {rating.name: np.full((len(log), len(rating.columns)), np.nan) for rating in ratings}
     memories = {}
     for part, moment in zip(np.split(moments, cuts), [*remember, None], strict=True):
         for rating in ratings:
-            rating.walk(log, part, now.states[rating.name], read[rating.name])
+            rating.walk(log, part, states[rating.name], read[rating.name])
         if moment is not None:
-            memories[moment] = now.cut(_named_before(log, moment, blank))
+            memories[moment] = Memory.of(log.ids, states, _named_before(log, moment, blank))
     return Walked(read, memories)
 
 

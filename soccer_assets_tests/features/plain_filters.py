@@ -11,20 +11,23 @@ DAY = 86_400
 EPOCH = int(START.timestamp())
 
 
+#: What a league's block is of, beside (team, "attack") and (team, "defence").
+LEVEL = (-1, "level")
+State = tuple[int, str]
+
+
 @dataclass(slots=True)
 class Team:
-    attack: float
-    defence: float
-    league: int
-    attack_variance: float
-    defence_variance: float
     home_variance: float
     home: float = 0.0
+    league: int = -1
     latest: int | None = None
     day: float = 0.0
     matches: int = 0
     form_fast: float = 0.0
     form_slow: float = 0.0
+    #: Attack and defence, and their covariance, of a team that is in no block.
+    alone: tuple[list[float], list[list[float]]] | None = None
 
 
 @dataclass(slots=True)
@@ -35,9 +38,64 @@ class Competition:
     new_defence: float
     attack: float = 0.0
     defence: float = 0.0
-    drift: float = 0.0
     played: int = 0
     steady: float = 0.0
+
+
+class Block:
+    """Of a league: a mean of each state, and a covariance of each two."""
+
+    def __init__(self, variance: float) -> None:
+        self.mean: dict[State, float] = {LEVEL: 0.0}
+        self.cov: dict[tuple[State, State], float] = {(LEVEL, LEVEL): variance}
+        self.slots: list[int | None] = []
+        self.seen: dict[int, float] = {}
+        self.day: float | None = None
+
+    def put(self, team: int, mean: list[float], cov: list[list[float]]) -> None:
+        states = [(team, "attack"), (team, "defence")]
+        for other in self.mean:
+            for state in states:
+                self.cov[state, other] = self.cov[other, state] = 0.0
+        for i, state in enumerate(states):
+            self.mean[state] = mean[i]
+            for j, other in enumerate(states):
+                self.cov[state, other] = cov[i][j]
+
+    def take(self, team: int) -> tuple[list[float], list[list[float]]]:
+        states = [(team, "attack"), (team, "defence")]
+        alone = self.alone(team)
+        for state in states:
+            del self.mean[state]
+        self.cov = {
+            pair: value
+            for pair, value in self.cov.items()
+            if pair[0] not in states and pair[1] not in states
+        }
+        self.slots[self.slots.index(team)] = None
+        return alone
+
+    def alone(self, team: int) -> tuple[list[float], list[list[float]]]:
+        """What is known of a team alone; its means with the league's level in them."""
+        states = [(team, "attack"), (team, "defence")]
+        return (
+            [self.mean[state] + self.mean[LEVEL] for state in states],
+            [[self.cov[state, other] for other in states] for state in states],
+        )
+
+    def along(self, parts: dict[State, float]) -> dict[State, float]:
+        """Covariance of each state with a sum of some."""
+        return {
+            state: sum(weight * self.cov[state, part] for part, weight in parts.items())
+            for state in self.mean
+        }
+
+    def learn(self, told: dict[State, float], spread: float, news: float) -> None:
+        for state in self.mean:
+            self.mean[state] += told[state] * news
+        for one in self.mean:
+            for other in self.mean:
+                self.cov[one, other] -= told[one] * told[other] / spread
 
 
 class Filter:
@@ -47,7 +105,8 @@ class Filter:
         self.params, self.name = params, name
         self.variant = params.strength.variants[name]
         self.p = params.strength
-        self.teams: dict[int, Team] = {}
+        self.teams: dict[int, Team] = defaultdict(lambda: Team(self.p.home_variance))
+        self.blocks: dict[int, Block] = defaultdict(lambda: Block(self.p.league_variance))
         self.competitions: dict[int, Competition] = defaultdict(
             lambda: Competition(
                 self.p.start_level,
@@ -57,97 +116,136 @@ class Filter:
             )
         )
 
-    def coming(self, team: int, row: Row) -> Team:
-        """A team as it comes to a match, its variances grown by the time since its last one."""
-        there = self.teams.get(team)
-        competition = self.competitions[row.tournament_id]
-        if there is None:
+    def league(self, team: int, row: Row) -> int:
+        there = self.teams[team]
+        return there.league if there.matches else row.tournament_id
+
+    def coming(self, team: int, row: Row) -> tuple[list[float], list[list[float]]]:
+        """Attack and defence of a team as it comes to a match, against the level of its league, and
+        their covariance, grown by the time since its last match."""
+        there, competition = self.teams[team], self.competitions[row.tournament_id]
+        if not there.matches:
             is_known = competition.played > 20
-            return Team(
+            mean = [
                 competition.attack + is_known * competition.new_attack,
                 competition.defence + is_known * competition.new_defence,
-                row.tournament_id,
-                self.p.start_variance,
-                self.p.start_variance,
-                self.p.home_variance,
-            )
+            ]
+            return mean, [[self.p.start_variance, 0.0], [0.0, self.p.start_variance]]
+        block = self.blocks[there.league]
+        mean, cov = there.alone or block.alone(team)
+        mean = [value - block.mean[LEVEL] for value in mean]
+        cov = [list(line) for line in cov]
         away = (row.seconds + EPOCH) / DAY - there.day
-        grown = 0.0
         if away > 0:
             grown = self.p.volatility * self.variant.volatility * min(away, 365) / 365
             if away > self.p.break_days:
                 grown += self.p.break_volatility * self.variant.break_volatility
-        return Team(
-            there.attack,
-            there.defence,
-            there.league,
-            min(there.attack_variance + grown, self.p.start_variance),
-            min(there.defence_variance + grown, self.p.start_variance),
-            there.home_variance,
-            there.home,
-            there.latest,
-            there.day,
-            there.matches,
-            there.form_fast,
-            there.form_slow,
-        )
+            for i in (0, 1):
+                cov[i][i] = max(cov[i][i], min(cov[i][i] + grown, self.p.start_variance))
+        return mean, cov
 
-    def log_rates(self, row: Row, home: Team, away: Team) -> tuple[float, float]:
+    def log_rates(self, row: Row, home: list[float], away: list[float]) -> tuple[float, float]:
         competition = self.competitions[row.tournament_id]
         here = 0.0 if row.is_neutral else 1.0
-        edge = here * (competition.advantage + home.home) / 2 + self.gap(home, away)
+        edge = here * (competition.advantage + self.teams[row.home].home) / 2 + self.gap(row)
         return (
-            competition.level + edge + home.attack - away.defence,
-            competition.level - edge + away.attack - home.defence,
+            competition.level + edge + home[0] - away[1],
+            competition.level - edge + away[0] - home[1],
         )
 
-    def gap(self, home: Team, away: Team) -> float:
-        return self.competitions[home.league].drift - self.competitions[away.league].drift
+    def gap(self, row: Row) -> float:
+        levels = [self.blocks[self.league(t, row)].mean[LEVEL] for t in (row.home, row.away)]
+        return levels[0] - levels[1]
+
+    def admit(self, team: int, row: Row, spared: int | None) -> None:
+        """Have a team in its league's block, as it comes to a match."""
+        there, block = self.teams[team], self.blocks[self.league(team, row)]
+        mean, cov = self.coming(team, row)
+        day = (row.seconds + EPOCH) / DAY
+        if team in block.slots:
+            for i, state in enumerate([(team, "attack"), (team, "defence")]):
+                block.cov[state, state] = cov[i][i]
+        else:
+            self.make_room(block, team, day, spared)
+            block.put(team, mean, cov)
+            there.alone = None
+        block.seen[team] = day
+
+    def make_room(self, block: Block, team: int, day: float, spared: int | None) -> None:
+        if None in block.slots:
+            block.slots[block.slots.index(None)] = team
+            return
+        others = [one for one in block.slots if one is not None and one != spared]
+        oldest = min(others, key=lambda one: block.seen[one], default=None)
+        forgotten = oldest is not None and day - block.seen[oldest] > self.p.forgotten_days
+        if oldest is None or (len(block.slots) < 40 and not forgotten):
+            block.slots.append(team)
+            return
+        slot = block.slots.index(oldest)
+        self.teams[oldest].alone = block.take(oldest)
+        block.slots[slot] = team
 
     def learn(self, row: Row) -> None:
-        home, away = self.coming(row.home, row), self.coming(row.away, row)
+        homes, aways = self.teams[row.home], self.teams[row.away]
+        b, d = self.league(row.home, row), self.league(row.away, row)
+        self.admit(row.home, row, None)
+        self.admit(row.away, row, row.home if b == d else None)
         competition = self.competitions[row.tournament_id]
+        day = (row.seconds + EPOCH) / DAY
+        if b != d:
+            for league in (self.blocks[b], self.blocks[d]):
+                years = min((day - league.day) / 365, 1) if league.day is not None else 1
+                if years > 0:
+                    league.cov[LEVEL, LEVEL] += self.p.league_volatility * years
+                    league.day = day
         here = 0.0 if row.is_neutral else 1.0
-        rates = [exp(min(3.5, max(-2.5, rate))) for rate in self.log_rates(row, home, away)]
         told, dispersion = self.told(row)
         told = [min(goals, self.variant.max_goals) for goals in told]
-        surprises = [
-            min(self.variant.max_surprise, (goals - rate) / rate)
-            for goals, rate in zip(told, rates, strict=True)
-        ]
-        of_home = home.home_variance * here
-        spreads = [
-            dispersion / rates[0] + home.attack_variance + away.defence_variance + of_home / 4,
-            dispersion / rates[1] + away.attack_variance + home.defence_variance + of_home / 4,
-        ]
-        news = [surprise / spread for surprise, spread in zip(surprises, spreads, strict=True)]
-        for team, own, other in ((home, 0, 1), (away, 1, 0)):
-            if team.matches < self.p.newcomer_matches:
-                rate = self.p.newcomer_rate
-                competition.new_attack += rate * team.attack_variance * news[own]
-                competition.new_defence -= rate * team.defence_variance * news[other]
-            team.attack += team.attack_variance * news[own]
-            team.defence -= team.defence_variance * news[other]
-            team.attack_variance *= 1 - team.attack_variance / spreads[own]
-            team.defence_variance *= 1 - team.defence_variance / spreads[other]
-        home.home += of_home / 2 * (news[0] - news[1])
-        home.home_variance = max(
+        of_home = homes.home_variance * here
+        states = {team: ((team, "attack"), (team, "defence")) for team in (row.home, row.away)}
+        before = {s: self.block_of(s, b, d, row).mean[s] for pair in states.values() for s in pair}
+        rates = self.rates(row, b, d, 0.0)
+        news, spreads = [0.0, 0.0], [0.0, 0.0]
+        for side, (scorer, other) in enumerate([(row.home, row.away), (row.away, row.home)]):
+            rate = rates[0] if side == 0 else self.rates(row, b, d, of_home / 2 * news[0])[1]
+            attack, defence = states[scorer][0], states[other][1]
+            own, its = (self.blocks[b], self.blocks[d])[:: 1 if side == 0 else -1]
+            noise = dispersion / rate + of_home / 4
+            if b == d:
+                along = own.along({attack: 1, defence: -1})
+                spread = noise + along[attack] - along[defence]
+                step = min(self.variant.max_surprise, (told[side] - rate) / rate) / spread
+                own.learn(along, spread, step)
+            else:
+                along = own.along({attack: 1, LEVEL: 1})
+                against = its.along({defence: 1, LEVEL: 1})
+                spread = noise + along[attack] + along[LEVEL] + against[defence] + against[LEVEL]
+                step = min(self.variant.max_surprise, (told[side] - rate) / rate) / spread
+                own.learn(along, spread, step)
+                its.learn(against, spread, -step)
+            news[side], spreads[side] = step, spread
+        homes.home += of_home / 2 * (news[0] - news[1])
+        homes.home_variance = max(
             self.p.home_variance * self.p.home_variance_floor,
-            home.home_variance * (1 - of_home / 4 * (1 / spreads[0] + 1 / spreads[1])),
+            homes.home_variance * (1 - of_home / 4 * (1 / spreads[0] + 1 / spreads[1])),
         )
-        if home.league != away.league:
-            drift = self.p.drift_rate * (news[0] - news[1]) / 2
-            self.competitions[home.league].drift += drift
-            self.competitions[away.league].drift -= drift
+        after = {s: self.block_of(s, b, d, row).mean[s] for s in before}
+        for team in (row.home, row.away):
+            if self.teams[team].matches < self.p.newcomer_matches:
+                attack, defence = states[team]
+                competition.new_attack += self.p.newcomer_rate * (after[attack] - before[attack])
+                competition.new_defence += self.p.newcomer_rate * (after[defence] - before[defence])
         total, better = sum(rates), told[0] - told[1] - (rates[0] - rates[1])
-        for team, sign in ((home, 1), (away, -1)):
+        for number, team, sign in ((row.home, homes, 1), (row.away, aways, -1)):
             came = team.latest == row.tournament_id
             rate = 0.5 * max(0.01, 1 / (competition.played + 5))
             competition.steady += rate * (came - competition.steady)
             team.latest = row.tournament_id
-            if competition.steady > 0.4 and team.matches >= 3:
-                team.league = row.tournament_id
-            day = (row.seconds + EPOCH) / DAY
+            league = self.league(number, row)
+            is_settled = competition.steady > 0.4 and team.matches >= 3
+            team.league = row.tournament_id if is_settled else league
+            if team.league != league:
+                team.alone = self.blocks[league].take(number)
             team.day = max(team.day, day) if team.matches else day
             team.matches += 1
             by = min(3.0, max(-3.0, sign * better / sqrt(total)))
@@ -158,9 +256,27 @@ class Filter:
         competition.level += max(self.p.level_rate, least) * (sum(told) - total) / total
         competition.advantage += 2 * max(self.p.advantage_rate, least) * here * better / total
         rate = max(self.p.mean_rate, 1 / (competition.played + 1))
-        competition.attack += rate * ((home.attack + away.attack) / 2 - competition.attack)
-        competition.defence += rate * ((home.defence + away.defence) / 2 - competition.defence)
-        self.teams[row.home], self.teams[row.away] = home, away
+        attacks, defences = (
+            sum(after[states[team][i]] for team in (row.home, row.away)) / 2 for i in (0, 1)
+        )
+        competition.attack += rate * (attacks - competition.attack)
+        competition.defence += rate * (defences - competition.defence)
+
+    def block_of(self, state: State, b: int, d: int, row: Row) -> Block:
+        return self.blocks[b if state[0] == row.home else d]
+
+    def rates(self, row: Row, b: int, d: int, more_home: float) -> list[float]:
+        """What is expected by what the blocks hold now; ``more_home``: that the first of two
+        measurements has told of the home team's own advantage."""
+        home, away = (
+            [self.blocks[league].mean[team, what] for what in ("attack", "defence")]
+            for league, team in ((b, row.home), (d, row.away))
+        )
+        of_home, of_away = self.log_rates(row, home, away)
+        return [
+            exp(min(3.5, max(-2.5, of_home))),
+            exp(min(3.5, max(-2.5, of_away - more_home / 2))),
+        ]
 
     def told(self, row: Row) -> tuple[list[float], float]:
         """Goals, or what stands for them, and their dispersion."""
@@ -179,7 +295,7 @@ class Filter:
         return chances, self.p.chances_dispersion
 
     def read(self, row: Row) -> dict[str, float]:
-        home, away = self.coming(row.home, row), self.coming(row.away, row)
+        (home, home_cov), (away, away_cov) = self.coming(row.home, row), self.coming(row.away, row)
         of_home, of_away = self.log_rates(row, home, away)
         found = {
             f"supremacy_{self.name}": of_home - of_away,
@@ -188,27 +304,35 @@ class Filter:
         if self.name != self.p.main:
             return found
         competition = self.competitions[row.tournament_id]
-        home_variance = home.attack_variance + home.defence_variance
-        away_variance = away.attack_variance + away.defence_variance
+        home_variance, away_variance = (sum(map(sum, cov)) for cov in (home_cov, away_cov))
+        leagues = [self.league(team, row) for team in (row.home, row.away)]
+        block, whats = self.blocks[leagues[0]], ("attack", "defence")
+        together = leagues[0] == leagues[1] and {row.home, row.away} <= set(block.slots)
+        shared = sum(
+            block.cov[(row.home, one), (row.away, other)]
+            for one in whats
+            for other in whats
+            if together
+        )
         return found | {
             "expected_goals_home": exp(of_home),
             "expected_goals_away": exp(of_away),
-            "attack_home": home.attack,
-            "defence_home": home.defence,
-            "attack_away": away.attack,
-            "defence_away": away.defence,
-            "uncertainty": home_variance + away_variance,
+            "attack_home": home[0],
+            "defence_home": home[1],
+            "attack_away": away[0],
+            "defence_away": away[1],
+            "uncertainty": home_variance + away_variance - 2 * shared,
             "uncertainty_difference": home_variance - away_variance,
             "home_advantage": 0.0 if row.is_neutral else competition.advantage,
             "league_level": competition.level,
-            "league_gap": self.gap(home, away),
-            "form_fast_home": home.form_fast,
-            "form_slow_home": home.form_slow,
-            "form_fast_away": away.form_fast,
-            "form_slow_away": away.form_slow,
+            "league_gap": self.gap(row),
+            "form_fast_home": self.teams[row.home].form_fast,
+            "form_slow_home": self.teams[row.home].form_slow,
+            "form_fast_away": self.teams[row.away].form_fast,
+            "form_slow_away": self.teams[row.away].form_slow,
             "steady_competition": competition.steady,
-            "own_league_home": float(home.league == row.tournament_id),
-            "own_league_away": float(away.league == row.tournament_id),
+            "own_league_home": float(leagues[0] == row.tournament_id),
+            "own_league_away": float(leagues[1] == row.tournament_id),
         }
 
 
