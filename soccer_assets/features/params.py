@@ -36,7 +36,7 @@ class StrengthVariant(_Params):
 
 
 def _variants() -> dict[str, StrengthVariant]:
-    return {"chances": StrengthVariant(told_by="chances"), "goals": StrengthVariant()}
+    return {"chances": StrengthVariant(told_by="chances")}
 
 
 class StrengthParams(_Params):

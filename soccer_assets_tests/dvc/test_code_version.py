@@ -139,7 +139,7 @@ STAGES = {"dvc", "dvc.outs", "dvc.stages", "dvc.stages.io", "dvc.stages.months",
                 *(
                     f"features.{module}"
                     for module in (
-                        *("build", "compiled", "elo", "league", "log", "market", "odds"),
+                        *("blocks", "build", "compiled", "elo", "league", "log", "market", "odds"),
                         *("params", "pi", "rating", "state_space", "table", "walk"),
                     )
                 ),
