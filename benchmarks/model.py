@@ -51,6 +51,10 @@ REFERENCE_ROWS = 300_000
 RESULTS = Path(__file__).with_name("model.json")
 PAGE = Path(__file__).with_name("model.md")
 
+#: Parts of the record that can be left out of a run.
+ODDS, ABLATION = "test_with_odds_history", "ablation"
+NAMES = {ODDS: "the odds of past matches", ABLATION: "the groups of features"}
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 Progress = Callable[[str], None]
 
@@ -75,7 +79,8 @@ def main(
         typer.echo(str(absent), err=True)
         raise typer.Exit(1) from None
     params = read_params(DEFAULT_PARAMS)
-    found: dict[str, Any] = {}
+    kept = {name for name, asked in ((ODDS, odds_history), (ABLATION, ablation)) if not asked}
+    found = earlier_parts(output, kept)
     result = judged(matches, params.features, params.training, progress)
     found["test"] = figures(result)
     record(found, output)
@@ -88,17 +93,20 @@ def main(
         with_odds = params.features.model_copy(
             update={"market": params.features.market.model_copy(update={"is_used": True})}
         )
-        found["test_with_odds_history"] = figures(
-            judged(matches, with_odds, params.training, progress)
-        )
+        found[ODDS] = figures(judged(matches, with_odds, params.training, progress))
         record(found, output)
     if ablation:
         before = matches[matches["kickoff"] < pd.Timestamp(TEST_FROM)]
-        found["ablation"] = list(
-            ablated(before, params.features, params.training, result, progress)
-        )
+        found[ABLATION] = list(ablated(before, params.features, params.training, result, progress))
         record(found, output)
     typer.echo(page_of(found))
+
+
+def earlier_parts(output: Path, kept: Iterable[str]) -> dict[str, Any]:
+    """Parts of the last record that are not measured now; the page says that they are of before."""
+    before = json.loads(output.read_text()) if output.exists() else {}
+    parts = {name: before[name] for name in sorted(kept) if name in before}
+    return {"earlier": list(parts), **parts} if parts else {}
 
 
 def record(found: dict[str, Any], output: Path) -> None:
@@ -242,7 +250,7 @@ def page_of(found: dict[str, Any]) -> str:
     ]
     for key, name in (
         ("test", "the model (results, shots and corners)"),
-        ("test_with_odds_history", "with the odds of past matches, an option"),
+        (ODDS, "with the odds of past matches, an option"),
     ):
         if key in found:
             f = found[key]
@@ -262,7 +270,10 @@ def page_of(found: dict[str, Any]) -> str:
             f"The old recipe (508 columns, isotonic): {reference['log_loss']:.5f}; the model against "
             f"it: {reference['difference']:+.5f} [{low:+.5f}, {high:+.5f}].",
         ]
-    if "ablation" in found:
+    if earlier := found.get("earlier"):
+        parts = " and ".join(NAMES[part] for part in earlier)
+        lines += ["", f"Measured by an earlier run, with the recipe of then: {parts}."]
+    if ABLATION in found:
         lines += [
             "",
             f"What each group of features pays, on {SELECTION_FROM:%Y-%m-%d} to "
@@ -271,7 +282,7 @@ def page_of(found: dict[str, Any]) -> str:
             "| without | columns | log-loss | difference |",
             "|---|---|---|---|",
         ]
-        for row in found["ablation"]:
+        for row in found[ABLATION]:
             told = ""
             if "difference" in row:
                 low, high = row["interval"]

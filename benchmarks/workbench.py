@@ -27,7 +27,7 @@ class Sizes:
     run_days: int = 5
     range_days: int = 200
     parse_rows: int = 30_000
-    plain_features_sample: int = 100_000
+    plain_features_sample: int = 10_000
     repeats: int = 2
     export_repeats: int = 5
     served: int = 100_000

@@ -8,7 +8,7 @@ kept.
 from soccer_assets.arrays import FloatArray
 from soccer_assets.features.compiled import compiled
 
-#: Teams that a block can hold: the largest leagues have less, those that came up of late included.
+#: Teams that a block can hold: the largest leagues have fewer, those that went of late included.
 SLOTS = 40
 #: The state that is the league's level; those of a slot follow: see ``attack_in``.
 LEVEL = 0
@@ -77,10 +77,9 @@ def place(
 
 
 @compiled
-def grow(cov: FloatArray, state: int, by: float, most: float) -> None:
-    """Let a variance grow with time; above ``most`` it does not."""
-    if cov[state, state] < most:
-        cov[state, state] = min(cov[state, state] + by, most)
+def grown(variance: float, by: float, most: float) -> float:
+    """A variance after some time; above ``most`` it does not grow."""
+    return min(variance + by, most) if variance < most else variance
 
 
 @compiled

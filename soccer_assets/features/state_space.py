@@ -23,7 +23,7 @@ import numpy as np
 
 from soccer_assets.arrays import FloatArray, IntArray
 from soccer_assets.features import blocks
-from soccer_assets.features.blocks import along, attack_in, covariance
+from soccer_assets.features.blocks import along, attack_in, covariance, grown
 from soccer_assets.features.compiled import compiled
 from soccer_assets.features.log import COMPETITION, TEAM, MatchLog
 from soccer_assets.features.params import StrengthParams, StrengthVariant
@@ -369,7 +369,7 @@ def _league(team: FloatArray, c: int) -> int:
 
 
 @compiled
-def _grown(team: FloatArray, day: float, s: _Settings) -> float:
+def _growth(team: FloatArray, day: float, s: _Settings) -> float:
     """By how much each variance of a team has grown since its last match."""
     away = day - team[DAY]
     if team[MATCHES] == 0.0 or away <= 0.0:
@@ -404,11 +404,8 @@ def _now(team: FloatArray, c: int, day: float, known: _Known, s: _Settings) -> _
         cov = known.cov[league]
         attack, defence = known.means[league, k], known.means[league, k + 1]
         va, vd, between = cov[k, k], cov[k + 1, k + 1], cov[k + 1, k]
-    by = _grown(team, day, s)
-    if va < s.start_variance:
-        va = min(va + by, s.start_variance)
-    if vd < s.start_variance:
-        vd = min(vd + by, s.start_variance)
+    by = _growth(team, day, s)
+    va, vd = grown(va, by, s.start_variance), grown(vd, by, s.start_variance)
     return _Side(attack, defence, level, va, vd, between, league)
 
 
@@ -441,9 +438,9 @@ def _admit(t: int, c: int, day: float, spared: int, known: _Known, s: _Settings)
         slots[blocks.TAKEN + slot] = 1.0
         team[SLOT] = slot
     slot = int(team[SLOT])
-    by = _grown(team, day, s)
-    blocks.grow(cov, attack_in(slot), by, s.start_variance)
-    blocks.grow(cov, attack_in(slot) + 1, by, s.start_variance)
+    by = _growth(team, day, s)
+    for state in (attack_in(slot), attack_in(slot) + 1):
+        cov[state, state] = grown(cov[state, state], by, s.start_variance)
     slots[blocks.SEEN + slot] = day
     return league
 

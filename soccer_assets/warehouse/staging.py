@@ -63,14 +63,14 @@ _AS_BEFORE = "".join(
 
 
 def plan_without_statistics(cursor: psycopg2.extensions.cursor) -> None:
-    """Have this transaction plan so; and read times as UTC."""
+    """Have this transaction plan by indexes and hashes alone, and read times as UTC."""
     cursor.execute(_PLANS)
 
 
 def stage(cursor: psycopg2.extensions.cursor, days: Sequence[ParsedDay], shown: Shown) -> None:
     """Fill the staging tables with the rows of some days; of what a day could not tell, with what
-    is known. They are made when first needed: of most loads nothing is new, and to make them would
-    be half of what those take."""
+    is known. They are made when first needed: in most loads nothing is new, and to make them would be
+    most of what those take."""
     cursor.execute(_TABLES)
     staged = ", ".join(f"stage_{table.name}" for table in _STAGED)
     cursor.execute(f"TRUNCATE {staged}, stage_day, pool")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.model import TEST_UNTIL
+from benchmarks.model import TEST_UNTIL, earlier_parts
 from benchmarks.reference_recipe import WINDOWS, reference_columns
 from benchmarks.world import finished_matches
 
@@ -108,6 +108,20 @@ def test_the_benchmark_runs_from_end_to_end(files: Path, tmp_path: Path) -> None
     assert found["test"]["vs_reference"]["difference"] < 0.1
     assert found["ablation"][0]["columns"] == sum(row["columns"] for row in found["ablation"][1:])
     assert "the old recipe" in output.with_suffix(".md").read_text().lower()
+
+
+def test_parts_that_are_not_measured_again_are_kept_and_told_as_of_before(tmp_path: Path) -> None:
+    record = tmp_path / "model.json"
+    assert earlier_parts(record, ["ablation"]) == {}
+    record.write_text(
+        '{"test": {"rows": 1}, "ablation": [], "test_with_odds_history": {"rows": 2}}'
+    )
+    kept = earlier_parts(record, ["test_with_odds_history", "ablation"])
+    assert kept == {
+        "earlier": ["ablation", "test_with_odds_history"],
+        "ablation": [],
+        "test_with_odds_history": {"rows": 2},
+    }
 
 
 def test_without_the_files_it_says_so(tmp_path: Path) -> None:
