@@ -1,0 +1,288 @@
+"""Has the champion become worse than it promised? Asked after every settled match.
+
+Five tests, each an e-process (``e_process``) from the champion's first match on. Matches of one moment
+are known together and stand in order of their id. What is held to a bound is held in the promise, too:
+
+| test | is about | a match's value, held to |
+|---|---|---|
+| elo | the loss less Elo's on the same match, beyond the promised gap | .5 nats |
+| promise | the loss, beyond the promised one | 2 nats |
+| home | home wins less predicted ones, both ways | 1 |
+| market | the loss less that of the closing odds, where known, beyond the promised gap | .5 nats |
+| league | in each league the mean of three: elo, home, and the loss beyond the predicted entropy | |
+
+The first is the sharpest: paired on a match, the standard deviation is .13 nats instead of .4. Of a
+league nothing was promised, but whoever is calibrated expects a loss as large as the entropy of what is
+predicted. Of the leagues those ring that e-Benjamini-Hochberg names on the first day that it names any.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from soccer_assets.arrays import FloatArray, IntArray
+from soccer_assets.monitoring.e_process import (
+    alarm_of,
+    e_benjamini_hochberg,
+    log_e_process,
+    log_e_process_two_sided,
+    scaled,
+)
+from soccer_assets.params.monitoring import DecayParams
+
+#: Bounds to which a match's value is held, in nats: paired differences, and the loss itself.
+PAIRED_BOUND, LOSS_BOUND = 0.5, 2.0
+#: No probability is taken for less; Elo and odds never say so of an outcome.
+_FLOOR = 1e-6
+COLUMNS = (
+    *("match_id", "tournament_id", "kickoff", "made_at", "model_version"),
+    *("p_home", "p_draw", "p_away", "elo_home", "elo_draw", "elo_away", "outcome"),
+    *("odds_home", "odds_draw", "odds_away"),
+)
+"""Of a settled prediction, one row a match; odds are decimal, NaN where unknown."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What the champion's judge achieved before it was promoted: means of held values, in nats."""
+
+    loss: float
+    to_elo: float
+    to_market: float | None
+    """None where no judged match had odds."""
+
+    @classmethod
+    def of(cls, judged: pd.DataFrame) -> Self:
+        """Of judged matches, laid out as ``COLUMNS``. Raises ``ValueError`` where there are none."""
+        if judged.empty:
+            raise ValueError("no judged matches: nothing was promised")
+        loss, elo, market = _losses(judged)
+        priced = np.isfinite(market)
+        return cls(
+            loss=float(loss.mean()),
+            to_elo=float(_held(loss - elo).mean()),
+            to_market=float(_held(loss - market)[priced].mean()) if priced.any() else None,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class DecayReport:
+    """What the tests say of a champion's life so far."""
+
+    tests: pd.DataFrame
+    """One row a test, and one a league that rings: ``test``, ``league`` (None but for leagues),
+    ``e_value`` (the largest so far), ``rung``, ``since`` (kick-off of the match at which it rang),
+    ``after`` (matches until then), ``matches`` (in all), ``mean`` and ``allowed``."""
+    settled: int
+
+    @property
+    def holds(self) -> bool:
+        return not self.tests["rung"].any()
+
+    @property
+    def rung(self) -> list[str]:
+        """Names of the tests that ring, in the order of the table, each once."""
+        return list(dict.fromkeys(self.tests.loc[self.tests["rung"], "test"]))
+
+
+def decay_report(settled: pd.DataFrame, promise: Promise, limits: DecayParams) -> DecayReport:
+    """Judge the settled predictions of one champion.
+
+    ``settled`` has the ``COLUMNS``, in any order. Rows made at or after kick-off are no predictions and
+    are left out. Raises ``ValueError`` on an absent column or a match that occurs twice.
+    """
+    rows = in_order(settled)
+    kickoffs = rows["kickoff"].to_numpy()
+    table = [
+        _row(name, None, kickoffs, log_e, limits.alarm, values, allowed)
+        for name, (log_e, values, allowed, kickoffs) in _streams(rows, promise, limits).items()
+    ]
+    table += _league_rows(rows, promise, limits)
+    return DecayReport(tests=pd.DataFrame(table, columns=_TABLE), settled=len(rows))
+
+
+def in_order(settled: pd.DataFrame) -> pd.DataFrame:
+    """The rows made before kick-off, in order of kick-off and match, kick-offs in UTC."""
+    if absent := [name for name in COLUMNS if name not in settled.columns]:
+        raise ValueError(f"settled predictions lack columns: {', '.join(absent)}")
+    kickoff, made = (pd.to_datetime(settled[name], utc=True) for name in ("kickoff", "made_at"))
+    rows = settled.assign(kickoff=kickoff, made_at=made)[made < kickoff]
+    if rows["match_id"].duplicated().any():
+        raise ValueError("a match is settled twice")
+    return rows.sort_values(["kickoff", "match_id"], ignore_index=True)
+
+
+def beginnings(kickoffs: pd.Series, every_days: int) -> IntArray:
+    """Positions of the first match of every period, counted from the first kick-off."""
+    if kickoffs.empty:
+        return np.zeros(0, dtype=np.int64)
+    since = (kickoffs - kickoffs.iloc[0]) // pd.Timedelta(days=every_days)
+    return np.unique(since.to_numpy(), return_index=True)[1].astype(np.int64)
+
+
+_TABLE = ["test", "league", "e_value", "rung", "since", "after", "matches", "mean", "allowed"]
+_Stream = tuple[FloatArray, FloatArray, float, Any]
+
+
+def _streams(rows: pd.DataFrame, promise: Promise, limits: DecayParams) -> dict[str, _Stream]:
+    """Name -> logarithm of the e-process, values, what their mean may be, and kick-offs."""
+    loss, elo, market = _losses(rows)
+    kickoffs = rows["kickoff"]
+    starts = beginnings(kickoffs, limits.begin_days)
+
+    def one_sided(values: FloatArray, allowed: float, bound: float, of: pd.Series) -> _Stream:
+        begun = starts if of is kickoffs else beginnings(of, limits.begin_days)
+        return log_e_process(scaled(values, allowed, bound), begun), values, allowed, of.to_numpy()
+
+    home = _home_surplus(rows)
+    streams = {
+        "elo": one_sided(
+            _held(loss - elo), promise.to_elo + limits.elo_margin, PAIRED_BOUND, kickoffs
+        ),
+        "promise": one_sided(loss - promise.loss, limits.promise_margin, LOSS_BOUND, kickoffs),
+        "home": (
+            log_e_process_two_sided(home, limits.home_margin, starts),
+            home,
+            limits.home_margin,
+            kickoffs.to_numpy(),
+        ),
+    }
+    priced = np.isfinite(market)
+    if priced.any() and promise.to_market is not None:
+        streams["market"] = one_sided(
+            _held(loss - market)[priced],
+            promise.to_market + limits.market_margin,
+            PAIRED_BOUND,
+            kickoffs[priced].reset_index(drop=True),
+        )
+    return streams
+
+
+def _row(
+    test: str,
+    league: object,
+    kickoffs: Any,
+    log_e: FloatArray,
+    level: float,
+    values: FloatArray,
+    allowed: float,
+) -> dict[str, Any]:
+    alarm = alarm_of(log_e, level)
+    return {
+        "test": test,
+        "league": league,
+        "e_value": alarm.e_value,
+        "rung": alarm.rung,
+        "since": pd.NaT if alarm.first is None else pd.Timestamp(kickoffs[alarm.first]),
+        "after": None if alarm.first is None else alarm.first + 1,
+        "matches": len(values),
+        "mean": float(values.mean()) if len(values) else None,
+        "allowed": allowed,
+    }
+
+
+def _league_rows(rows: pd.DataFrame, promise: Promise, limits: DecayParams) -> list[dict[str, Any]]:
+    """The leagues named on the first day that any is; one row of silence where none ever was."""
+    days = rows["kickoff"].dt.floor("D").to_numpy()
+    places = rows.groupby("tournament_id", sort=True).indices
+    streams = {
+        league: _league_log_e(rows, np.asarray(at), promise, limits)
+        for league, at in places.items()
+    }
+    found = _first_named(days, {k: np.asarray(v) for k, v in places.items()}, streams, limits.alarm)
+    largest = max((float(log_e.max()) for log_e in streams.values()), default=0.0)
+    nothing = {"test": "league", "league": None, "e_value": float(np.exp(min(largest, 700.0)))}
+    nothing |= {"rung": False, "since": pd.NaT, "after": None, "matches": len(rows)}
+    if found is None:
+        return [nothing | {"mean": None, "allowed": None}]
+    day, named = found
+    return [
+        {
+            "test": "league",
+            "league": league,
+            "e_value": float(np.exp(min(float(streams[league].max()), 700.0))),
+            "rung": True,
+            "since": pd.Timestamp(day, tz="UTC"),
+            "after": int((days[places[league]] <= day).sum()),
+            "matches": len(places[league]),
+            "mean": None,
+            "allowed": None,
+        }
+        for league in named
+    ]
+
+
+def _league_log_e(
+    rows: pd.DataFrame, at: IntArray, promise: Promise, limits: DecayParams
+) -> FloatArray:
+    """The mean of a league's three e-processes, which is one."""
+    part = rows.iloc[at]
+    loss, elo, _ = _losses(part)
+    starts = beginnings(part["kickoff"], 3 * limits.begin_days)
+    surprise = loss - _entropy(part)
+    each = [
+        log_e_process(
+            scaled(loss - elo, promise.to_elo + limits.league_elo_margin, PAIRED_BOUND), starts
+        ),
+        log_e_process(scaled(surprise, limits.league_loss_margin, LOSS_BOUND), starts),
+        log_e_process_two_sided(_home_surplus(part), limits.league_home_margin, starts),
+    ]
+    return np.asarray(np.logaddexp.reduce(each, axis=0) - np.log(len(each)))
+
+
+def _first_named(
+    days: Any, places: dict[Any, IntArray], streams: dict[Any, FloatArray], level: float
+) -> tuple[Any, list[Any]] | None:
+    """The first day at whose end leagues fall, of those that have played by then, and which."""
+    leagues = list(places)
+    order = np.concatenate([places[league] for league in leagues]) if leagues else np.zeros(0, int)
+    whose = np.repeat(np.arange(len(leagues)), [len(places[league]) for league in leagues])
+    said = np.concatenate([streams[league] for league in leagues]) if leagues else np.zeros(0)
+    in_time = np.argsort(order, kind="stable")
+    whose, said, days = whose[in_time], said[in_time], days[order[in_time]]
+    now = np.full(len(leagues), -np.inf)
+    ends = np.flatnonzero(np.append(days[1:] != days[:-1], True)) + 1 if len(days) else []
+    start = 0
+    for end in ends:
+        now[whose[start:end]] = said[start:end]  # of several on a day the last stays
+        start = end
+        played = np.flatnonzero(np.isfinite(now))
+        fallen = e_benjamini_hochberg(np.exp(np.minimum(now[played], 700.0)), 1.0 / level)
+        if len(fallen):
+            return days[end - 1], [leagues[k] for k in played[fallen]]
+    return None
+
+
+def _losses(rows: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Log-loss of the model, of Elo and of the odds (NaN where unknown), each (n,)."""
+    outcomes = rows["outcome"].to_numpy(dtype=np.int64)
+    at = np.arange(len(rows))
+    p, elo, odds = (
+        rows[[f"{name}_{side}" for side in ("home", "draw", "away")]].to_numpy(dtype=np.float64)
+        for name in ("p", "elo", "odds")
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.where(odds > 1.0, 1.0 / odds, np.nan)
+    market = shares / shares.sum(axis=1, keepdims=True)
+    return (
+        -np.log(np.maximum(p[at, outcomes], _FLOOR)),
+        -np.log(np.maximum(elo[at, outcomes], _FLOOR)),
+        -np.log(np.maximum(market[at, outcomes], _FLOOR)),
+    )
+
+
+def _entropy(rows: pd.DataFrame) -> FloatArray:
+    """Of what was predicted, nats (n,)."""
+    p = rows[["p_home", "p_draw", "p_away"]].to_numpy(dtype=np.float64)
+    return np.asarray(-(p * np.log(np.maximum(p, _FLOOR))).sum(axis=1))
+
+
+def _home_surplus(rows: pd.DataFrame) -> FloatArray:
+    wins = (rows["outcome"].to_numpy() == 0).astype(np.float64)
+    return np.asarray(wins - rows["p_home"].to_numpy(dtype=np.float64))
+
+
+def _held(paired: FloatArray) -> FloatArray:
+    return np.clip(paired, -PAIRED_BOUND, PAIRED_BOUND)
