@@ -50,8 +50,8 @@ def _failing(report: str, check: str) -> dg.AutomationCondition[Any]:
 
 _NIGHTLY = "0 3 * * *"
 #: Checks whose failure asks for a training -> the report they judge.
-TRIGGERS = {"drift": "feature_drift", "volume": "data_volume", "quality": "prediction_scorecard"}
-_DRIFT, _VOLUME, _QUALITY = (_failing(report, check) for check, report in TRIGGERS.items())
+TRIGGERS = {"shift": "prediction_shift", "decay": "prediction_decay", "volume": "data_volume"}
+_SHIFT, _DECAY, _VOLUME = (_failing(report, check) for check, report in TRIGGERS.items())
 #: For as long as it is so, for a training that fails changes nothing; but once a night.
 _ASKED_TODAY = AC.newly_requested().since(AC.cron_tick_passed(_NIGHTLY))
 _FRESHNESS = (AC.freshness_failed() & ~_ASKED_TODAY).with_label("freshness: model")
@@ -63,7 +63,7 @@ _FIRST_TIME = (AC.missing() & ~AC.newly_requested().since(AC.any_deps_updated())
 _COOL_DOWN = AC.newly_updated().since(AC.cron_tick_passed(_NIGHTLY)).with_label("cool-down")
 
 RETRAIN = (
-    (_FIRST_TIME | _DRIFT | _VOLUME | _QUALITY | _FRESHNESS)
+    (_FIRST_TIME | _SHIFT | _DECAY | _VOLUME | _FRESHNESS)
     & ~_COOL_DOWN
     & ~AC.any_deps_missing()
     & _SOUND

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from soccer_assets.arrays import FloatArray, IntArray
+from soccer_assets.features.odds import margin_free
 from soccer_assets.monitoring.e_process import (
     alarm_of,
     e_benjamini_hochberg,
@@ -94,7 +95,6 @@ def decay_report(settled: pd.DataFrame, promise: Promise, limits: DecayParams) -
     are left out. Raises ``ValueError`` on an absent column or a match that occurs twice.
     """
     rows = in_order(settled)
-    kickoffs = rows["kickoff"].to_numpy()
     table = [
         _row(name, None, kickoffs, log_e, limits.alarm, values, allowed)
         for name, (log_e, values, allowed, kickoffs) in _streams(rows, promise, limits).items()
@@ -193,7 +193,11 @@ def _league_rows(rows: pd.DataFrame, promise: Promise, limits: DecayParams) -> l
     }
     found = _first_named(days, {k: np.asarray(v) for k, v in places.items()}, streams, limits.alarm)
     largest = max((float(log_e.max()) for log_e in streams.values()), default=0.0)
-    nothing = {"test": "league", "league": None, "e_value": float(np.exp(min(largest, 700.0)))}
+    nothing: dict[str, Any] = {
+        "test": "league",
+        "league": None,
+        "e_value": float(np.exp(min(largest, 700.0))),
+    }
     nothing |= {"rung": False, "since": pd.NaT, "after": None, "matches": len(rows)}
     if found is None:
         return [nothing | {"mean": None, "allowed": None}]
@@ -243,9 +247,9 @@ def _first_named(
     in_time = np.argsort(order, kind="stable")
     whose, said, days = whose[in_time], said[in_time], days[order[in_time]]
     now = np.full(len(leagues), -np.inf)
-    ends = np.flatnonzero(np.append(days[1:] != days[:-1], True)) + 1 if len(days) else []
+    ends = np.flatnonzero(np.append(days[1:] != days[:-1], len(days) > 0)) + 1
     start = 0
-    for end in ends:
+    for end in ends.tolist():
         now[whose[start:end]] = said[start:end]  # of several on a day the last stays
         start = end
         played = np.flatnonzero(np.isfinite(now))
@@ -263,9 +267,7 @@ def _losses(rows: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:
         rows[[f"{name}_{side}" for side in ("home", "draw", "away")]].to_numpy(dtype=np.float64)
         for name in ("p", "elo", "odds")
     )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.where(odds > 1.0, 1.0 / odds, np.nan)
-    market = shares / shares.sum(axis=1, keepdims=True)
+    market = margin_free(odds)
     return (
         -np.log(np.maximum(p[at, outcomes], _FLOOR)),
         -np.log(np.maximum(elo[at, outcomes], _FLOOR)),

@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from soccer_assets.arrays import AnyArray, FloatArray, IntArray
+from soccer_assets.arrays import FloatArray, IntArray
 from soccer_assets.params.monitoring import ShiftParams
 
 #: Whole weeks, so that a Saturday is compared with Saturdays.
@@ -107,7 +108,7 @@ class Calendar:
     """How many matches each league had on each day, for counting in windows of days."""
 
     def __init__(
-        self, tournaments: AnyArray, days: AnyArray, counts: AnyArray | None = None
+        self, tournaments: ArrayLike, days: ArrayLike, counts: ArrayLike | None = None
     ) -> None:
         """Of matches, or of (league, day, number of matches)."""
         self.leagues, place = np.unique(np.asarray(tournaments), return_inverse=True)

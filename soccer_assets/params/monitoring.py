@@ -108,7 +108,3 @@ class MonitoringParams(_Section):
     shift: ShiftParams = ShiftParams()
     volume_min_share: float = Field(0.02, ge=0, description="matches gained since training")
     volume_min_rows: int = Field(500, ge=0)
-    scorecard_min_matches: int = Field(300, ge=1, description="settled matches to judge on")
-    scorecard_tolerance: float = Field(
-        0.02, ge=0, description="log loss beyond the promised one that is no decay"
-    )
