@@ -35,7 +35,10 @@ GROUPS = {
     "model": {"trained_model"},
     "registry": {"registered_model", "candidate_model", "champion_model"},
     "serving": {"serving_features", "predictions", "serving_workers"},
-    "monitoring": {"feature_drift", "prediction_scorecard", "data_volume"},
+    "monitoring": {
+        *("feature_drift", "prediction_scorecard", "prediction_decay"),
+        *("prediction_shift", "data_volume"),
+    },
 }
 DEPENDENCIES = {
     "livescores": set(),
@@ -58,6 +61,8 @@ DEPENDENCIES = {
     "serving_workers": {"predictions"},
     "feature_drift": {"serving_features", "champion_model"},
     "prediction_scorecard": {"predictions", "finished"},
+    "prediction_decay": {"predictions", "finished"},
+    "prediction_shift": {"predictions"},
     "data_volume": {"finished", "champion_model"},
 }
 DAILY, MONTHLY = {"livescores", "match_raw", "match"}, {"match_raw_parquet", "match_parquet"}
@@ -76,8 +81,8 @@ CHECKS = {
     "features:feature_ranges": True,
     "candidate_model:champion_loads": False,
     "predictions:probability_simplex": True,
-    "feature_drift:drift": False,
-    "prediction_scorecard:quality": False,
+    "prediction_decay:decay": False,
+    "prediction_shift:shift": False,
     "data_volume:volume": False,
 }
 CHANNEL = "#channel-of-this-test"

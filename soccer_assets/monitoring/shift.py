@@ -80,7 +80,7 @@ def shifted_means(
     move). Leagues that the reference hardly knows are left out. Rings where a group's mean has moved by
     more than the margin and what chance may do with so many leagues.
     """
-    known = reference.groupby("tournament_id").agg(["mean", "size"])[list(margins)]
+    known = reference.groupby("tournament_id")[list(margins)].agg(["mean", "size"])
     rows: list[dict[str, Any]] = []
     for group, part in [(ALL, live), *live.groupby("group")]:
         for column, margin in margins.items():
