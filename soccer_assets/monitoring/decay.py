@@ -22,7 +22,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from soccer_assets.arrays import FloatArray, IntArray
+from soccer_assets.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from soccer_assets.features.odds import margin_free
 from soccer_assets.monitoring.e_process import (
     alarm_of,
@@ -95,11 +95,12 @@ def decay_report(settled: pd.DataFrame, promise: Promise, limits: DecayParams) -
     are left out. Raises ``ValueError`` on an absent column or a match that occurs twice.
     """
     rows = in_order(settled)
+    told = _Told.of(rows)
     table = [
         _row(name, None, kickoffs, log_e, limits.alarm, values, allowed)
-        for name, (log_e, values, allowed, kickoffs) in _streams(rows, promise, limits).items()
+        for name, (log_e, values, allowed, kickoffs) in _streams(told, promise, limits).items()
     ]
-    table += _league_rows(rows, promise, limits)
+    table += _league_rows(rows, told, promise, limits)
     return DecayReport(tests=pd.DataFrame(table, columns=_TABLE), settled=len(rows))
 
 
@@ -114,49 +115,70 @@ def in_order(settled: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values(["kickoff", "match_id"], ignore_index=True)
 
 
-def beginnings(kickoffs: pd.Series, every_days: int) -> IntArray:
-    """Positions of the first match of every period, counted from the first kick-off."""
-    if kickoffs.empty:
+def beginnings(kickoffs: AnyArray, every_days: int) -> IntArray:
+    """Positions of the first match of every period, counted from the first kick-off, of rising
+    kick-offs (datetime64)."""
+    if not len(kickoffs):
         return np.zeros(0, dtype=np.int64)
-    since = (kickoffs - kickoffs.iloc[0]) // pd.Timedelta(days=every_days)
-    return np.unique(since.to_numpy(), return_index=True)[1].astype(np.int64)
+    since = (kickoffs - kickoffs[0]) // np.timedelta64(every_days, "D")
+    return np.unique(since, return_index=True)[1].astype(np.int64)
 
 
 _TABLE = ["test", "league", "e_value", "rung", "since", "after", "matches", "mean", "allowed"]
-_Stream = tuple[FloatArray, FloatArray, float, Any]
+_Stream = tuple[FloatArray, FloatArray, float, AnyArray]
 
 
-def _streams(rows: pd.DataFrame, promise: Promise, limits: DecayParams) -> dict[str, _Stream]:
-    """Name -> logarithm of the e-process, values, what their mean may be, and kick-offs."""
-    loss, elo, market = _losses(rows)
-    kickoffs = rows["kickoff"]
-    starts = beginnings(kickoffs, limits.begin_days)
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """What settled matches tell, (n,) each, in order."""
 
-    def one_sided(values: FloatArray, allowed: float, bound: float, of: pd.Series) -> _Stream:
-        begun = starts if of is kickoffs else beginnings(of, limits.begin_days)
-        return log_e_process(scaled(values, allowed, bound), begun), values, allowed, of.to_numpy()
+    kickoffs: AnyArray
+    """datetime64, UTC."""
+    loss: FloatArray
+    to_elo: FloatArray
+    to_market: FloatArray
+    """Held, as ``to_elo`` is; NaN where no odds are known."""
+    surprise: FloatArray
+    """The loss beyond the entropy of what was predicted."""
+    home: FloatArray
 
-    home = _home_surplus(rows)
-    streams = {
-        "elo": one_sided(
-            _held(loss - elo), promise.to_elo + limits.elo_margin, PAIRED_BOUND, kickoffs
-        ),
-        "promise": one_sided(loss - promise.loss, limits.promise_margin, LOSS_BOUND, kickoffs),
-        "home": (
-            log_e_process_two_sided(home, limits.home_margin, starts),
-            home,
-            limits.home_margin,
-            kickoffs.to_numpy(),
-        ),
-    }
-    priced = np.isfinite(market)
-    if priced.any() and promise.to_market is not None:
-        streams["market"] = one_sided(
-            _held(loss - market)[priced],
-            promise.to_market + limits.market_margin,
-            PAIRED_BOUND,
-            kickoffs[priced].reset_index(drop=True),
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> Self:
+        loss, elo, market = _losses(rows)
+        p = rows[["p_home", "p_draw", "p_away"]].to_numpy(dtype=np.float64)
+        wins = (rows["outcome"].to_numpy() == 0).astype(np.float64)
+        return cls(
+            kickoffs=rows["kickoff"].dt.tz_localize(None).to_numpy(),
+            loss=loss,
+            to_elo=_held(loss - elo),
+            to_market=_held(loss - market),
+            surprise=loss + (p * np.log(np.maximum(p, _FLOOR))).sum(axis=1),
+            home=wins - p[:, 0],
         )
+
+    def __getitem__(self, part: IntArray | BoolArray) -> Self:
+        return type(self)(**{name: values[part] for name, values in vars(self).items()})
+
+
+def _streams(told: _Told, promise: Promise, limits: DecayParams) -> dict[str, _Stream]:
+    """Name -> logarithm of the e-process, values, what their mean may be, and kick-offs."""
+
+    def one_sided(values: FloatArray, allowed: float, bound: float, of: _Told) -> _Stream:
+        starts = beginnings(of.kickoffs, limits.begin_days)
+        return log_e_process(scaled(values, allowed, bound), starts), values, allowed, of.kickoffs
+
+    starts = beginnings(told.kickoffs, limits.begin_days)
+    surplus = log_e_process_two_sided(told.home, limits.home_margin, starts)
+    elo, loss = promise.to_elo + limits.elo_margin, told.loss - promise.loss
+    streams = {
+        "elo": one_sided(told.to_elo, elo, PAIRED_BOUND, told),
+        "promise": one_sided(loss, limits.promise_margin, LOSS_BOUND, told),
+        "home": (surplus, told.home, limits.home_margin, told.kickoffs),
+    }
+    priced = told[np.isfinite(told.to_market)]
+    if len(priced.loss) and promise.to_market is not None:
+        market = promise.to_market + limits.market_margin
+        streams["market"] = one_sided(priced.to_market, market, PAIRED_BOUND, priced)
     return streams
 
 
@@ -175,7 +197,7 @@ def _row(
         "league": league,
         "e_value": alarm.e_value,
         "rung": alarm.rung,
-        "since": pd.NaT if alarm.first is None else pd.Timestamp(kickoffs[alarm.first]),
+        "since": pd.NaT if alarm.first is None else pd.Timestamp(kickoffs[alarm.first], tz="UTC"),
         "after": None if alarm.first is None else alarm.first + 1,
         "matches": len(values),
         "mean": float(values.mean()) if len(values) else None,
@@ -183,12 +205,14 @@ def _row(
     }
 
 
-def _league_rows(rows: pd.DataFrame, promise: Promise, limits: DecayParams) -> list[dict[str, Any]]:
+def _league_rows(
+    rows: pd.DataFrame, told: _Told, promise: Promise, limits: DecayParams
+) -> list[dict[str, Any]]:
     """The leagues named on the first day that any is; one row of silence where none ever was."""
-    days = rows["kickoff"].dt.floor("D").to_numpy()
+    days = told.kickoffs.astype("datetime64[D]")
     places = rows.groupby("tournament_id", sort=True).indices
     streams = {
-        league: _league_log_e(rows, np.asarray(at), promise, limits)
+        league: _league_log_e(told[np.asarray(at)], promise, limits)
         for league, at in places.items()
     }
     found = _first_named(days, {k: np.asarray(v) for k, v in places.items()}, streams, limits.alarm)
@@ -218,20 +242,14 @@ def _league_rows(rows: pd.DataFrame, promise: Promise, limits: DecayParams) -> l
     ]
 
 
-def _league_log_e(
-    rows: pd.DataFrame, at: IntArray, promise: Promise, limits: DecayParams
-) -> FloatArray:
+def _league_log_e(told: _Told, promise: Promise, limits: DecayParams) -> FloatArray:
     """The mean of a league's three e-processes, which is one."""
-    part = rows.iloc[at]
-    loss, elo, _ = _losses(part)
-    starts = beginnings(part["kickoff"], 3 * limits.begin_days)
-    surprise = loss - _entropy(part)
+    starts = beginnings(told.kickoffs, 3 * limits.begin_days)
+    elo = promise.to_elo + limits.league_elo_margin
     each = [
-        log_e_process(
-            scaled(loss - elo, promise.to_elo + limits.league_elo_margin, PAIRED_BOUND), starts
-        ),
-        log_e_process(scaled(surprise, limits.league_loss_margin, LOSS_BOUND), starts),
-        log_e_process_two_sided(_home_surplus(part), limits.league_home_margin, starts),
+        log_e_process(scaled(told.to_elo, elo, PAIRED_BOUND), starts),
+        log_e_process(scaled(told.surprise, limits.league_loss_margin, LOSS_BOUND), starts),
+        log_e_process_two_sided(told.home, limits.league_home_margin, starts),
     ]
     return np.asarray(np.logaddexp.reduce(each, axis=0) - np.log(len(each)))
 
@@ -273,17 +291,6 @@ def _losses(rows: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:
         -np.log(np.maximum(elo[at, outcomes], _FLOOR)),
         -np.log(np.maximum(market[at, outcomes], _FLOOR)),
     )
-
-
-def _entropy(rows: pd.DataFrame) -> FloatArray:
-    """Of what was predicted, nats (n,)."""
-    p = rows[["p_home", "p_draw", "p_away"]].to_numpy(dtype=np.float64)
-    return np.asarray(-(p * np.log(np.maximum(p, _FLOOR))).sum(axis=1))
-
-
-def _home_surplus(rows: pd.DataFrame) -> FloatArray:
-    wins = (rows["outcome"].to_numpy() == 0).astype(np.float64)
-    return np.asarray(wins - rows["p_home"].to_numpy(dtype=np.float64))
 
 
 def _held(paired: FloatArray) -> FloatArray:

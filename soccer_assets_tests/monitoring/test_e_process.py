@@ -13,7 +13,7 @@ from soccer_assets.monitoring.e_process import (
     scaled,
 )
 
-STREAMS, LENGTH = 600, 1500
+STREAMS, LENGTH = 300, 1000
 #: 5 %, and three standard errors of so many streams.
 LIMIT = 0.05 + 3 * (0.05 * 0.95 / STREAMS) ** 0.5
 
