@@ -94,6 +94,7 @@ def measured(
             quiet[test] = quiet.get(test, 0) + 1
         for test, count in shift_alarms(table, season, limits).items():
             quiet[test] = quiet.get(test, 0) + count
+        progress(f"so far {quiet}")
     per_season = {test: count / len(seasons) for test, count in sorted(quiet.items())}
     days: dict[str, Any] = {}
     matches: dict[str, Any] = {}
@@ -101,6 +102,7 @@ def measured(
     for name, harm in _HARMS.items():
         seen = [decay_seen(s, onset, harm, limits) for s in seasons for onset in ONSETS]
         days[name], matches[name] = (spread([pair[k] for pair in seen]) for k in (0, 1))
+        progress(f"{name}: days {days[name]}, matches {matches[name]}")
     progress("a league's scores")
     seen = [league_seen(s, k, limits) for s in seasons for k in range(3)]
     days["scores_corrupted"], matches["scores_corrupted"] = (
@@ -168,7 +170,6 @@ def decay_seen(
     begins = season.begins + pd.Timedelta(days=onset)
     report = decay_report(rows, season.promise, limits.decay)
     since = report.tests.loc[report.tests["test"].isin(tests), "since"].dropna()
-    since = since.dt.tz_convert("UTC") if len(since) else since
     since = since[since >= begins]
     if not len(since):
         return None, None

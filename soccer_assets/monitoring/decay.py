@@ -101,7 +101,10 @@ def decay_report(settled: pd.DataFrame, promise: Promise, limits: DecayParams) -
         for name, (log_e, values, allowed, kickoffs) in _streams(told, promise, limits).items()
     ]
     table += _league_rows(rows, told, promise, limits)
-    return DecayReport(tests=pd.DataFrame(table, columns=_TABLE), settled=len(rows))
+    tests = pd.DataFrame(table, columns=_TABLE)
+    # Without an alarm there is no time zone to be guessed from.
+    tests["since"] = pd.to_datetime(tests["since"], utc=True)
+    return DecayReport(tests=tests, settled=len(rows))
 
 
 def in_order(settled: pd.DataFrame) -> pd.DataFrame:

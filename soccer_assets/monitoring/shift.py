@@ -55,7 +55,9 @@ class ShiftReport:
 def report_of(*tables: Sequence[Mapping[str, Any]]) -> ShiftReport:
     """What the tests found, as one table."""
     rows = [row for table in tables for row in table]
-    return ShiftReport(pd.DataFrame(rows, columns=_TABLE).astype({"rung": bool}))
+    tests = pd.DataFrame(rows, columns=_TABLE).astype({"rung": bool})
+    tests["since"] = pd.to_datetime(tests["since"], utc=True)
+    return ShiftReport(tests)
 
 
 def groups_of(rows: pd.DataFrame) -> pd.Series:

@@ -119,6 +119,7 @@ def test_nothing_settled_holds_and_what_cannot_be_is_refused() -> None:
     empty = report(rows[:0])
     assert empty.holds
     assert empty.settled == 0
+    assert str(empty.tests["since"].dtype) == str(report(harmed("elo")).tests["since"].dtype)
     with pytest.raises(ValueError, match="lack columns: outcome"):
         report(rows.drop(columns="outcome"))
     with pytest.raises(ValueError, match="settled twice"):
