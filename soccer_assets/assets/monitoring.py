@@ -22,8 +22,8 @@ from soccer_assets.resources import (
 from soccer_assets.resources.mlflow import champion_training
 from soccer_assets.warehouse.serving_tables import (
     read_known_of_matches,
+    read_odds,
     read_played_days,
-    read_priced,
     read_served,
     read_settled,
 )
@@ -128,6 +128,7 @@ def prediction_decay(
 ) -> dg.MaterializeResult:
     """E-processes on the champion's settled predictions that were made before kick-off: against Elo,
     its promise, home wins, closing odds, and by league."""
+    from soccer_assets.dvc.stages.details import best_odds
     from soccer_assets.modelling.baselines import EloOrderedLogit
     from soccer_assets.modelling.holdout import system_rows
     from soccer_assets.modelling.train import MODEL
@@ -142,7 +143,7 @@ def prediction_decay(
     settled = settled_frame(
         predictions,
         results,
-        read_priced(warehouse.engine, since),
+        best_odds(read_odds(warehouse.engine, since)),
         _features_since(context, dvc, training.trained_until),
         EloOrderedLogit().fit(system_rows(holdout, MODEL)),
         version.number,

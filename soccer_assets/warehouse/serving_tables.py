@@ -6,11 +6,16 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import sqlalchemy as sa
 
 from soccer_assets.warehouse.schema import SCHEMA
 from soccer_assets.warehouse.served_model import ServedModel
 
+_ODDS = pa.schema(
+    [("match_id", pa.int64()), ("bookmaker", pa.string()), ("phase", pa.string())]
+    + [(f"odds_{side}", pa.float64()) for side in ("home", "draw", "away")]
+)
 #: Of a match: it is to be played, or was.
 _TAKES_PLACE = "status NOT IN ('cancelled', 'postponed')"
 
@@ -116,20 +121,17 @@ def read_settled(engine: sa.Engine, version: int, after: datetime) -> tuple[Any,
         )
 
 
-def read_priced(engine: sa.Engine, after: datetime) -> pd.DataFrame:
-    """Mean odds of the matches after a moment that have any, closing ones where there are some.
-
-    Returns:
-        ``match_id, odds_home, odds_draw, odds_away``, decimal.
-    """
+def read_odds(engine: sa.Engine, after: datetime) -> pa.Table:
+    """Every bookmaker's odds of matches after a moment: ``match_id, bookmaker, phase, odds_home,
+    odds_draw, odds_away``."""
     query = sa.text(
-        f"""SELECT DISTINCT ON (match_id) match_id, avg(o.odds_home) AS odds_home,
-                   avg(o.odds_draw) AS odds_draw, avg(o.odds_away) AS odds_away
+        f"""SELECT match_id, bookmaker, phase, o.odds_home, o.odds_draw, o.odds_away
             FROM {SCHEMA}.match_odds o JOIN {SCHEMA}.match USING (match_id)
-            WHERE kickoff >= :after GROUP BY match_id, phase ORDER BY match_id, phase"""
+            WHERE kickoff >= :after"""
     )
     with engine.connect() as connection:
-        return pd.read_sql(query, connection, params={"after": after})
+        rows = pd.read_sql(query, connection, params={"after": after})
+    return pa.Table.from_pandas(rows, schema=_ODDS, preserve_index=False)
 
 
 def read_played_days(engine: sa.Engine, after: datetime, until: datetime) -> pd.DataFrame:
