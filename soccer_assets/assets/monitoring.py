@@ -212,7 +212,8 @@ def prediction_shift(
         rows["group"] = shift.groups_of(rows)
         rows["entropy"] = shift.entropy(rows[PROBABILITY_COLUMNS].to_numpy(dtype=float))
     rhythm = timedelta(days=limits.former_years * shift.YEAR_DAYS + _RHYTHM_DAYS)
-    played = read_played_days(engine, now - rhythm, now)
+    ahead = timedelta(days=limits.ahead_days + 1)
+    played = read_played_days(engine, now - rhythm, now + ahead)
     calendar = shift.Calendar(played["tournament_id"], played["day"], played["matches"])
     known = read_known_of_matches(engine, now - window - timedelta(days=_COMPLETE_DAYS), now)
     is_late = known["kickoff"] >= now - window

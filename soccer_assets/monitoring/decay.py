@@ -37,6 +37,8 @@ from soccer_assets.params.monitoring import DecayParams
 PAIRED_BOUND, LOSS_BOUND = 0.5, 2.0
 #: No probability is taken for less; Elo and odds never say so of an outcome.
 _FLOOR = 1e-6
+#: Days; a champion is expected to serve no longer.
+_A_YEAR = 365.0
 COLUMNS = (
     *("match_id", "tournament_id", "kickoff", "made_at", "model_version"),
     *("p_home", "p_draw", "p_away", "elo_home", "elo_draw", "elo_away", "outcome"),
@@ -168,10 +170,14 @@ def _streams(told: _Told, promise: Promise, limits: DecayParams) -> dict[str, _S
 
     def one_sided(values: FloatArray, allowed: float, bound: float, of: _Told) -> _Stream:
         starts = beginnings(of.kickoffs, limits.begin_days)
-        return log_e_process(scaled(values, allowed, bound), starts), values, allowed, of.kickoffs
+        log_e = log_e_process(
+            scaled(values, allowed, bound), starts, spread=_A_YEAR / limits.begin_days
+        )
+        return log_e, values, allowed, of.kickoffs
 
-    starts = beginnings(told.kickoffs, limits.begin_days)
-    surplus = log_e_process_two_sided(told.home, limits.home_margin, starts)
+    days = limits.home_begin_days
+    starts = beginnings(told.kickoffs, days)
+    surplus = log_e_process_two_sided(told.home, limits.home_margin, starts, spread=_A_YEAR / days)
     elo, loss = promise.to_elo + limits.elo_margin, told.loss - promise.loss
     streams = {
         "elo": one_sided(told.to_elo, elo, PAIRED_BOUND, told),
@@ -247,12 +253,14 @@ def _league_rows(
 
 def _league_log_e(told: _Told, promise: Promise, limits: DecayParams) -> FloatArray:
     """The mean of a league's three e-processes, which is one."""
-    starts = beginnings(told.kickoffs, 3 * limits.begin_days)
+    starts, spread = beginnings(told.kickoffs, 3 * limits.begin_days), 4.0
     elo = promise.to_elo + limits.league_elo_margin
     each = [
-        log_e_process(scaled(told.to_elo, elo, PAIRED_BOUND), starts),
-        log_e_process(scaled(told.surprise, limits.league_loss_margin, LOSS_BOUND), starts),
-        log_e_process_two_sided(told.home, limits.league_home_margin, starts),
+        log_e_process(scaled(told.to_elo, elo, PAIRED_BOUND), starts, spread=spread),
+        log_e_process(
+            scaled(told.surprise, limits.league_loss_margin, LOSS_BOUND), starts, spread=spread
+        ),
+        log_e_process_two_sided(told.home, limits.league_home_margin, starts, spread=spread),
     ]
     return np.asarray(np.logaddexp.reduce(each, axis=0) - np.log(len(each)))
 

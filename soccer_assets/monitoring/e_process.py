@@ -8,9 +8,10 @@ looks. So an alarm at 20 is false in at most one of twenty streams, over their w
 
 The right bet depends on the size of what is looked for, and on when it began: the stake is spread over
 a grid of bets, and over the moments at which the player may begin. Whoever began before a fault has
-lost by then; whoever begins after it has not. A part ``1 / (k (k + 1))`` of the stake waits for the
-k-th beginning: all parts sum to at most 1, and so the whole remains an e-process. (Of the price,
-log(k (k + 1)), little is felt: after a year of monthly beginnings, 5, where an alarm takes 3.)
+lost by then; whoever begins after it has not. Half of the stake bets from the first value on, and of
+what waits a share goes to each later beginning: all parts sum to at most 1, and so the whole remains an
+e-process. (The price is log(2) at first, and 3 to 4 for one of twelve later beginnings, where an alarm
+takes 3 itself.)
 
 There is no package to be had for these lines: ``confseq``, by the authors, was last released for Python
 3.10, needs a C++ compiler with Boost's headers, and does not build on 3.12; the others that are
@@ -46,7 +47,11 @@ class Alarm:
 
 
 def log_e_process(
-    values: ArrayLike, beginnings: Sequence[int] | IntArray = (0,), bets: FloatArray = BETS
+    values: ArrayLike,
+    beginnings: Sequence[int] | IntArray = (0,),
+    bets: FloatArray = BETS,
+    *,
+    spread: float = 12.0,
 ) -> FloatArray:
     """Logarithm of the e-process of "the mean is at most 0" after each value, float64 (n,).
 
@@ -55,6 +60,7 @@ def log_e_process(
         beginnings: rising positions at which parts of the stake begin to bet; chosen without a look
             at the values.
         bets: (bets,), in (0, 1).
+        spread: each later beginning gets 1 / spread of what still waits.
 
     Raises:
         ValueError: a value or a bet is out of its range.
@@ -67,8 +73,8 @@ def log_e_process(
     grown = np.zeros((len(x) + 1, len(bets)))
     np.cumsum(np.log1p(np.outer(x, bets)), axis=0, out=grown[1:])
     wealth, waiting = np.full(len(x), -np.inf), 1.0
-    for k, start in enumerate(beginnings, start=1):
-        share = 1.0 / (k * (k + 1))
+    for k, start in enumerate(beginnings):
+        share = waiting / (2.0 if k == 0 else spread)
         waiting -= share
         since = _log_mean_exp(grown[start + 1 :] - grown[start])
         wealth[start:] = np.logaddexp(wealth[start:], np.log(share) + since)
@@ -81,10 +87,15 @@ def log_e_process_two_sided(
     margin: float = 0.0,
     beginnings: Sequence[int] | IntArray = (0,),
     bets: FloatArray = BETS,
+    *,
+    spread: float = 12.0,
 ) -> FloatArray:
     """The same of "the mean is within the margin of 0", (n,): half the stake for either side."""
     x = np.asarray(values, dtype=np.float64)
-    up, down = (log_e_process(scaled(side, margin, 1.0), beginnings, bets) for side in (x, -x))
+    up, down = (
+        log_e_process(scaled(side, margin, 1.0), beginnings, bets, spread=spread)
+        for side in (x, -x)
+    )
     return np.logaddexp(up, down) - np.log(2.0)
 
 

@@ -133,9 +133,14 @@ def silent_leagues(calendar: Calendar, now: datetime, limits: ShiftParams) -> li
     """Leagues that fell silent, one row each; one row that holds where there is none."""
     end = _day(now)
     start = end - limits.quiet_days
+    ahead = end + limits.ahead_days
     usual = _usual(calendar, start, end, limits)
+    # Where former years were over by then, or paused, this one may be so a little earlier.
+    goes_on = _usual(calendar, end, ahead, limits) >= limits.usual_matches
     playing = calendar.count(start - limits.season_days, start) >= limits.usual_matches
-    silent = (calendar.count(start, end) == 0) & playing & (usual >= limits.usual_matches)
+    silent = (
+        (calendar.count(start, ahead) == 0) & playing & goes_on & (usual >= limits.usual_matches)
+    )
     rows = [
         _row(
             "silence", str(calendar.leagues[k]), "matches", 0, float(usual[k]), 1, int(usual[k]),

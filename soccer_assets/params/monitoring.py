@@ -81,6 +81,9 @@ class ShiftParams(_Section):
     quiet_days: int = Field(
         14, ge=1, description="without a match, though every former year had some, is silence"
     )
+    ahead_days: int = Field(
+        14, ge=0, description="ahead, in which it has no fixture either: a pause has some after it"
+    )
     season_days: int = Field(
         35, ge=1, description="before the silence in which the league must have played"
     )

@@ -18,7 +18,7 @@ MARGINS = {"p_home": LIMITS.home_margin, "entropy": LIMITS.entropy_margin}
 def played(gone_from: str | None = None) -> pd.DataFrame:
     """Six leagues, five matches every Saturday from August to May, a break in January; league 0 may
     vanish on a day."""
-    saturdays = pd.date_range("2019-08-03", "2024-07-01", freq="7D")
+    saturdays = pd.date_range("2018-08-04", "2024-07-01", freq="7D")
     on = saturdays[(saturdays.month != 6) & (saturdays.month != 7) & (saturdays.month != 1)]
     rows = pd.DataFrame(
         [(k, day) for day in on for k in range(6) for _ in range(5)], columns=["league", "day"]
