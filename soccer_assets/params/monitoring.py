@@ -41,7 +41,7 @@ class DecayParams(_Section):
         20, gt=1, description="e-value at which a test rings: false in 1 / alarm of champions"
     )
     elo_margin: float = Field(
-        0.003,
+        0.002,
         ge=0,
         description="nats, of the loss against Elo's; a champion gains .007 to .013 on Elo",
     )
@@ -57,14 +57,17 @@ class DecayParams(_Section):
         0.005, ge=0, description="nats, of the loss against that of the closing odds"
     )
     league_elo_margin: float = Field(
-        0.02, ge=0, description="nats, in a league: what it is worth there was not promised"
+        0.01, ge=0, description="nats, in a league: what it is worth there was not promised"
     )
     league_loss_margin: float = Field(
-        0.04, ge=0, description="nats, in a league: of the loss beyond what was predicted of it"
+        0.02, ge=0, description="nats, in a league: of the loss beyond what was predicted of it"
     )
-    league_home_margin: float = Field(0.05, ge=0, description="of home wins, in a league")
+    league_home_margin: float = Field(0.03, ge=0, description="of home wins, in a league")
     begin_days: int = Field(
         30, ge=1, description="a part of the stake begins anew so often, to see what begins late"
+    )
+    home_begin_days: int = Field(
+        3, ge=1, description="the same of home wins: swapped sides are to be seen within days"
     )
 
 
@@ -73,11 +76,8 @@ class ShiftParams(_Section):
 
     window_days: int = Field(14, ge=1, description="of matches that are compared")
     min_matches: int = Field(150, ge=1, description="in the window, to be compared")
-    home_margin: float = Field(0.03, gt=0, description="of the mean probability of a home win")
+    home_margin: float = Field(0.04, gt=0, description="of the mean probability of a home win")
     entropy_margin: float = Field(0.03, gt=0, description="nats, of the mean predicted entropy")
-    feature_margin: float = Field(
-        0.5, gt=0, description="standard deviations, of the mean of a rating's difference"
-    )
     quiet_days: int = Field(
         14, ge=1, description="without a match, though every former year had some, is silence"
     )
@@ -88,10 +88,10 @@ class ShiftParams(_Section):
         35, ge=1, description="before the silence in which the league must have played"
     )
     former_years: int = Field(
-        3, ge=2, description="that must all have had matches in the same days"
+        4, ge=2, description="that must all have had matches in the same days"
     )
-    slack_days: int = Field(7, ge=0, description="by which a break may move from year to year")
-    usual_matches: int = Field(4, ge=1, description="in those days of each former year, at least")
+    slack_days: int = Field(21, ge=0, description="by which a break may move from year to year")
+    usual_matches: int = Field(8, ge=1, description="in those days of each former year, at least")
     volume_share: float = Field(
         0.7, gt=0, lt=1, description="of the usual matches of a window, below which too few come in"
     )

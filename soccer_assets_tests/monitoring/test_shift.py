@@ -53,10 +53,12 @@ def test_a_league_that_is_gone_is_named_within_three_weeks_of_its_match_day() ->
     assert silent(rows, told[0]) == ["0"]
 
 
-def test_matches_of_the_day_itself_are_not_looked_at() -> None:
+def test_a_league_that_has_fixtures_ahead_only_pauses() -> None:
     rows = played("2024-03-02")
-    today = pd.DataFrame({"league": [0], "day": [pd.Timestamp(NOW.date())]})
-    assert silent(pd.concat([rows, today]), NOW) == silent(rows, NOW) == ["0"]
+    assert silent(rows, NOW) == ["0"]
+    for day in ("2024-03-20", "2024-04-02"):
+        fixture = pd.DataFrame({"league": [0], "day": [pd.Timestamp(day)]})
+        assert silent(pd.concat([rows, fixture]), NOW) == []
 
 
 def test_too_few_matches_of_all_leagues_are_told() -> None:
