@@ -72,14 +72,16 @@ def log_e_process(
         raise ValueError("bets must be in (0, 1)")
     grown = np.zeros((len(x) + 1, len(bets)))
     np.cumsum(np.log1p(np.outer(x, bets)), axis=0, out=grown[1:])
-    wealth, waiting = np.full(len(x), -np.inf), 1.0
-    for k, start in enumerate(beginnings):
-        share = waiting / (2.0 if k == 0 else spread)
-        waiting -= share
-        since = _log_mean_exp(grown[start + 1 :] - grown[start])
-        wealth[start:] = np.logaddexp(wealth[start:], np.log(share) + since)
-        wealth[:start] = np.logaddexp(wealth[:start], np.log(share))
-    return np.logaddexp(wealth, np.log(waiting)) if len(x) else wealth
+    starts = np.asarray(beginnings, dtype=np.int64)
+    shares = np.full(len(starts), 1.0 / spread)
+    shares[:1] = 0.5
+    waiting = np.cumprod(1.0 - shares)  # after each beginning
+    given = np.append(1.0, waiting[:-1])[: len(starts)] * shares
+    # What began at s has grown by grown[t] - grown[s]: of all that have begun, one sum a bet.
+    began = np.logaddexp.accumulate(np.log(given)[:, None] - grown[starts], axis=0)
+    begun = np.searchsorted(starts, np.arange(len(x)), side="right") - 1
+    betting = _log_mean_exp(grown[1:] + began[begun])
+    return np.asarray(np.where(begun < 0, 0.0, np.logaddexp(betting, np.log(waiting)[begun])))
 
 
 def log_e_process_two_sided(
