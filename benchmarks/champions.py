@@ -24,6 +24,8 @@ from soccer_assets.params import Params
 from soccer_assets.params.training import LogisticParams
 
 FIRST_SEASON, LAST_SEASON = 2012, 2024
+#: Whose champion serves three months longer, as it would have.
+SERVES_ON = 2019
 UNTIL = datetime(2025, 7, 1, tzinfo=UTC)
 P, ELO, ODDS = (
     [f"{name}_{side}" for side in ("home", "draw", "away")] for name in ("p", "elo", "odds")
@@ -58,8 +60,9 @@ def predicted(folder: Path, params: Params, cache: Path, progress: Progress) -> 
     for year in range(FIRST_SEASON, LAST_SEASON + 1):
         progress(f"the champion of {year}")
         first, end = (
-            int((frame["kickoff"] < pd.Timestamp(year=y, month=7, day=1, tz="UTC")).sum())
-            for y in (year, year + 1)
+            int((frame["kickoff"] < pd.Timestamp(year=y, month=month, day=1, tz="UTC")).sum())
+            # After the closed doors of its spring, one serves on.
+            for y, month in ((year, 7), (year + 1, 10 if year == SERVES_ON else 7))
         )
         model = LogisticEstimator(learner, params.training.seed).fit(rows[slice(0, first)])
         elo = EloOrderedLogit().fit(frame.iloc[max(0, first - learner.max_rows) : first])
@@ -82,9 +85,15 @@ def predicted(folder: Path, params: Params, cache: Path, progress: Progress) -> 
     return table
 
 
+def in_season(table: pd.DataFrame) -> pd.DataFrame:
+    """Each match once, as the champion of its season predicted it."""
+    kickoffs = table["kickoff"].dt
+    return table[table["season"] == kickoffs.year - (kickoffs.month < 7)].reset_index(drop=True)
+
+
 def seasons_of(table: pd.DataFrame) -> list[Season]:
     """From the second season on: the first only promises."""
-    by_year = dict(list(table.groupby("season")))
+    by_year = dict(list(in_season(table).groupby("season")))
     return [
         Season(year, by_year[year - 1], by_year[year], Promise.of(by_year[year - 1]))
         for year in sorted(by_year)[1:]
@@ -109,10 +118,11 @@ def with_sides_swapped(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_scores_corrupted(rows: pd.DataFrame, league: int, seed: int) -> pd.DataFrame:
-    """The scores of a league's matches are those of other matches of it."""
+    """The scores of a league are noise: none to four goals for either side, all as likely."""
     mine = (rows["tournament_id"] == league).to_numpy()
     outcomes = rows["outcome"].to_numpy().copy()
-    outcomes[mine] = np.random.default_rng(seed).permutation(outcomes[mine])
+    home, away = np.random.default_rng(seed).integers(0, 5, (2, int(mine.sum())))
+    outcomes[mine] = np.select([home > away, home == away], [0, 1], 2)
     return rows.assign(outcome=outcomes)
 
 

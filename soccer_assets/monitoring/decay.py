@@ -5,10 +5,10 @@ are known together and stand in order of their id. What is held to a bound is he
 
 | test | is about | a match's value, held to |
 |---|---|---|
-| elo | the loss less Elo's on the same match, beyond the promised gap | .5 nats |
-| promise | the loss, beyond the promised one | 2 nats |
+| elo | the loss less Elo's on the same match, beyond the promised gap | .25 nats |
+| promise | the loss, beyond the promised one | 1 nat |
 | home | home wins less predicted ones, both ways | 1 |
-| market | the loss less that of the closing odds, where known, beyond the promised gap | .5 nats |
+| market | the loss less that of the closing odds, where known, beyond the promised gap | .25 nats |
 | league | in each league the mean of three: elo, home, and the loss beyond the predicted entropy | |
 
 The first is the sharpest: paired on a match, the standard deviation is .13 nats instead of .4. Of a
@@ -34,7 +34,7 @@ from soccer_assets.monitoring.e_process import (
 from soccer_assets.params.monitoring import DecayParams
 
 #: Bounds to which a match's value is held, in nats: paired differences, and the loss itself.
-PAIRED_BOUND, LOSS_BOUND = 0.5, 2.0
+PAIRED_BOUND, LOSS_BOUND = 0.25, 1.0
 #: No probability is taken for less; Elo and odds never say so of an outcome.
 _FLOOR = 1e-6
 #: Days; a champion is expected to serve no longer.

@@ -5,8 +5,9 @@ Five tests, none of which needs to know how a match ended, so that they speak wi
 - prediction: by group of leagues, the mean of what is predicted (home win, entropy) and of what matters
   most to the model, against the same leagues in the reference: a league counts as often as it is played
   now, so that a summer full of other leagues is no shift;
-- silence: a league that was playing has no match for two weeks in which, in every former year, it had
-  some, also when its breaks are moved by a week. Season breaks are in the former years;
+- silence: a league that was playing has no match for three weeks, and no fixture in two weeks ahead, in
+  which in former years it had some, also when its breaks are moved by two weeks. Season breaks are in the
+  former years, of which an odd one does not count;
 - volume: of all leagues together far fewer matches than in the same weeks of former years;
 - missing: the share of matches without odds, score or kick-off rises, against the same leagues before;
 - frozen: matches were due, and of none is there a result.
@@ -216,13 +217,19 @@ def frozen_feed(
 
 
 def _usual(calendar: Calendar, start: int, end: int, limits: ShiftParams) -> IntArray:
-    """The fewest matches that a league had in the window in any former year and shift of it."""
-    counts = [
-        calendar.count(start - shift, end - shift)
+    """The fewest matches that a league had in the window, and in shifts of it, in any former year but
+    the oddest."""
+    fewest = [
+        np.min(
+            [
+                calendar.count(start - shift, end - shift)
+                for shift in _shifts(year, limits.slack_days)
+            ],
+            axis=0,
+        )
         for year in range(1, limits.former_years + 1)
-        for shift in _shifts(year, limits.slack_days)
     ]
-    return np.min(counts, axis=0)
+    return np.asarray(np.sort(fewest, axis=0)[min(limits.odd_years, len(fewest) - 1)])
 
 
 def _shifts(year: int, slack: int) -> tuple[int, int, int]:

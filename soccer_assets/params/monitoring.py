@@ -51,7 +51,7 @@ class DecayParams(_Section):
         description="nats, of the loss itself: what is played changes it by .01 a season",
     )
     home_margin: float = Field(
-        0.012, ge=0, description="of home wins less predicted ones: it wanders by .01 a season"
+        0.008, ge=0, description="of home wins less predicted ones: it wanders by .005 a season"
     )
     market_margin: float = Field(
         0.005, ge=0, description="nats, of the loss against that of the closing odds"
@@ -79,7 +79,7 @@ class ShiftParams(_Section):
     home_margin: float = Field(0.04, gt=0, description="of the mean probability of a home win")
     entropy_margin: float = Field(0.03, gt=0, description="nats, of the mean predicted entropy")
     quiet_days: int = Field(
-        14, ge=1, description="without a match, though every former year had some, is silence"
+        21, ge=1, description="without a match, though every former year had some, is silence"
     )
     ahead_days: int = Field(
         14, ge=0, description="ahead, in which it has no fixture either: a pause has some after it"
@@ -88,9 +88,12 @@ class ShiftParams(_Section):
         35, ge=1, description="before the silence in which the league must have played"
     )
     former_years: int = Field(
-        4, ge=2, description="that must all have had matches in the same days"
+        5, ge=2, description="that must have had matches in the same days, all but the odd ones"
     )
-    slack_days: int = Field(21, ge=0, description="by which a break may move from year to year")
+    odd_years: int = Field(
+        1, ge=0, description="of them, that do not count: in 2020 nearly all leagues paused"
+    )
+    slack_days: int = Field(14, ge=0, description="by which a break may move from year to year")
     usual_matches: int = Field(8, ge=1, description="in those days of each former year, at least")
     volume_share: float = Field(
         0.7, gt=0, lt=1, description="of the usual matches of a window, below which too few come in"
