@@ -387,9 +387,9 @@ def page_of(found: dict[str, Any]) -> str:
         "says; corrupted scores are noise in one of the largest leagues. The closed doors are the real ones.",
         "",
         "What is not reached: the closed doors of 2020 are told after the restart's 60 days. The files have "
-        "757 matches of May and June with .06 fewer home wins than predicted, 1,010 of July with .01 more, and "
+        "757 matches of May and June with .066 fewer home wins than predicted, 1,010 of July with .01 more, and "
         "then .03 fewer: no margin down to 0 made the alarm of the champion of 2019 before October, at 20. "
-        "Noise in one league's scores moves its mean loss by .06 nats of .5: a season is too short for it. A "
+        "Noise in one league's scores moves its mean loss by .05 to .15 nats, of a standard deviation of .4: a season of 400 to 600 matches is too short to tell it among all leagues. A "
         "league that is gone is told only where its rhythm is regular; a looser rule finds more of them and "
         "takes more pauses for it: see the trade-off in docs/monitoring.md.",
     ]
