@@ -36,8 +36,8 @@ GROUPS = {
     "registry": {"registered_model", "candidate_model", "champion_model"},
     "serving": {"serving_features", "predictions", "serving_workers"},
     "monitoring": {
-        *("feature_drift", "prediction_scorecard", "data_volume"),
-        *("data_freshness", "ledger"),
+        *("feature_drift", "prediction_scorecard", "prediction_decay", "prediction_shift"),
+        *("data_volume", "data_freshness", "ledger"),
     },
 }
 DEPENDENCIES = {
@@ -61,6 +61,8 @@ DEPENDENCIES = {
     "serving_workers": {"predictions"},
     "feature_drift": {"serving_features", "champion_model"},
     "prediction_scorecard": {"predictions", "finished"},
+    "prediction_decay": {"predictions", "finished"},
+    "prediction_shift": {"predictions"},
     "data_volume": {"finished", "champion_model"},
     "ledger": {"predictions"},
     "data_freshness": {"match"},
@@ -81,8 +83,8 @@ CHECKS = {
     "features:feature_ranges": True,
     "candidate_model:champion_loads": False,
     "predictions:probability_simplex": True,
-    "feature_drift:drift": False,
-    "prediction_scorecard:quality": False,
+    "prediction_decay:decay": False,
+    "prediction_shift:shift": False,
     "data_volume:volume": False,
     "ledger:chain_holds": False,
     "data_freshness:hops_are_level": False,

@@ -82,7 +82,7 @@ KINDS: dict[Kind, About] = {
         "data",
         True,
         "A check of an asset failed. It says what it found, and what has changed since it was "
-        "told last. As a warning it stops nothing; drift, volume and quality ask for a training.",
+        "told last. As a warning it stops nothing; shift, decay and volume ask for a training.",
         "The check passes.",
         "Read what it found. A blocking check keeps everything behind its asset as it was.",
     ),

@@ -48,6 +48,8 @@ FRESHNESS: dict[str, dg.FreshnessPolicy] = {
     "serving_workers": _SCORING,
     "feature_drift": _DAILY,
     "prediction_scorecard": _DAILY,
+    "prediction_decay": _DAILY,
+    "prediction_shift": _DAILY,
     "data_volume": _DAILY,
     "data_freshness": _DAILY,
     "ledger": _DAILY,

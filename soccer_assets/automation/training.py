@@ -34,7 +34,7 @@ from soccer_assets.dagster_internals import copy_record
 from soccer_assets.params import read_params
 
 #: Reason for a training -> the report whose check of that name gives it.
-TRIGGERS = {"drift": "feature_drift", "volume": "data_volume", "quality": "prediction_scorecard"}
+TRIGGERS = {"shift": "prediction_shift", "decay": "prediction_decay", "volume": "data_volume"}
 #: All there are.
 REASONS = (NO_MODEL, NO_CHAMPION, *TRIGGERS, AGE, RECIPE)
 CHECKS = {name: dg.AssetCheckKey(dg.AssetKey(asset), name) for name, asset in TRIGGERS.items()}

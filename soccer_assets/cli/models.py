@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -54,10 +54,28 @@ def benchmark_model(context: typer.Context) -> None:
     Only in a checkout, with the files of real matches in the folder SOCCER_REAL_DATA. The figures go to
     benchmarks/model.json and model.md. Options are handed on: see `python -m benchmarks.model --help`.
     """
+    _run_benchmark("model", context.args)
+
+
+@app.command(
+    "benchmark-monitoring",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def benchmark_monitoring(context: typer.Context) -> None:
+    """Measure what the watch over the champion costs in false alarms, and how soon it sees faults.
+
+    Only in a checkout, with the files of real matches in the folder SOCCER_REAL_DATA. The figures go to
+    benchmarks/monitoring.json and monitoring.md. Options are handed on: see
+    `python -m benchmarks.monitoring --help`.
+    """
+    _run_benchmark("monitoring", context.args)
+
+
+def _run_benchmark(name: str, arguments: Sequence[str]) -> NoReturn:
     folder = project_folder()
-    if not (folder / "benchmarks" / "model.py").is_file():
-        raise WrongUse(f"{folder} has no benchmarks/model.py: this command is for a checkout")
-    command = [sys.executable, "-m", "benchmarks.model", *context.args]
+    if not (folder / "benchmarks" / f"{name}.py").is_file():
+        raise WrongUse(f"{folder} has no benchmarks/{name}.py: this command is for a checkout")
+    command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
     raise typer.Exit(subprocess.run(command, cwd=folder).returncode)
 
 

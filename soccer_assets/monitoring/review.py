@@ -18,12 +18,12 @@ from soccer_assets.modelling.mlflow_service import Unusable
 from soccer_assets.modelling.office import Office
 from soccer_assets.modelling.registry import ModelRegistry
 from soccer_assets.modelling.splits import utc_kickoffs
+from soccer_assets.monitoring.e_process import alarm_of, log_e_process, scaled
 from soccer_assets.params.gates import GateParams
 
-#: Two models of one history never differ by more in the log-loss of a match; nats.
-BOUND = 2.0
-#: Bets, as shares of the most that could be lost.
-_BETS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+#: To which the difference of two models of one history on a match is held, nats. Nearly none is larger,
+#: and the narrower the bound, the bolder the bets may be.
+BOUND = 0.25
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def review_champion(
     except Exception as error:  # it may need features of the past
         return Review(False, f"{champion} cannot be compared: {before} cannot predict: {error!r}")
     difference = theirs - per_match_log_loss(given, outcomes)
-    e = e_value(difference - params.rollback_margin, BOUND)
+    e = e_value(difference, params.rollback_margin)
     told = (
         f"{champion} against {before} on {len(rows)} settled matches: log-loss "
         f"{difference.mean():+.5f}, e-value {e:.3g} of {params.rollback_e_value:g} that it is worse by "
@@ -85,23 +85,16 @@ def review_champion(
     figures = {
         "matches": len(rows),
         "log_loss_difference": float(difference.mean()),
-        "e_value": float(e),
+        "e_value": e,
         "margin": params.rollback_margin,
     }
     return Review(e >= params.rollback_e_value, told, before.number, figures)
 
 
-def e_value(differences: FloatArray, bound: float) -> float:
-    """The most that bets on a positive mean have won at any time, from 1 on.
-
-    Waudby-Smith & Ramdas 2024, "Estimating means of bounded random variables by betting": if no
-    difference is expected to be positive, given those before it, the chance that it ever reaches e is
-    at most 1/e.
+def e_value(differences: FloatArray, margin: float = 0.0) -> float:
+    """The most that bets on a mean above the margin have won at any time, from 1 on.
 
     Args:
-        differences: in order of time, (n,); none below -bound.
+        differences: of log-losses, in order of time, (n,), nats; held to ``BOUND``.
     """
-    shares = np.asarray(_BETS)[:, None] / bound
-    wealth = np.cumsum(np.log1p(shares * np.maximum(differences, -bound)), axis=1)
-    mixed = np.logaddexp.reduce(wealth, axis=0) - np.log(len(_BETS))
-    return float(np.exp(max(0.0, min(mixed.max(initial=0.0), 700.0))))
+    return alarm_of(log_e_process(scaled(differences, margin, BOUND))).e_value

@@ -118,17 +118,3 @@ def _row(losses: pd.DataFrame) -> dict[str, float]:
     mean = float(losses["model"].mean())
     priced = int(losses[MARKET].notna().sum())
     return {"n": len(losses), "log_loss": mean, **beyond, "priced": priced}
-
-
-def quality_holds(
-    overall: Scorecard | None, promised_log_loss: float, min_matches: int, tolerance: float
-) -> bool:
-    """Whether settled predictions are as good as the holdout promised, chance allowed for.
-
-    False when at least ``min_matches`` are settled and their mean log-loss exceeds
-    ``promised_log_loss`` by more than ``tolerance`` plus two standard errors, taking 0.5 nats as
-    the spread of one match's log-loss.
-    """
-    if overall is None or overall.n < min_matches:
-        return True
-    return overall.log_loss <= promised_log_loss + tolerance + 2 * 0.5 / overall.n**0.5

@@ -11,6 +11,8 @@ from soccer_assets.alerting.params import AlertingParams
 from soccer_assets.features.params import FeatureParams
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.params.gates import GateParams
+from soccer_assets.params.monitoring import DriftParams as DriftParams
+from soccer_assets.params.monitoring import MonitoringParams
 from soccer_assets.params.retraining import RetrainingParams
 from soccer_assets.params.training import TrainingParams
 from soccer_assets.settings import SettingsError
@@ -47,39 +49,6 @@ class ServingParams(_Section):
     @property
     def max_age(self) -> timedelta:
         return timedelta(hours=self.max_age_hours)
-
-
-class DriftParams(_Section):
-    """From which values on a feature counts as drifted, chance allowed for."""
-
-    psi: float = Field(
-        0.2, gt=0, description="of the bias-corrected PSI; 0.2 is the customary 'significant shift'"
-    )
-    wasserstein: float = Field(
-        0.5, gt=0, description="in reference standard deviations, on top of what chance explains"
-    )
-    missing_shift: float = Field(
-        0.1, gt=0, description="absolute change of the share of missing values"
-    )
-    min_rows: int = Field(
-        50, ge=1, description="known values of a feature, with fewer of which it is not judged"
-    )
-    max_share_drifted: float = Field(
-        0.3, gt=0, le=1, description="of the features: from it on, the whole set has drifted"
-    )
-    ignored: tuple[str, ...] = Field(
-        (), description="features left out: a month always drifts in a window of a few weeks"
-    )
-
-
-class MonitoringParams(_Section):
-    drift: DriftParams = DriftParams()
-    volume_min_share: float = Field(0.02, ge=0, description="matches gained since training")
-    volume_min_rows: int = Field(500, ge=0)
-    scorecard_min_matches: int = Field(300, ge=1, description="settled matches to judge on")
-    scorecard_tolerance: float = Field(
-        0.02, ge=0, description="log loss beyond the promised one that is no decay"
-    )
 
 
 class Params(_Section):

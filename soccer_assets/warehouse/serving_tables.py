@@ -13,6 +13,8 @@ from soccer_assets.warehouse.served_model import ServedModel
 _PREDICTED = ["match_id", "kickoff", "p_home", "p_draw", "p_away", "features_as_of"]
 #: Where predictions wait within the transaction that publishes them.
 _STAGED = "stage_prediction"
+#: Of a match: it is to be played, or was.
+_TAKES_PLACE = "status NOT IN ('cancelled', 'postponed')"
 
 
 def publish_predictions(
@@ -109,6 +111,46 @@ def published_version(engine: sa.Engine) -> str:
     )
     with engine.connect() as connection:
         return str(connection.scalar(query) or "none")
+
+
+def read_played_days(engine: sa.Engine, after: datetime, until: datetime) -> pd.DataFrame:
+    """How many matches each competition had on each day: ``tournament_id, day, matches``. What was
+    called off is not counted."""
+    query = sa.text(
+        f"""SELECT tournament_id, (kickoff AT TIME ZONE 'UTC')::date AS day, count(*) AS matches
+            FROM {SCHEMA}.match WHERE kickoff >= :after AND kickoff < :until AND {_TAKES_PLACE}
+            GROUP BY 1, 2"""
+    )
+    with engine.connect() as connection:
+        return pd.read_sql(query, connection, params={"after": after, "until": until})
+
+
+def read_known_of_matches(engine: sa.Engine, after: datetime, until: datetime) -> pd.DataFrame:
+    """What is known of each match that was to take place: ``match_id, tournament_id, kickoff,
+    is_settled, no_score, no_odds, no_kickoff`` (midnight, which is what a day without a time is)."""
+    query = sa.text(
+        f"""SELECT match_id, tournament_id, kickoff, status = 'finished' AS is_settled,
+                   home_score IS NULL OR away_score IS NULL AS no_score,
+                   NOT EXISTS (SELECT FROM {SCHEMA}.match_odds o
+                               WHERE o.match_id = m.match_id) AS no_odds,
+                   (kickoff AT TIME ZONE 'UTC')::time = '00:00' AS no_kickoff
+            FROM {SCHEMA}.match m WHERE kickoff >= :after AND kickoff < :until AND {_TAKES_PLACE}
+            ORDER BY kickoff, match_id"""
+    )
+    with engine.connect() as connection:
+        return pd.read_sql(query, connection, params={"after": after, "until": until})
+
+
+def read_served(engine: sa.Engine, after: datetime) -> pd.DataFrame:
+    """The served model's predictions of matches after a moment, with their competition."""
+    query = sa.text(
+        f"""SELECT match_id, p.kickoff, p_home, p_draw, p_away, tournament_id,
+                   region_name AS region, sex
+            FROM {SCHEMA}.prediction p JOIN {SCHEMA}.served_model s ON s.version = p.model_version
+            JOIN {SCHEMA}.match m USING (match_id) WHERE p.kickoff >= :after"""
+    )
+    with engine.connect() as connection:
+        return pd.read_sql(query, connection, params={"after": after})
 
 
 def _microseconds(times: pd.Series) -> pd.Series:

@@ -43,7 +43,6 @@ TRAINING = {
 MONITORING = {
     "volume_min_rows": 100,
     "volume_min_share": 0.01,
-    "scorecard_min_matches": 100,
     "drift": {"max_share_drifted": 0.8},
 }
 #: So few held-out matches cannot be told from calibrated any closer than this.

@@ -23,6 +23,8 @@ NOTHING = {
     "serving_workers": "no predictions were published",
     "feature_drift": "there is no champion",
     "prediction_scorecard": "there is no champion",
+    "prediction_decay": "there is no champion",
+    "prediction_shift": "there is no champion",
     "data_volume": "there is no champion",
     "ledger": "nothing has been predicted before its kick-off",
 }

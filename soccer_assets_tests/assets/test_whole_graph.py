@@ -55,9 +55,10 @@ MODEL = {"trained_model", "registered_model", "candidate_model", "champion_model
 NEED_A_CHAMPION = {
     *("predictions", "serving_workers"),
     *("feature_drift", "prediction_scorecard", "data_volume", "ledger"),
+    *("prediction_decay", "prediction_shift"),
 }
 SYSTEMS = ("model", "logistic", "elo_ordered_logit", "class_prior")
-TRIGGERS = {"drift", "quality", "volume"}
+TRIGGERS = {"shift", "decay", "volume"}
 #: For a transaction: what may only be added to can be changed.
 ANY_CHANGE = "SET LOCAL session_replication_role TO replica"
 A_WEEK_LATER = MIDSEASON + timedelta(days=7)
@@ -814,29 +815,57 @@ def test_a_shift_of_every_feature_is_drift(season: Season, refreshed: Stage) -> 
     rows = features_for_serving(season)
     with serving(season, rows.assign(**rows[names] * 3 + 1)):
         result = season.platform.run("feature_drift")
-    found = checks_of(result)["drift"]
-    assert not found.passed
-    assert found.severity is dg.AssetCheckSeverity.WARN
-    assert found.metadata["share_drifted"].value > 0.8
-    assert set(found.metadata["drifted"].value) >= {"elo_home", "pi_away", "league_goals"}
+    told = metadata_of(result, "feature_drift")
+    assert told["share_drifted"] > 0.8
+    assert set(told["drifted"]) >= {"elo_home", "pi_away", "league_goals"}
+    assert not checks_of(result)
 
 
-def test_predictions_worse_than_promised_fail_the_quality_check(
-    season: Season, refreshed: Stage
-) -> None:
+def test_predictions_worse_than_promised_are_decay(season: Season, refreshed: Stage) -> None:
+    sound = checks_of(season.platform.run("prediction_decay"))["decay"]
     with restored(season, "prediction_ledger"):
         execute(
             season,
             ANY_CHANGE,
             "UPDATE soccer.prediction_ledger SET p_home = 0.1, p_draw = 0.8, p_away = 0.1",
         )
-        result = season.platform.run("prediction_scorecard", "ledger")
+        result = season.platform.run("prediction_decay", "ledger")
         assert not checks_of(result)["chain_holds"].passed
-    found = checks_of(result)["quality"]
+    found = checks_of(result)["decay"]
+    assert sound.passed
+    assert sound.metadata["settled"].value == found.metadata["settled"].value > 30
     assert not found.passed
     assert found.severity is dg.AssetCheckSeverity.WARN
-    told = metadata_of(result, "prediction_scorecard")
-    assert told["log_loss"] > told["holdout_log_loss"] + 0.3
+    assert {"elo", "promise", "home"} <= set(found.metadata["tests"].value)
+    assert found.metadata["e_value"].value >= 20
+    assert found.metadata["since"].value
+
+
+def test_what_was_predicted_after_kick_off_is_no_evidence(season: Season, refreshed: Stage) -> None:
+    with restored(season, "prediction_ledger"):
+        execute(
+            season,
+            ANY_CHANGE,
+            "UPDATE soccer.prediction_ledger SET p_home = 0.1, p_draw = 0.8, p_away = 0.1, "
+            "made_at = kickoff",
+        )
+        found = checks_of(season.platform.run("prediction_decay"))["decay"]
+    assert found.passed
+    assert found.metadata["settled"].value == 0
+
+
+def test_a_feed_that_gives_no_results_any_more_is_a_shift(season: Season, refreshed: Stage) -> None:
+    assert checks_of(refreshed.result)["shift"].passed
+    with restored(season, "match"):
+        execute(
+            season,
+            "UPDATE soccer.match SET status = 'scheduled', home_score = NULL, away_score = NULL "
+            "WHERE status = 'finished'",
+        )
+        found = checks_of(season.platform.run("prediction_shift"))["shift"]
+    assert not found.passed
+    assert found.severity is dg.AssetCheckSeverity.WARN
+    assert "frozen" in found.metadata["tests"].value
 
 
 def test_predictions_that_are_no_probabilities_do_not_reach_the_workers(
@@ -871,7 +900,6 @@ def test_in_a_pause_of_the_seasons_nothing_is_predicted_and_nothing_fails(
     assert metadata_of(result, "predictions")["dagster/row_count"] == 0
     found = checks_of(result)
     assert found["probability_simplex"].passed
-    assert found["drift"].passed
 
 
 def execute(season: Season, *statements: str) -> None:

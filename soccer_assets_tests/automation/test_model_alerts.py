@@ -37,7 +37,7 @@ def verdicts(**of_gates: bool) -> dg.Definitions:
 
 def test_a_training_and_its_reasons_and_the_new_champion_are_told(desk: Desk, slack: Slack) -> None:
     desk.definitions = verdicts(candidate_model=True, champion_model=True)
-    desk.run(tags={"soccer/trigger": "drift, volume", "soccer/because": "812 new matches"})
+    desk.run(tags={"soccer/trigger": "shift, volume", "soccer/because": "812 new matches"})
     desk.tell()
     desk.run(tags={"soccer/trigger": "update"})  # the same version: nothing new of it
     desk.tell()
@@ -46,7 +46,7 @@ def test_a_training_and_its_reasons_and_the_new_champion_are_told(desk: Desk, sl
         [":trophy: Version 7 is champion", "verdict: log loss -0.004 against the champion"]
     ]
     [begun, _] = [text for text in slack.posted if "begun" in text]
-    assert begun.startswith(":gear: A training has begun: drift, volume")
+    assert begun.startswith(":gear: A training has begun: shift, volume")
     assert "because: 812 new matches" in begun
 
 

@@ -119,7 +119,7 @@ def doubling(years: float = 1.0) -> int:
 
 
 @pytest.mark.parametrize("outcome", [FAILED, REFUSED, ACCEPTED])
-@pytest.mark.parametrize("reason", ["drift", "volume", "quality"])
+@pytest.mark.parametrize("reason", ["shift", "volume", "decay"])
 def test_what_stays_asks_less_and_less(outcome: Outcome, reason: str) -> None:
     """A challenger refused for ever, a training that always fails, what no training cures."""
     asked = World(always(outcome), staying(reason)).lives(365)
@@ -128,7 +128,7 @@ def test_what_stays_asks_less_and_less(outcome: Outcome, reason: str) -> None:
 
 
 def test_nothing_is_asked_for_while_a_year_goes_by_without_a_result_but_for_age() -> None:
-    asked = World(always(REFUSED), staying("drift"), matches_a_day=0).lives(365)
+    asked = World(always(REFUSED), staying("shift"), matches_a_day=0).lives(365)
     assert len(asked) <= 365 / 20
     assert all(AGE in one.reasons for one in asked)
 
@@ -154,7 +154,7 @@ def test_runs_of_other_code_than_the_server_cause_no_storm() -> None:
 @given(
     outcomes=st.lists(st.sampled_from([FAILED, REFUSED, ACCEPTED]), min_size=1, max_size=40),
     reasons=st.lists(
-        st.frozensets(st.sampled_from(["drift", "volume", "quality"])), min_size=1, max_size=40
+        st.frozensets(st.sampled_from(["shift", "volume", "decay"])), min_size=1, max_size=40
     ),
     recipes=st.lists(st.sampled_from("abc"), min_size=1, max_size=10),
     matches_a_day=st.sampled_from([0.0, 3.0, 60.0, 500.0]),
@@ -193,14 +193,14 @@ def test_no_model_is_asked_for_at_once() -> None:
 @pytest.mark.parametrize("outcome", [FAILED, REFUSED])
 def test_what_came_to_nothing_once_is_asked_for_again_within_a_day(outcome: Outcome) -> None:
     for champion in (True, False):
-        known = evidence("drift", matches=10_500, champion=champion)
-        decision = decide(0.0, [attempt(23.5 / 24, outcome, "drift"), attempt(9, ACCEPTED)], known)
+        known = evidence("shift", matches=10_500, champion=champion)
+        decision = decide(0.0, [attempt(23.5 / 24, outcome, "shift"), attempt(9, ACCEPTED)], known)
         assert isinstance(decision, Ask)
 
 
 def test_nothing_is_silent_for_longer_than_the_longest_pause() -> None:
     for outcome in (FAILED, REFUSED, ACCEPTED):
-        world = World(always(outcome), staying("drift"))
+        world = World(always(outcome), staying("shift"))
         began = [one.began for one in reversed(world.lives(365))]
         gaps = [after - before for before, after in pairwise(began)]
         assert max(gaps) <= LONGEST + STEP
@@ -217,11 +217,11 @@ def test_without_a_champion_it_is_tried_again_and_at_once_on_twice_the_matches()
 
 
 def test_what_failed_is_tried_at_once_by_new_code() -> None:
-    failed = attempt(0.1, FAILED, "drift", recipe="broken")
+    failed = attempt(0.1, FAILED, "shift", recipe="broken")
     attempts = [failed, attempt(9, ACCEPTED, recipe="old")]
-    known = evidence("drift", matches=10_300, recipe="broken")
+    known = evidence("shift", matches=10_300, recipe="broken")
     assert isinstance(decide(0.0, attempts, known), Wait)
-    assert isinstance(decide(0.0, attempts, evidence("drift", matches=10_300, recipe="new")), Ask)
+    assert isinstance(decide(0.0, attempts, evidence("shift", matches=10_300, recipe="new")), Ask)
 
 
 def test_a_model_asks_by_its_age_before_anybody_is_warned_of_it() -> None:
@@ -238,23 +238,23 @@ def test_a_model_asks_by_its_age_before_anybody_is_warned_of_it() -> None:
 
 
 def test_all_reasons_that_hold_are_told() -> None:
-    known = evidence("drift", "quality", recipe="new")
+    known = evidence("shift", "decay", recipe="new")
     decision = decide(0.0, [attempt(30, ACCEPTED)], known)
     assert isinstance(decision, Ask)
-    assert list(decision.reasons) == ["drift", "quality", AGE, RECIPE]
+    assert list(decision.reasons) == ["shift", "decay", AGE, RECIPE]
 
 
 def test_a_new_reason_ends_the_pause_and_the_same_one_does_not() -> None:
-    vain = [attempt(days, REFUSED, "drift") for days in (2, 4, 6, 8)] + [attempt(99, ACCEPTED)]
-    waits = decide(0.0, vain, evidence("drift"))
+    vain = [attempt(days, REFUSED, "shift") for days in (2, 4, 6, 8)] + [attempt(99, ACCEPTED)]
+    waits = decide(0.0, vain, evidence("shift"))
     assert isinstance(waits, Wait)
     assert waits.bar is Bar.BACKING_OFF
     assert waits.why.startswith("backing off after 4 refused attempts until ")
-    assert isinstance(decide(0.0, vain, evidence("drift", "quality")), Ask)
+    assert isinstance(decide(0.0, vain, evidence("shift", "decay")), Ask)
 
 
 def test_a_report_from_before_the_last_training_is_no_reason() -> None:
-    old = Evidence({"drift": Failing(-2 * DAY)}, 20_000, "r")
+    old = Evidence({"shift": Failing(-2 * DAY)}, 20_000, "r")
     assert decide(0.0, [attempt(1.5, ACCEPTED)], old).bar is Bar.NOTHING_ASKS
     failed = [attempt(1.5, FAILED), attempt(9, ACCEPTED)]
     assert isinstance(decide(0.0, failed, old), Ask)
@@ -268,23 +268,23 @@ def test_volume_asks_by_what_came_in_since_the_last_training_not_since_the_champ
 
 def test_few_new_matches_keep_a_report_from_asking_but_not_age_or_recipe() -> None:
     attempts = [attempt(3, ACCEPTED)]
-    waits = decide(0.0, attempts, evidence("drift", matches=10_199))
+    waits = decide(0.0, attempts, evidence("shift", matches=10_199))
     assert isinstance(waits, Wait)
     assert waits.why == "199 of 200 newly settled matches since the last training"
-    assert isinstance(decide(0.0, attempts, evidence("drift", matches=10_200)), Ask)
-    assert isinstance(decide(0.0, attempts, evidence("drift", matches=10_000, recipe="n")), Ask)
+    assert isinstance(decide(0.0, attempts, evidence("shift", matches=10_200)), Ask)
+    assert isinstance(decide(0.0, attempts, evidence("shift", matches=10_000, recipe="n")), Ask)
 
 
 def test_what_nobody_wrote_down_bars_nothing() -> None:
     attempts = [attempt(3, ACCEPTED, matches=None)]
-    assert isinstance(decide(0.0, attempts, evidence("drift", matches=None, recipe=None)), Ask)
+    assert isinstance(decide(0.0, attempts, evidence("shift", matches=None, recipe=None)), Ask)
 
 
 def test_a_running_training_is_waited_for() -> None:
     running = attempt(0.1, Outcome.RUNNING)
-    assert decide(0.0, [running, attempt(9, ACCEPTED)], evidence("drift")).bar is Bar.RUNNING
+    assert decide(0.0, [running, attempt(9, ACCEPTED)], evidence("shift")).bar is Bar.RUNNING
 
 
 def test_a_clock_that_was_ahead_bars_for_a_cool_down_at_most() -> None:
     ahead = attempt(-400, REFUSED)
-    assert isinstance(decide(0.0, [ahead], evidence("drift")), Ask)
+    assert isinstance(decide(0.0, [ahead], evidence("shift")), Ask)

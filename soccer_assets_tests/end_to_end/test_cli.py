@@ -23,7 +23,8 @@ ASSETS = {
     "finished", "fixtures", "features", "feature_states", "features_meta", "dataset",
     "trained_model", "registered_model", "candidate_model", "champion_model",
     "serving_features", "predictions", "serving_workers",
-    "feature_drift", "prediction_scorecard", "data_volume", "ledger",
+    "feature_drift", "prediction_scorecard", "data_volume", "prediction_decay", "prediction_shift",
+    "ledger",
 }  # fmt: skip
 FIRST_DAY, LAST_DAY = "2024-08-01", "2025-03-16"
 FIRST_MONTH, LAST_MONTH = "2024-08-01", "2025-03-01"

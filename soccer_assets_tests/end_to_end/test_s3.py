@@ -37,6 +37,7 @@ EVERYTHING_BUT_THE_WORKERS = (
     *("trained_model", "registered_model", "candidate_model", "champion_model"),
     *("serving_features", "predictions"),
     *("feature_drift", "prediction_scorecard", "data_volume", "ledger"),
+    *("prediction_decay", "prediction_shift"),
 )
 
 

@@ -35,6 +35,8 @@ LINEAGE = {
     "serving_workers": ("serving", {"predictions"}),
     "feature_drift": ("monitoring", {"serving_features", "champion_model"}),
     "prediction_scorecard": ("monitoring", {"predictions", "finished"}),
+    "prediction_decay": ("monitoring", {"predictions", "finished"}),
+    "prediction_shift": ("monitoring", {"predictions"}),
     "data_volume": ("monitoring", {"finished", "champion_model"}),
     "ledger": ("monitoring", {"predictions"}),
 }
@@ -61,8 +63,8 @@ BLOCKING_CHECKS = {
 }
 #: They ask for a retraining, and must not stop anything.
 TRIGGER_CHECKS = {
-    ("feature_drift", "drift"),
-    ("prediction_scorecard", "quality"),
+    ("prediction_decay", "decay"),
+    ("prediction_shift", "shift"),
     ("data_volume", "volume"),
 }
 DAILY, MONTHLY = {"livescores", "match_raw", "match"}, {"match_raw_parquet", "match_parquet"}

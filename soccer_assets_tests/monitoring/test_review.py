@@ -25,15 +25,15 @@ PASSED = Verdict("champion", ())
 
 
 def test_the_e_value_of_nothing_is_one_and_it_never_falls() -> None:
-    assert e_value(np.empty(0), 2.0) == 1.0
+    assert e_value(np.empty(0)) == 1.0
     noise = np.random.default_rng(0).normal(0.002, 0.1, 4000)
-    found = [e_value(noise[:n], 2.0) for n in (0, 10, 1000, 4000)]
+    found = [e_value(noise[:n]) for n in (0, 10, 1000, 4000)]
     assert found == sorted(found)
 
 
 def test_equals_ring_in_fewer_than_one_of_twenty_streams_however_often_one_looks() -> None:
     rng = np.random.default_rng(3)
-    rung = sum(e_value(rng.normal(0.0, 0.1, 5000), 2.0) >= 20 for _ in range(400))
+    rung = sum(e_value(rng.normal(0.0, 0.1, 5000)) >= 20 for _ in range(400))
     assert rung / 400 <= 0.05
 
 
@@ -41,7 +41,7 @@ def test_one_that_has_fallen_to_elo_is_seen_within_2500_matches() -> None:
     """The gap to Elo is .017, and differs by .128 a match."""
     rng = np.random.default_rng(4)
     margin = LIMITS.rollback_margin
-    seen = [e_value(rng.normal(0.017, 0.128, 2500) - margin, 2.0) >= 20 for _ in range(200)]
+    seen = [e_value(rng.normal(0.017, 0.128, 2500), margin) >= 20 for _ in range(200)]
     assert np.mean(seen) >= 0.9
 
 
