@@ -20,7 +20,7 @@ from soccer_assets.params.training import TrainingParams
 from soccer_assets.settings import get_settings
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets.warehouse.promotions import decisions
-from soccer_assets_tests.automation.loop import REPORTS, SERVING, UNPARTITIONED, Loop
+from soccer_assets_tests.automation.loop import MONITORING, SERVING, UNPARTITIONED, Loop
 from soccer_assets_tests.databases import copy_of
 from soccer_assets_tests.modelling.mlflow_store import Store
 from soccer_assets_tests.modelling.synthetic import FEATURES, simulate_matches
@@ -127,7 +127,7 @@ def test_an_alias_that_is_moved_by_hand_is_recorded_and_followed_at_the_next_tic
 ) -> None:
     house.promote(1)
     loop = Loop(house.platform.instance, house.platform.definitions)
-    later = ("champion_model", *SERVING, *REPORTS)
+    later = ("champion_model", *SERVING, *MONITORING)
     loop.made(*(asset for asset in UNPARTITIONED if asset not in later))
     assert house.follows().startswith("1:")
     assert house.tick() == "version 1 of soccer_1x2 is the champion, and champion_model knows"

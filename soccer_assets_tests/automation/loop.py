@@ -20,8 +20,10 @@ REGISTRY = ("registered_model", "candidate_model", "champion_model")
 SERVING = ("serving_features", "predictions", "serving_workers")
 #: Report -> the check whose failure asks for a training.
 REPORTS = {report: check for check, report in TRIGGERS.items()}
+#: All that follow a champion, or what it is told of.
+MONITORING = (*REPORTS, "feature_drift", "prediction_scorecard", "ledger")
 #: In an order in which they can be made.
-UNPARTITIONED = (*FEATURES, "trained_model", *REGISTRY, *SERVING, *REPORTS, "data_freshness")
+UNPARTITIONED = (*FEATURES, "trained_model", *REGISTRY, *SERVING, *MONITORING, "data_freshness")
 BLOCKING = {
     "match_parquet": ("parity_with_postgres", "unique_ids"),
     "features": ("feature_ranges",),

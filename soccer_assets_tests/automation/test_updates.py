@@ -18,6 +18,7 @@ from soccer_assets.settings import Settings
 from soccer_assets_tests.automation.loop import (
     BLOCKING,
     FEATURES,
+    MONITORING,
     REGISTRY,
     REPORTS,
     SERVING,
@@ -27,7 +28,7 @@ from soccer_assets_tests.automation.loop import (
 
 LAKE = ("match_raw_parquet", "match_parquet")
 #: What is made from the lake without a training.
-SCORING = {*FEATURES, *SERVING, *REPORTS}
+SCORING = {*FEATURES, *SERVING, *MONITORING}
 
 
 #: Made from what days are loaded into, without the lake.
@@ -135,18 +136,18 @@ def test_a_changed_month_asks_for_features_and_what_is_served_but_for_no_trainin
 
 def test_a_new_champion_asks_for_predictions_and_reports_but_for_no_features(loop: Loop) -> None:
     loop.runs("champion_model")
-    assert set(loop.behind()) == {"predictions", "serving_workers", *REPORTS}
+    assert set(loop.behind()) == {"predictions", "serving_workers", *MONITORING}
     loop.catches_up()
 
 
 def test_a_new_training_goes_through_the_gates_and_is_served(loop: Loop) -> None:
     loop.runs("trained_model")
-    assert set(loop.behind()) == {*REGISTRY, "predictions", "serving_workers", *REPORTS}
+    assert set(loop.behind()) == {*REGISTRY, "predictions", "serving_workers", *MONITORING}
     loop.catches_up()
 
 
 def test_a_run_over_the_whole_graph_leaves_nothing_behind(loop: Loop) -> None:
-    loop.runs(*FEATURES, "trained_model", *REGISTRY, *SERVING, *REPORTS)
+    loop.runs(*FEATURES, "trained_model", *REGISTRY, *SERVING, *MONITORING)
     assert loop.behind() == {}
 
 
@@ -268,7 +269,7 @@ def test_what_a_run_changed_that_failed_later_is_followed(loop: Loop) -> None:
 def test_the_same_again_ends_no_pause(loop: Loop) -> None:
     loop.runs("champion_model", version="7")
     [request] = loop.requests()
-    loop.fails(loop.begin("predictions", "serving_workers", *REPORTS, tags=request.tags))
+    loop.fails(loop.begin("predictions", "serving_workers", *MONITORING, tags=request.tags))
     assert "again in" in loop.waiting()
     loop.runs("champion_model", version="7")
     assert "again in" in loop.waiting()
@@ -342,7 +343,7 @@ def test_a_parent_made_shortly_after_its_child_is_followed(loop: Loop) -> None:
 
 def test_what_was_made_while_nobody_looked_is_followed(loop: Loop) -> None:
     """The daemon was down while everything was made, children before their parents."""
-    for asset in reversed([*FEATURES, *REGISTRY, *SERVING, *REPORTS]):
+    for asset in reversed([*FEATURES, *REGISTRY, *SERVING, *MONITORING]):
         loop.runs(asset)
     loop.runs(*LAKE, tags=month("2025-02-01"))
     loop.made("match_raw", "match", partition="2025-02-01")
@@ -393,7 +394,7 @@ def test_what_fails_does_not_take_others_with_it(loop: Loop) -> None:
     )
     loop.fails(run)
     loop.runs("champion_model")
-    assert set(loop.behind()) == {"predictions", "serving_workers", *REPORTS}
+    assert set(loop.behind()) == {"predictions", "serving_workers", *MONITORING}
     with freeze_time(datetime.now(UTC) + timedelta(seconds=PAUSE + 1)):
         retried, served = sorted(loop.requests(), key=lambda one: -int(one.tags["soccer/attempt"]))
         assert {k.to_user_string() for k in retried.asset_selection or ()} == {
@@ -431,13 +432,13 @@ def test_nothing_is_asked_for_that_an_unfinished_run_makes(
     loop: Loop, status: dg.DagsterRunStatus
 ) -> None:
     loop.runs("champion_model")
-    loop.creates("predictions", "serving_workers", *REPORTS, status=status)
+    loop.creates("predictions", "serving_workers", *MONITORING, status=status)
     assert "is being made" in loop.waiting()
 
 
 def test_a_run_that_dagster_is_about_to_start_again_is_not_anticipated(loop: Loop) -> None:
     loop.runs("champion_model")
-    run = loop.begin("predictions", "serving_workers", *REPORTS)
+    run = loop.begin("predictions", "serving_workers", *MONITORING)
     loop.fails(run)
     loop.instance.add_run_tags(run.run_id, {"dagster/will_retry": "true"})
     assert "is being made" in loop.waiting()
@@ -452,7 +453,7 @@ def test_a_run_that_dagster_is_about_to_start_again_is_not_anticipated(loop: Loo
 def test_a_run_that_was_never_launched_does_not_hold_things_up_for_ever(loop: Loop) -> None:
     """The daemon, killed between creating and launching it, launches it if it is asked for again."""
     loop.runs("champion_model")
-    loop.creates("predictions", "serving_workers", *REPORTS)
+    loop.creates("predictions", "serving_workers", *MONITORING)
     assert "is being made" in loop.waiting()
     with freeze_time(datetime.now(UTC) + timedelta(hours=1)):
         assert "predictions" in loop.behind()
@@ -462,13 +463,13 @@ def test_a_job_that_waits_for_its_next_try_is_not_anticipated_but_its_own_tries_
     loop: Loop,
 ) -> None:
     loop.runs("champion_model")
-    waiting = loop.begin("predictions", "serving_workers", *REPORTS)
+    waiting = loop.begin("predictions", "serving_workers", *MONITORING)
     loop.fails(waiting)
     loop.instance.add_run_tags(waiting.run_id, {"soccer/retry": "waits"})
     assert "is being made" in loop.waiting()
     loop.instance.add_run_tags(waiting.run_id, {"soccer/retry": "given up"})
     [request] = loop.requests()
-    own = loop.begin("predictions", "serving_workers", *REPORTS, tags=dict(request.tags))
+    own = loop.begin("predictions", "serving_workers", *MONITORING, tags=dict(request.tags))
     loop.fails(own)
     loop.instance.add_run_tags(own.run_id, {"soccer/retry": "waits"})
     with freeze_time(datetime.now(UTC) + timedelta(seconds=PAUSE + 1)):
@@ -551,6 +552,7 @@ def test_what_is_asked_for_brings_all_its_checks(loop: Loop) -> None:
         ("finished", "newest_result"),
         ("candidate_model", "champion_loads"),
         (FRESHNESS, "hops_are_level"),
+        ("ledger", "chain_holds"),
     }
     assert found == blocking | set(REPORTS.items()) | others
 
