@@ -83,13 +83,14 @@ def check_row(day: date, text: str) -> None:
         row = json.loads(text)
         made, kickoff = (datetime.fromisoformat(row[name]) for name in ("made_at", "kickoff"))
         canonical = row_text([row[name] for name in FIELDS])
+        is_late = made >= kickoff  # TypeError where one of them has lost its zone
     except (ValueError, LookupError, TypeError):
         raise LedgerBroken(f"{day}: a row is not legible: {text[:80]!r}") from None
     if canonical != text:
         raise LedgerBroken(f"{day}: the row of match {row['match_id']} is not written as rows are")
     if made.date() != day:
         raise LedgerBroken(f"{day}: the row of match {row['match_id']} was made on {made.date()}")
-    if made >= kickoff:
+    if is_late:
         raise LedgerBroken(
             f"{day}: the row of match {row['match_id']} was made at {row['made_at']}, not before"
             f" its kick-off at {row['kickoff']}"

@@ -323,6 +323,7 @@ def test_definitions_use_the_settings_they_are_given(
 #: What a process begins with: commands, what Dagster makes by its name in ``dagster.yaml``, and the
 #: code location.
 ENTRY_POINTS = {
+    "cli.alerts",
     "cli.arguments",
     "cli.checks",
     "cli.data",

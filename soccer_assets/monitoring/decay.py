@@ -39,12 +39,12 @@ PAIRED_BOUND, LOSS_BOUND = 0.25, 1.0
 _FLOOR = 1e-6
 #: Days; a champion is expected to serve no longer.
 _A_YEAR = 365.0
+#: Of a settled prediction, one row a match; odds are decimal, NaN where unknown.
 COLUMNS = (
     *("match_id", "tournament_id", "kickoff", "made_at", "model_version"),
     *("p_home", "p_draw", "p_away", "elo_home", "elo_draw", "elo_away", "outcome"),
     *("odds_home", "odds_draw", "odds_away"),
 )
-"""Of a settled prediction, one row a match; odds are decimal, NaN where unknown."""
 
 
 @dataclass(frozen=True)

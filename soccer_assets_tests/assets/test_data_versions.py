@@ -27,13 +27,14 @@ def exported(midseason: Platform) -> Platform:
 
 
 def asked(here: Platform) -> dict[str, set[str | None]]:
-    """Asset -> its partitions that the sensor asks for."""
+    """Asset of the lake -> its partitions that the sensor asks for, whatever follows in the run."""
     context = dg.build_sensor_context(instance=here.instance, definitions=here.definitions)
     requests = updates.evaluate_tick(context).run_requests or ()
     return {
         key.to_user_string(): {request.partition_key}
         for request in requests
         for key in request.asset_selection or ()
+        if key.to_user_string() in LAKE
     }
 
 

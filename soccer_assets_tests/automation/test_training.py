@@ -22,7 +22,7 @@ from soccer_assets_tests.automation.training_loop import (
     TrainingLoop,
 )
 
-SHIFT, VOLUME, DECAY = TRIGGERS
+SHIFT, DECAY, VOLUME = TRIGGERS
 HOUR = timedelta(hours=1)
 
 
@@ -89,7 +89,7 @@ def test_all_reasons_that_hold_are_on_the_run(loop: TrainingLoop) -> None:
     loop.features()
     for check in TRIGGERS:
         loop.reported(check, False)
-    assert reasons(loop.tick()) == f"{SHIFT}, {VOLUME}, {DECAY}, age"
+    assert reasons(loop.tick()) == f"{SHIFT}, {DECAY}, {VOLUME}, age"
 
 
 def test_reasons_are_those_of_the_evaluation_though_the_checks_are_planned_again(
