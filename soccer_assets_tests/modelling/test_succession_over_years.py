@@ -25,6 +25,8 @@ from soccer_assets.modelling.succession import (
 )
 from soccer_assets.params.gates import GateParams
 
+pytestmark = pytest.mark.system
+
 PARAMS = GateParams(draws=300)
 BEGIN = pd.Timestamp("2015-01-01", tz="UTC")
 WINDOW = pd.Timedelta(days=365)

@@ -11,6 +11,8 @@ import pytest
 from soccer_assets.serving.addresses import FOLDER, Address, announced, find_workers
 from soccer_assets.serving.server import ServiceProcess
 
+pytestmark = pytest.mark.system
+
 NOWHERE = "postgresql+psycopg2://127.0.0.1:1/none"
 
 

@@ -23,6 +23,8 @@ from soccer_assets.serving.client import (
 from soccer_assets.serving.server import ServiceProcess
 from soccer_assets_tests.serving.conftest import Database, Gate
 
+pytestmark = pytest.mark.system
+
 TOKEN = "process-test-token"
 
 
