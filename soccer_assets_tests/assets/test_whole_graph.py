@@ -119,7 +119,7 @@ def test_a_first_model_that_is_refused_serves_nothing_and_is_no_error(
     assert len(rejected.mlflow_runs) == 1
     assert rejected.aliases == {"smoke": 1, "candidate": 1}
     made = set(season.platform.recorded(rejected.result))
-    assert made == FEATURES | MODEL - {"champion_model"} | {"serving_features"}
+    assert made == FEATURES | MODEL - {"champion_model"} | {"serving_features", "data_freshness"}
     assert season.platform.not_started(rejected.result) == NEED_A_CHAMPION
     assert rejected.served is None
     assert rejected.predictions.empty
@@ -174,9 +174,10 @@ def test_every_asset_of_the_run_is_made_and_every_check_passes(
 ) -> None:
     assert promoted.result.success
     made = set(season.platform.recorded(promoted.result))
-    assert made == FEATURES | MODEL | {"serving_features"} | NEED_A_CHAMPION
+    assert made == FEATURES | MODEL | {"serving_features", "data_freshness"} | NEED_A_CHAMPION
     found = checks_of(promoted.result)
     others = {"newest_result", "feature_ranges", "champion_loads", "probability_simplex"}
+    others |= {"hops_are_level", "chain_holds"}
     assert set(found) == others | TRIGGERS
     assert all(check.passed for check in found.values())
 
@@ -842,12 +843,12 @@ def test_predictions_worse_than_promised_are_decay(season: Season, refreshed: St
 
 
 def test_what_was_predicted_after_kick_off_is_no_evidence(season: Season, refreshed: Stage) -> None:
-    with restored(season, "prediction_ledger"):
+    # It turned out to have been played before.
+    with restored(season, "match"):
         execute(
             season,
-            ANY_CHANGE,
-            "UPDATE soccer.prediction_ledger SET p_home = 0.1, p_draw = 0.8, p_away = 0.1, "
-            "made_at = kickoff",
+            "UPDATE soccer.match m SET kickoff = made_at FROM soccer.prediction_ledger "
+            "WHERE prediction_ledger.match_id = m.match_id",
         )
         found = checks_of(season.platform.run("prediction_decay"))["decay"]
     assert found.passed

@@ -134,7 +134,8 @@ def test_the_definitions_are_valid(shell: Shell) -> None:
 def test_a_worker_on_an_empty_platform_is_alive_and_says_that_it_is_not_ready(
     worker: Worker,
 ) -> None:
-    assert worker.health == Answer(200, {"status": "ok"})
+    assert worker.health.code == 200
+    assert worker.health.body["status"] == "ok"
     assert worker.readiness.code == 503
     assert worker.readiness.body["ready"] is False
     assert worker.readiness.body["reason"]
@@ -223,7 +224,8 @@ def test_the_worker_serves_coming_matches_by_kick_off(worker: Worker, trained: s
     for one in listed:
         assert one["p_home"] + one["p_draw"] + one["p_away"] == pytest.approx(1)
     alone = worker.http.get(f"/predictions/{listed[0]['match_id']}")
-    assert (alone.status_code, alone.json()) == (200, listed[0])
+    assert alone.status_code == 200
+    assert listed[0].items() <= alone.json().items()
     assert worker.http.get("/predictions/1").status_code == 404
 
 
