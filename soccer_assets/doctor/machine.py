@@ -1,0 +1,65 @@
+"""What is on this computer: packages, programs, room on the disk, files of parameters."""
+
+import shutil
+from importlib import metadata
+
+from packaging.requirements import Requirement
+
+from soccer_assets.doctor.finding import Look, Wrong
+from soccer_assets.params import read_params
+from soccer_assets.settings import Settings
+
+DISTRIBUTION = "soccer_assets"
+#: A training with its data, its artifacts and DVC's copies takes about as much.
+LEAST_FREE_BYTES = 2 << 30
+
+
+def looks(settings: Settings) -> list[tuple[str, Look]]:
+    return [
+        ("parameters", lambda: parameters(settings)),
+        ("packages", packages),
+        ("git", git),
+        ("disk", lambda: disk(settings)),
+    ]
+
+
+def parameters(settings: Settings) -> str:
+    """Raises ``SettingsError``."""
+    read_params(settings.params_file)
+    return str(settings.params_file)
+
+
+def packages() -> str:
+    """Whether what is installed is what this version asks for."""
+    off = []
+    needed = [Requirement(text) for text in metadata.requires(DISTRIBUTION) or []]
+    needed = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
+    for one in needed:
+        try:
+            found = metadata.version(one.name)
+        except metadata.PackageNotFoundError:
+            off.append(f"{one.name} is not installed")
+            continue
+        if not one.specifier.contains(found, prereleases=True):
+            off.append(f"{one.name} {found} is not {one.specifier}")
+    if off:
+        raise Wrong(f"{'; '.join(off)}: pip install -r requirements.lock")
+    version = metadata.version(DISTRIBUTION)
+    return f"{DISTRIBUTION} {version} with the {len(needed)} packages that it asks for"
+
+
+def git() -> str:
+    """DVC's workspace is a repository."""
+    program = shutil.which("git")
+    if program is None:
+        raise Wrong("there is no git on the PATH: install git, DVC needs it")
+    return program
+
+
+def disk(settings: Settings) -> str:
+    """Room below ``SOCCER_HOME``."""
+    usage = shutil.disk_usage(settings.home)
+    told = f"{usage.free / 2**30:.1f} of {usage.total / 2**30:.1f} GiB are free at {settings.home}"
+    if usage.free < LEAST_FREE_BYTES:
+        raise Wrong(f"{told}: runs need {LEAST_FREE_BYTES >> 30} GiB")
+    return told
