@@ -1,51 +1,68 @@
-"""Whether the graph keeps itself fresh: its daemon, its runs, its days, its assets, its model."""
+"""Whether the graph keeps itself fresh: its daemon, its sensors, its runs, its days, its assets."""
 
-from collections import defaultdict
-from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import sqlalchemy as sa
 
+from soccer_assets.automation.freshness import FRESHNESS
 from soccer_assets.clock import utc_now
+from soccer_assets.dagster_internals import InstigatorState
+from soccer_assets.dagster_tables import standing
 from soccer_assets.doctor.finding import Look, Wrong
-from soccer_assets.doctor.services import engine_of
+from soccer_assets.doctor.lines import GROUPS
+from soccer_assets.doctor.services import SCHEMA, Services
 from soccer_assets.params import read_params
-from soccer_assets.resources import ModelRegistryResource
-from soccer_assets.resources.workers import DEFAULT_WORKER
+from soccer_assets.runner import open_instance
 from soccer_assets.runs import leases_of
-from soccer_assets.serving.client import WorkerClient, WorkerError, WorkerUnreachable
-from soccer_assets.settings import Settings
 from soccer_assets.warehouse.ingested_days import overdue_days
-from soccer_assets.warehouse.served_model import ServedModel
-from soccer_assets.warehouse.serving_tables import served_model
 
 #: As long, the sensor that catches up has to ask for a day before it is told of.
-PATIENCE = timedelta(days=1)
+DAYS_PATIENCE = timedelta(days=1)
 #: Overdue days and stale assets that are named.
 NAMED = 5
-Open = Callable[[], dg.DagsterInstance]
+#: Seconds in which the definitions load on a machine that is busy.
+OF_DEFINITIONS = 60.0
 
 
-def looks(
-    settings: Settings, instance: Open, definitions: dg.Definitions
-) -> list[tuple[str, Look]]:
-    """Args:
-    instance: opens Dagster's; called by each look, for it is what may be away.
-    """
-    graph = definitions.resolve_asset_graph()
-    groups: defaultdict[str, list[dg.AssetKey]] = defaultdict(list)
-    for key in graph.toposorted_asset_keys:
-        groups[graph.get(key).group_name].append(key)
+class Graph:
+    """Definitions and instance of Dagster, as the daemon has them."""
+
+    def __init__(self, engine: sa.Engine, stack: ExitStack) -> None:
+        self._engine = engine
+        self._stack = stack
+        self.instance: dg.DagsterInstance
+        self.definitions: dg.Definitions
+
+    def open(self) -> str:
+        """Load the one and open the other, where there is one: to open it makes its tables."""
+        found, newest = standing(self._engine)
+        if found is None:
+            raise Wrong("it has kept nothing in this database yet: soccer demo, or dagster dev")
+        if found != newest:
+            raise Wrong(
+                f"its tables are at revision {found}, not {newest}: dagster instance migrate"
+            )
+        from soccer_assets.definitions import defs
+
+        self.definitions = defs
+        self.instance = self._stack.enter_context(open_instance())
+        assets = len(defs.resolve_asset_graph().materializable_asset_keys)
+        return f"{dg.__version__}, {assets} assets load"
+
+
+def looks(services: Services, graph: Graph) -> list[Look]:
+    needs = ("dagster",)
     return [
-        ("daemon", lambda: daemon(instance())),
-        ("pools", lambda: pools(instance())),
-        ("days", lambda: days(settings)),
+        Look("daemon", lambda: daemon(graph.instance), needs),
+        Look("sensors", lambda: sensors(graph.instance, graph.definitions), needs),
+        Look("pools", lambda: pools(graph.instance), needs),
+        Look("days", lambda: days(services), ("parameters", *SCHEMA)),
         *(
-            (f"assets: {group}", lambda keys=keys: assets(instance(), keys))
-            for group, keys in groups.items()
+            Look(f"assets: {group}", lambda group=group: assets(graph, group), needs)  # type: ignore[misc]
+            for group in GROUPS
         ),
-        ("champion", lambda: champion(settings)),
-        ("workers", lambda: workers(settings)),
     ]
 
 
@@ -53,11 +70,38 @@ def daemon(instance: dg.DagsterInstance) -> str:
     """Without it nothing is asked for by itself."""
     statuses = instance.get_daemon_statuses()
     silent = sorted(name for name, status in statuses.items() if not status.healthy)
-    if silent:
-        beats = [s.last_heartbeat.timestamp for s in statuses.values() if s.last_heartbeat]
-        since = f"since {_moment(max(beats))}" if beats else "it never ran"
-        raise Wrong(f"no heartbeat of {', '.join(silent)}, {since}: dagster-daemon run")
-    return f"{len(statuses)} parts of it are alive"
+    if not silent:
+        return f"its {len(statuses)} parts give signs of life"
+    beats = [s.last_heartbeat.timestamp for s in statuses.values() if s.last_heartbeat]
+    if not beats:
+        raise Wrong("it never ran here: start dagster-daemon run, or dagster dev")
+    who = "" if len(silent) == len(statuses) else f" of {', '.join(silent)}"
+    raise Wrong(
+        f"no sign of life{who} since {_moment(max(beats))}: start dagster-daemon run, its log says "
+        "why it went"
+    )
+
+
+def sensors(instance: dg.DagsterInstance, definitions: dg.Definitions) -> str:
+    """Whether somebody has stopped a sensor or a schedule that is to run."""
+    repository = definitions.get_repository_def()
+    running = {
+        one.name
+        for one in (*repository.sensor_defs, *repository.schedule_defs)
+        if one.default_status.value == "RUNNING"
+    }
+    states: list[InstigatorState] = list(instance.all_instigator_state())
+    stopped = sorted(
+        state.instigator_name
+        for state in states
+        if state.instigator_name in running and not state.is_running
+    )
+    if stopped:
+        raise Wrong(
+            f"stopped by somebody: {', '.join(stopped)}; to start them: Automation in the UI, or "
+            "dagster sensor start, dagster schedule start"
+        )
+    return f"{len(running)} sensors and schedules are on"
 
 
 def pools(instance: dg.DagsterInstance) -> str:
@@ -72,78 +116,55 @@ def pools(instance: dg.DagsterInstance) -> str:
             dead.append(run_id[:8])
     if dead:
         raise Wrong(
-            f"held by runs that are over: {', '.join(dead)}; the next run that waits frees them"
+            f"held by runs that are over: {', '.join(dead)}; the daemon frees them within half a "
+            "minute, as does the next command that starts a run"
         )
-    return f"{len(held)} runs hold slots" if held else "no run holds a slot"
+    return f"{len(held)} runs hold or wait for slots" if held else "no run holds a slot"
 
 
-def days(settings: Settings) -> str:
+def days(services: Services) -> str:
     """Whether past days wait to be brought in."""
-    first_day = read_params(settings.params_file).ingestion.first_day
-    overdue = overdue_days(engine_of(settings), utc_now(), first_day, patience=PATIENCE)
+    first_day = read_params(services.settings.params_file).ingestion.first_day
+    overdue = overdue_days(services.engine, utc_now(), first_day, patience=DAYS_PATIENCE)
     if overdue:
         named = ", ".join(str(day) for day in overdue[:NAMED])
         more = f" and {len(overdue) - NAMED} more" if len(overdue) > NAMED else ""
-        raise Wrong(f"{len(overdue)} days are overdue: {named}{more}; see the sensor catch_up")
+        raise Wrong(
+            f"{len(overdue)} days are overdue: {named}{more}; the sensor catch_up asks for them, or "
+            f"soccer backfill --since {min(overdue)}"
+        )
     return "no day is overdue"
 
 
-def assets(instance: dg.DagsterInstance, keys: list[dg.AssetKey]) -> str:
-    """Whether all of a group were made, and are as young as they have to be."""
-    records = {r.asset_entry.asset_key: r.asset_entry for r in instance.get_asset_records(keys)}
+def assets(graph: Graph, group: str) -> str:
+    """Whether all of a group were made, and none is older than its policy allows."""
+    of_graph = graph.definitions.resolve_asset_graph()
+    keys = [
+        key
+        for key in of_graph.toposorted_asset_keys
+        if key in of_graph.materializable_asset_keys and of_graph.get(key).group_name == group
+    ]
     made = {
-        key: record.last_materialization.timestamp
-        for key, record in records.items()
-        if record.last_materialization
+        record.asset_entry.asset_key: record.asset_entry.last_materialization.timestamp
+        for record in graph.instance.get_asset_records(keys)
+        if record.asset_entry.last_materialization
     }
     never = [key for key in keys if key not in made]
-    states = instance.get_freshness_state_records(keys)
-    stale = [key for key, record in states.items() if record.freshness_state.value == "FAIL"]
     if never:
-        raise Wrong(f"never made: {_names(never)}")
-    if stale:
-        oldest = min(made[key] for key in stale)
-        raise Wrong(f"too old: {_names(stale)}, the oldest of {_moment(oldest)}")
-    return f"{len(made)}, the oldest made {_moment(min(made.values()))}"
+        raise Wrong(f"never made: {_names(never)}; each page in the UI says what it waits for")
+    # As the policies have it, and not as the daemon said last: it may be what is away.
+    now = datetime.now(UTC).timestamp()
+    old = [key for key in keys if now - made[key] > _limit(key).total_seconds()]
+    if old:
+        oldest = min(made[key] for key in old)
+        raise Wrong(f"too old: {_names(old)}, the oldest of {_moment(oldest)}")
+    first, last = min(made.values()), max(made.values())
+    return f"{len(made)}, the newest made {_moment(last)}, the oldest {_moment(first)}"
 
 
-def champion(settings: Settings) -> str:
-    """Whether a model serves, and is the one whose predictions are published."""
-    version = ModelRegistryResource(settings=settings).registry.by_alias("champion")
-    if version is None:
-        raise Wrong("there is none: nothing can be predicted; the job retrain makes one")
-    published = served_model(engine_of(settings))
-    if published is None:
-        raise Wrong(f"{version} has published no predictions: the job refresh makes them")
-    if published.run_id != version.run_id:
-        raise Wrong(f"{version} is not the one that serves, version {published.version} is")
-    return f"{version}, since {published.promoted_at:%Y-%m-%d %H:%M} UTC"
-
-
-def workers(settings: Settings) -> str:
-    """Whether each is ready and serves what was published last."""
-    published = served_model(engine_of(settings))
-    found = [_worker(url, published) for url in settings.workers or [DEFAULT_WORKER]]
-    wrong = [told for told in found if told is not None]
-    if wrong:
-        if not settings.workers and isinstance(wrong[0], WorkerUnreachable):
-            return "none runs here (soccer serve starts one)"
-        raise Wrong("; ".join(str(told) for told in wrong))
-    return f"{len(found)} serve version {published.version if published else None}"
-
-
-def _worker(url: str, published: ServedModel | None) -> Exception | None:
-    with WorkerClient(url, timeout=5) as client:
-        try:
-            ready = client.ready()
-            if not ready.ready:
-                return Wrong(f"{url}: not ready: {ready.reason}")
-            serves = client.model()
-        except WorkerError as error:
-            return error
-    if published and serves.run_id != published.run_id:
-        return Wrong(f"{url}: serves version {serves.version}, not {published.version}")
-    return None
+def _limit(key: dg.AssetKey) -> timedelta:
+    window: timedelta = FRESHNESS[key.to_user_string()].fail_window.to_timedelta()  # type: ignore[attr-defined]
+    return window
 
 
 def _names(keys: list[dg.AssetKey]) -> str:

@@ -1,7 +1,9 @@
 """What is on this computer: packages, programs, room on the disk, files of parameters."""
 
+import os
 import shutil
 from importlib import metadata
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
@@ -14,13 +16,26 @@ DISTRIBUTION = "soccer_assets"
 LEAST_FREE_BYTES = 2 << 30
 
 
-def looks(settings: Settings) -> list[tuple[str, Look]]:
+def looks(settings: Settings) -> list[Look]:
     return [
-        ("parameters", lambda: parameters(settings)),
-        ("packages", packages),
-        ("git", git),
-        ("disk", lambda: disk(settings)),
+        Look("parameters", lambda: parameters(settings)),
+        Look("packages", packages),
+        Look("git", git),
+        Look("disk", lambda: disk(settings)),
     ]
+
+
+def home(settings: Settings) -> str:
+    """Whether ``SOCCER_HOME`` can be used; one that is not there yet is not made."""
+    folder = settings.soccer_home
+    there = _nearest(folder)
+    if not there.is_dir():
+        raise Wrong(f"SOCCER_HOME: {there} is not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise Wrong(f"SOCCER_HOME: {there} cannot be written to by this user")
+    frozen = settings.soccer_as_of
+    as_of = f"; SOCCER_AS_OF has it run as of {frozen:%Y-%m-%d %H:%M} UTC" if frozen else ""
+    return f"SOCCER_HOME is {folder}{'' if there == folder else ', not made yet'}{as_of}"
 
 
 def parameters(settings: Settings) -> str:
@@ -43,7 +58,7 @@ def packages() -> str:
         if not one.specifier.contains(found, prereleases=True):
             off.append(f"{one.name} {found} is not {one.specifier}")
     if off:
-        raise Wrong(f"{'; '.join(off)}: pip install -r requirements.lock")
+        raise Wrong(f"{'; '.join(off)}: pip install --no-deps -r requirements.lock")
     version = metadata.version(DISTRIBUTION)
     return f"{DISTRIBUTION} {version} with the {len(needed)} packages that it asks for"
 
@@ -58,8 +73,16 @@ def git() -> str:
 
 def disk(settings: Settings) -> str:
     """Room below ``SOCCER_HOME``."""
-    usage = shutil.disk_usage(settings.home)
-    told = f"{usage.free / 2**30:.1f} of {usage.total / 2**30:.1f} GiB are free at {settings.home}"
+    usage = shutil.disk_usage(_nearest(settings.soccer_home))
+    told = (
+        f"{usage.free / 2**30:.1f} of {usage.total / 2**30:.1f} GiB are free "
+        f"at {settings.soccer_home}"
+    )
     if usage.free < LEAST_FREE_BYTES:
-        raise Wrong(f"{told}: runs need {LEAST_FREE_BYTES >> 30} GiB")
+        raise Wrong(f"{told}: runs need {LEAST_FREE_BYTES / 2**30:.0f} GiB")
     return told
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or what is there of those above it."""
+    return next(one for one in (path, *path.parents) if one.exists())
