@@ -1,12 +1,11 @@
 """What a look at one thing gives, and how many things are looked at without waiting for any."""
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from soccer_assets.text import one_line, shortened
 
@@ -88,7 +87,9 @@ class InBackground(Generic[T]):
 
     def __init__(self, call: Callable[[], T]) -> None:
         self._begun = time.monotonic()
-        self._answer: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+        self._ended = threading.Event()
+        self._returned: T
+        self._raised: Exception | None = None
         threading.Thread(target=self._run, args=(call,), daemon=True).start()
 
     def within(self, seconds: float) -> T:
@@ -98,19 +99,20 @@ class InBackground(Generic[T]):
             Wrong: it has not ended by then.
         """
         left = self._begun + seconds - time.monotonic()
-        try:
-            has_returned, answer = self._answer.get(timeout=max(left, 0))
-        except queue.Empty:
-            raise Wrong(f"no answer within {seconds:g} s") from None
-        if has_returned:
-            return answer
-        raise answer
+        if not self._ended.wait(max(left, 0)):
+            raise Wrong(f"no answer within {seconds:g} s")
+        if self._raised is not None:
+            raise self._raised
+        return self._returned
 
     def _run(self, call: Callable[[], T]) -> None:
         try:
-            self._answer.put((True, call()))
-        except BaseException as error:
-            self._answer.put((False, error))
+            self._returned = call()
+        except Exception as error:
+            self._raised = error
+        except BaseException as error:  # of a library that ends processes: not this one
+            self._raised = Wrong(str(error) or type(error).__name__)
+        self._ended.set()
 
 
 def _told(error: Exception) -> str:

@@ -85,11 +85,11 @@ def daemon(instance: dg.DagsterInstance) -> str:
 def sensors(instance: dg.DagsterInstance, definitions: dg.Definitions) -> str:
     """Whether somebody has stopped a sensor or a schedule that is to run."""
     repository = definitions.get_repository_def()
-    running = {
-        one.name
-        for one in (*repository.sensor_defs, *repository.schedule_defs)
-        if one.default_status.value == "RUNNING"
-    }
+    defined: list[dg.SensorDefinition | dg.ScheduleDefinition] = [
+        *repository.sensor_defs,
+        *repository.schedule_defs,
+    ]
+    running = {one.name for one in defined if one.default_status.value == "RUNNING"}
     states: list[InstigatorState] = list(instance.all_instigator_state())
     stopped = sorted(
         state.instigator_name

@@ -118,7 +118,7 @@ def ledger(services: Services, now: datetime) -> str:
 def champion(services: Services) -> str:
     """Whether a model serves, and is the one whose predictions are published."""
     registry = _registry(services)
-    version = registry and registry.by_alias("champion")
+    version = registry.by_alias("champion") if registry else None
     if version is None:
         raise Wrong("there is none: nothing can be predicted; the job retrain makes one")
     published = served_model(services.engine)
@@ -136,16 +136,16 @@ def promotion(services: Services, now: datetime) -> str:
     """Whether the champion is the one on record, and whether a version waits for a person."""
     registry = _registry(services)
     last = next(iter(decisions(services.engine, 1, kinds=TAKE_OFFICE)), None)
-    version = registry and registry.by_alias("champion")
+    version = registry.by_alias("champion") if registry else None
     recorded = last.about if last else None
-    if recorded != (version and _holder(version)):
+    if recorded != (_holder(version) if version else None):
         raise Wrong(
             f"MLflow's champion is {version or 'none'}, on record is "
             f"{f'version {recorded.version}' if recorded else 'none'}: the sensor champion_alias "
             "records it while the daemon runs"
         )
     on_record = f"on record: {_sentence(last)}" if last else "nobody was promoted yet"
-    waiting = registry and registry.by_alias("awaiting_sign_off")
+    waiting = registry.by_alias("awaiting_sign_off") if registry else None
     if not waiting:
         return f"{on_record}; none waits for a sign-off"
     asked = next(

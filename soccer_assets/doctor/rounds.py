@@ -8,10 +8,11 @@ from urllib.parse import unquote, urlsplit
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from soccer_assets.doctor import machine, services, workers
+from soccer_assets.doctor import machine, services
 from soccer_assets.doctor.finding import Finding, Look, State, examine, unseen
 from soccer_assets.doctor.lines import GROUPS, LINES
 from soccer_assets.doctor.services import Services
+from soccer_assets.doctor.workers import Workers
 from soccer_assets.settings import Settings, SettingsError, get_settings
 
 #: Beside those of our settings.
@@ -61,15 +62,17 @@ def _findings() -> Iterator[Finding]:
     if known["settings"] is not State.OK:
         return
     here = Services(settings)
+    asked = Workers(here)
     first, second = services.looks(here)
     yield from round_of([*machine.looks(settings), *first])
     yield from round_of(second)
     with ExitStack() as stack:
-        yield from _of_the_graph(here, stack, known, round_of)
+        yield from _of_the_graph(here, asked, stack, known, round_of)
 
 
 def _of_the_graph(
     here: Services,
+    asked: Workers,
     stack: ExitStack,
     known: dict[str, State],
     round_of: Callable[[list[Look]], Iterator[Finding]],
@@ -81,13 +84,13 @@ def _of_the_graph(
         needs = ("parameters", *services.SCHEMA)
         yield from round_of([Look("dagster", graph.open, needs, loop.OF_DEFINITIONS)])
         yield from round_of(
-            [*loop.looks(here, graph), *records.looks(here), workers.look(here, published=True)]
+            [*loop.looks(here, graph), *records.looks(here), asked.look(published=True)]
         )
         return
     # To import Dagster takes longer than all that can be said without a database.
     left = [name for name in names() if name not in {*known, "workers"}]
     yield from round_of([Look(name, str, services.SCHEMA) for name in left])
-    yield from round_of([workers.look(here, published=False)])
+    yield from round_of([asked.look(published=False)])
 
 
 def hiding(settings: Settings) -> Callable[[str], str]:
@@ -109,10 +112,10 @@ def hiding(settings: Settings) -> Callable[[str], str]:
 
 
 def _secrets_in(value: str) -> set[str]:
-    """Of an address its password, as it is and as it is written there; else the whole."""
+    """Of an address its login, and the password as it is and as it is written there; else the whole."""
     if "://" not in value:
         return {value}
-    found = set()
+    found = {value.partition("://")[2].rpartition("@")[0]}
     with suppress(ValueError, sa.exc.ArgumentError):
         for password in (urlsplit(value).password, sa.make_url(value).password):
             found |= {password or "", unquote(password or "")}

@@ -1,9 +1,13 @@
 """Whether the prediction workers serve what was published."""
 
+from dataclasses import dataclass
+
 from soccer_assets.doctor.finding import PATIENCE, InBackground, Look, Wrong
 from soccer_assets.doctor.services import Services
 from soccer_assets.serving.addresses import FOLDER, find_workers
 from soccer_assets.serving.client import WorkerClient, WorkerError
+from soccer_assets.serving.schemas import ModelInfo
+from soccer_assets.settings import Settings
 from soccer_assets.warehouse.served_model import ServedModel
 from soccer_assets.warehouse.serving_tables import served_model
 
@@ -11,43 +15,65 @@ from soccer_assets.warehouse.serving_tables import served_model
 _OF_WORKER = PATIENCE / 2 - 0.2
 
 
-def look(services: Services, *, published: bool) -> Look:
-    """Args:
-    published: whether the database can be asked what is served.
-    """
-    return Look("workers", lambda: workers(services, published=published))
+@dataclass(frozen=True)
+class Answer:
+    """What a worker says of itself."""
+
+    url: str
+    serves: ModelInfo | None
+    wrong: str | None
 
 
-def workers(services: Services, *, published: bool) -> str:
-    """Whether each is ready and serves what was published last; they answer without a database, too."""
-    settings = services.settings
-    served = served_model(services.engine) if published else None
+class Workers:
+    """Those of the settings, or of the home; asked when this is made, for they need nothing that
+    others are asked first."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._answers = InBackground(lambda: _ask_all(services.settings))
+
+    def look(self, *, published: bool) -> Look:
+        """Args:
+        published: whether the database can be asked what is served.
+        """
+        return Look("workers", lambda: self._see(published))
+
+    def _see(self, published: bool) -> str:
+        answers = self._answers.within(PATIENCE)
+        served = served_model(self._services.engine) if published else None
+        wrong = [told for told in (_wrong(answer, served) for answer in answers) if told]
+        if wrong:
+            raise Wrong("; ".join(wrong))
+        if not answers:
+            return "none runs in this home: soccer serve starts one, SERVING_WORKERS names others"
+        versions = sorted({one.serves.version for one in answers if one.serves})
+        return f"{len(answers)} ready, serving version {', '.join(map(str, versions))}"
+
+
+def _ask_all(settings: Settings) -> list[Answer]:
     passed_over: list[str] = []
     folder = settings.soccer_home / "serving" / FOLDER
     urls = settings.workers or find_workers(folder, passed_over.append)
-    asked = [InBackground(lambda url=url: _worker(url, served)) for url in urls]  # type: ignore[misc]
-    wrong = [told for told in (one.within(PATIENCE) for one in asked) if told]
-    if wrong:
-        raise Wrong("; ".join(wrong))
-    if not urls:
-        return "none runs in this home: soccer serve starts one, SERVING_WORKERS names others"
-    what = f"version {served.version}" if served else "something"
-    return f"{len(urls)} ready, {what} is served"
+    asked = [InBackground(lambda url=url: _ask(url)) for url in urls]  # type: ignore[misc]
+    return [one.within(PATIENCE) for one in asked]
 
 
-def _worker(url: str, published: ServedModel | None) -> str | None:
-    """What is wrong with it."""
+def _ask(url: str) -> Answer:
     with WorkerClient(url, timeout=_OF_WORKER) as client:
         try:
             ready = client.ready()
             if not ready.ready:
-                return f"{url} is not ready: {ready.reason}"
-            serves = client.model()
+                return Answer(url, None, f"{url} is not ready: {ready.reason}")
+            return Answer(url, client.model(), None)
         except WorkerError as error:
-            return str(error)
-    if published and serves.run_id != published.run_id:
-        return (
-            f"{url} serves version {serves.version}, published is {published.version}: materialize "
-            "serving_workers"
-        )
-    return None
+            return Answer(url, None, str(error))
+
+
+def _wrong(answer: Answer, published: ServedModel | None) -> str | None:
+    serves = answer.serves
+    if serves is None or published is None or serves.run_id == published.run_id:
+        return answer.wrong
+    return (
+        f"{answer.url} serves version {serves.version}, published is {published.version}: "
+        "materialize serving_workers"
+    )
