@@ -41,7 +41,7 @@ def home(settings: Settings) -> str:
 def parameters(settings: Settings) -> str:
     """Raises ``SettingsError``."""
     read_params(settings.params_file)
-    return str(settings.params_file)
+    return f"those of {settings.params_file}"
 
 
 def packages() -> str:

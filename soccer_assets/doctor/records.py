@@ -107,7 +107,7 @@ def ledger(services: Services, now: datetime) -> str:
         told = f"{len(closed)} days are closed, the last is {last}"
     elif span:
         last = span[0] - timedelta(days=1)
-        told = f"no day is closed since the first entry, of {span[0]}"
+        told = f"no day is closed yet, the first entry is of {span[0]}"
     else:
         return "nothing was predicted before its kick-off yet"
     if last < now.date() - OPEN_DAYS:

@@ -139,8 +139,8 @@ def database_clock(services: Services) -> str:
 def _agreeing(theirs: datetime) -> str:
     apart = abs((datetime.now(UTC) - theirs).total_seconds())
     if apart > CLOCKS_DISAGREE_BY.total_seconds():
-        raise Wrong(f"its clock is {apart:,.0f} s from this machine's: set both by NTP")
-    return f"its clock is {apart:.0f} s from this machine's"
+        raise Wrong(f"its clock and this machine's are {apart:,.0f} s apart: set both by NTP")
+    return f"its clock and this machine's are {apart:.0f} s apart"
 
 
 def lake(services: Services) -> str:
@@ -168,7 +168,7 @@ def mlflow(services: Services) -> str:
     if not uri.startswith("sqlite:") and "://" in uri and not uri.startswith("file:"):
         timeout = {"connect_timeout": int(_TIMEOUT)}
         sa.create_engine(uri, poolclass=sa.NullPool, connect_args=timeout).connect().close()
-    return place(uri)
+    return f"{'' if services.settings.mlflow_tracking_uri else 'embedded, '}{place(uri)}"
 
 
 def _mlflow_server(settings: Settings, uri: str) -> str:

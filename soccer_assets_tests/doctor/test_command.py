@@ -175,7 +175,8 @@ def test_an_installation_in_which_nothing_has_happened(
         *(name for name in found if name.startswith("assets: ")),
     }
     home = Path(os.environ["SOCCER_HOME"])
-    assert not (home / "mlflow").exists() and not (home / "lake").exists()
+    assert not (home / "mlflow").exists()
+    assert not (home / "lake").exists()
 
 
 def test_the_code_is_0_when_nothing_is_wrong(
@@ -203,4 +204,5 @@ def test_what_a_service_repeats_of_a_secret_is_not_told(
     assert hide(f"{MARK}!word {MARK}%21word") == "*** ***"
     monkeypatch.setattr(services, "feed", repeat)
     code, found = document(capfd)
-    assert code == 1 and "***" in found["feed"]["told"]
+    assert code == 1
+    assert "***" in found["feed"]["told"]

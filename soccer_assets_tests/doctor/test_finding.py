@@ -38,7 +38,8 @@ def test_each_look_is_one_finding_whatever_becomes_of_it() -> None:
         Finding("unforeseen", State.WRONG, "KeyError"),
         Finding("several lines", State.WRONG, "the first"),
     ]
-    assert found[4].state is State.WRONG and len(found[4].told) == 300
+    assert found[4].state is State.WRONG
+    assert len(found[4].told) == 300
     assert found[5] == Finding("ended", State.WRONG, "it was")
     assert found[6].state is State.OK
 

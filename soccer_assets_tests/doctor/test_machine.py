@@ -29,7 +29,8 @@ def test_packages_that_are_absent_or_of_another_version_are_named(
     told = str(wrong.value)
     assert f"numpy {metadata.version('numpy')} is not >=900" in told
     assert "no-such-thing is not installed" in told
-    assert "pandas" not in told and "selenium" not in told
+    assert "pandas" not in told
+    assert "selenium" not in told
 
 
 def test_a_disk_without_room_and_a_missing_git(
@@ -38,7 +39,8 @@ def test_a_disk_without_room_and_a_missing_git(
     monkeypatch.setattr(machine, "LEAST_FREE_BYTES", 1 << 60)
     monkeypatch.setenv("PATH", "")
     told = found(Settings(soccer_home=tmp_path))
-    assert told["disk"].state is State.WRONG and "are free at" in told["disk"].told
+    assert told["disk"].state is State.WRONG
+    assert "are free at" in told["disk"].told
     assert told["git"] == Finding(
         "git", State.WRONG, "there is no git on the PATH: install git, DVC needs it"
     )
