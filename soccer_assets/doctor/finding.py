@@ -46,8 +46,8 @@ class Look:
     """Returns what to say of a thing that is well; raises ``Wrong`` of one that is not."""
     needs: tuple[str, ...] = ()
     """Lines without which there is nothing to see."""
-    patience: float = PATIENCE
-    """Seconds that it may take."""
+    patience: float | None = None
+    """Seconds that it may take; None: those that a service has."""
 
 
 def examine(
@@ -92,12 +92,14 @@ class InBackground(Generic[T]):
         self._raised: Exception | None = None
         threading.Thread(target=self._run, args=(call,), daemon=True).start()
 
-    def within(self, seconds: float) -> T:
-        """What the call returns or raises, so many seconds after it began at the latest.
+    def within(self, seconds: float | None = None) -> T:
+        """What the call returns or raises, so many seconds after it began at the latest; None: as
+        many as a service has.
 
         Raises:
             Wrong: it has not ended by then.
         """
+        seconds = PATIENCE if seconds is None else seconds
         left = self._begun + seconds - time.monotonic()
         if not self._ended.wait(max(left, 0)):
             raise Wrong(f"no answer within {seconds:g} s")

@@ -14,14 +14,16 @@ from soccer_assets.settings import Settings
 DISTRIBUTION = "soccer_assets"
 #: A training with its data, its artifacts and DVC's copies takes about as much.
 LEAST_FREE_BYTES = 2 << 30
+#: Seconds: a machine that does ten things at once is slow, and not wrong.
+BUSY = 30.0
 
 
 def looks(settings: Settings) -> list[Look]:
     return [
-        Look("parameters", lambda: parameters(settings)),
-        Look("packages", packages),
-        Look("git", git),
-        Look("disk", lambda: disk(settings)),
+        Look("parameters", lambda: parameters(settings), patience=BUSY),
+        Look("packages", packages, patience=BUSY),
+        Look("git", git, patience=BUSY),
+        Look("disk", lambda: disk(settings), patience=BUSY),
     ]
 
 

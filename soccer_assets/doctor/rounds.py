@@ -58,7 +58,7 @@ def _findings() -> Iterator[Finding]:
             known[finding.name] = finding.state
             yield finding
 
-    yield from round_of([Look("settings", lambda: machine.home(settings))])
+    yield from round_of([Look("settings", lambda: machine.home(settings), patience=machine.BUSY)])
     if known["settings"] is not State.OK:
         return
     here = Services(settings)

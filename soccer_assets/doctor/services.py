@@ -97,7 +97,7 @@ def looks(services: Services) -> tuple[list[Look], list[Look]]:
         import requests  # noqa: F401
     embedded = settings.postgres_url is None
     return [
-        Look("database", lambda: database(services), patience=STARTING if embedded else PATIENCE),
+        Look("database", lambda: database(services), patience=STARTING if embedded else None),
         Look("lake", lambda: lake(services)),
         Look("mlflow", lambda: mlflow(services)),
         Look("feed", lambda: feed(settings)),

@@ -9,7 +9,6 @@ from soccer_assets.serving.client import WorkerClient, WorkerError
 from soccer_assets.serving.schemas import ModelInfo
 from soccer_assets.settings import Settings
 from soccer_assets.warehouse.served_model import ServedModel
-from soccer_assets.warehouse.serving_tables import served_model
 
 #: Of a worker, for each of two questions; all are asked at once.
 _OF_WORKER = PATIENCE / 2 - 0.2
@@ -39,8 +38,8 @@ class Workers:
         return Look("workers", lambda: self._see(published))
 
     def _see(self, published: bool) -> str:
-        answers = self._answers.within(PATIENCE)
-        served = served_model(self._services.engine) if published else None
+        answers = self._answers.within()
+        served = _published(self._services) if published else None
         wrong = [told for told in (_wrong(answer, served) for answer in answers) if told]
         if wrong:
             raise Wrong("; ".join(wrong))
@@ -50,12 +49,18 @@ class Workers:
         return f"{len(answers)} ready, serving version {', '.join(map(str, versions))}"
 
 
+def _published(services: Services) -> ServedModel | None:
+    from soccer_assets.warehouse.serving_tables import served_model
+
+    return served_model(services.engine)
+
+
 def _ask_all(settings: Settings) -> list[Answer]:
     passed_over: list[str] = []
     folder = settings.soccer_home / "serving" / FOLDER
     urls = settings.workers or find_workers(folder, passed_over.append)
     asked = [InBackground(lambda url=url: _ask(url)) for url in urls]  # type: ignore[misc]
-    return [one.within(PATIENCE) for one in asked]
+    return [one.within() for one in asked]
 
 
 def _ask(url: str) -> Answer:

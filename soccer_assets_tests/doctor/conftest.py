@@ -14,6 +14,13 @@ from soccer_assets_tests.fake_slack import Slack, slack_server
 NOWHERE = "127.0.0.1:1"
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that does ten things at once any service may take its time; that none is waited
+    for is tested by itself."""
+    monkeypatch.setattr("soccer_assets.doctor.finding.PATIENCE", 60.0)
+
+
 @pytest.fixture
 def services_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

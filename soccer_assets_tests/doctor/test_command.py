@@ -162,10 +162,8 @@ def test_parameters_that_cannot_be_keep_nothing_from_being_looked_at_that_needs_
 
 
 def test_an_installation_in_which_nothing_has_happened(
-    capfd: pytest.CaptureFixture[str], household_url: str, monkeypatch: pytest.MonkeyPatch
+    capfd: pytest.CaptureFixture[str], household_url: str
 ) -> None:
-    # On a machine that does ten things at once, any service may take its time.
-    monkeypatch.setattr("soccer_assets.doctor.finding.PATIENCE", 60.0)
     os.environ["POSTGRES_URL"] = household_url
     code, found = document(capfd)
     assert code == 1
