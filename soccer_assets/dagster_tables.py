@@ -39,6 +39,14 @@ def complete_tables(url: str) -> None:
         versions.stamp(scripts, "head")
 
 
+def standing(engine: sa.Engine) -> tuple[str | None, str]:
+    """The revision of Dagster's tables (None: there are none), and that of its version."""
+    scripts = ScriptDirectory.from_config(pg_alembic_config(run_storage.__file__))
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    return found, str(scripts.get_current_head())
+
+
 def _missing(connection: sa.Connection) -> list[sa.Table | sa.Index]:
     found = sa.inspect(connection).get_multi_indexes()
     tables = {name for _, name in found}

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from soccer_assets.alerting.kinds import KINDS
 from soccer_assets.automation.freshness import FRESHNESS
 from soccer_assets.automation.updates import FOLLOWS
+from soccer_assets.doctor.lines import LINES
 from soccer_assets.features.params import FeatureParams
 from soccer_assets.features.registry import declared
 from soccer_assets.feed.fields import FeedStatus
@@ -139,6 +140,26 @@ def alert_table() -> str:
     )
 
 
+def runbook() -> dict[str, str]:
+    """Name of a mark -> what is told there: of every kind of alert and of every line of ``soccer
+    doctor``, what it means and what to do."""
+    of_kinds = {
+        f"alert {kind}": "\n\n".join(
+            [
+                f"*{about.severity.capitalize()}, of the {about.owner}.* {about.means}",
+                f"**Ends.** {about.ends}",
+                f"**Do.** {about.do}",
+            ]
+        )
+        for kind, about in KINDS.items()
+    }
+    of_lines = {
+        f"line {name}": f"**Says.** {about.means}\n\n**Do.** {about.do}"
+        for name, about in LINES.items()
+    }
+    return {**of_kinds, **of_lines}
+
+
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(
@@ -163,6 +184,7 @@ def pages(root: Path) -> dict[Path, str]:
         },
         root / "docs" / "match-states.md": {"states": state_table()},
         root / "docs" / "alerts.md": {"alerts": alert_table()},
+        root / "docs" / "operations.md": runbook(),
     }
     texts = {}
     for path, generated in parts.items():

@@ -3,8 +3,12 @@ nothing in it is obeyed. One function an edge."""
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if (
+    TYPE_CHECKING
+):  # half of what it takes to import what a command needs to say that nothing answers
+    import pandas as pd
 
 #: What a terminal or a page may obey: controls, separators of lines, and marks that turn the
 #: direction of what follows. Tab and newline are not among them, nor are the joiners that several
@@ -54,8 +58,10 @@ def markdown_list(texts: Iterable[str]) -> str:
     return "\n".join(f"- {markdown(text)}" for text in texts)
 
 
-def markdown_table(frame: pd.DataFrame, *, index: bool = False) -> str:
+def markdown_table(frame: "pd.DataFrame", *, index: bool = False) -> str:
     """The rows as a table, without the index unless asked for."""
+    import pandas as pd
+
     shown = frame.reset_index() if index else frame
     shown = shown.rename(columns=lambda name: markdown(str(name)))
     cells = shown.map(lambda value: markdown(value) if isinstance(value, str) else value)

@@ -85,7 +85,7 @@ def slack_server() -> Iterator[Slack]:
             if told.channels is not None and fields["channel"] not in told.channels:
                 answer = {"ok": False, "error": "channel_not_found"}
             if status == 200 and answer["ok"]:
-                answer |= {"channel": fields["channel"], "ts": f"{number}.000100"}
+                answer |= {"channel": fields.get("channel"), "ts": f"{number}.000100"}
             request.taken = status == 200 and answer["ok"]
             time.sleep(told.seconds)
             body = json.dumps(answer).encode()

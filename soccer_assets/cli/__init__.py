@@ -1,8 +1,9 @@
-"""``soccer``: the demo, replays, backfills, the feed server and the prediction service."""
+"""``soccer``: the demo, replays, backfills, the feed server, the prediction service, a look at it all."""
 
 from soccer_assets.cli import (  # which add their commands to it
     alerts,
     data,
+    doctor,
     ledger,
     models,
     office,
@@ -10,4 +11,4 @@ from soccer_assets.cli import (  # which add their commands to it
 )
 from soccer_assets.cli.app import app
 
-__all__ = ["alerts", "app", "data", "ledger", "models", "office", "services"]
+__all__ = ["alerts", "app", "data", "doctor", "ledger", "models", "office", "services"]

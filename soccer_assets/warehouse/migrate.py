@@ -1,9 +1,14 @@
 """Brings a database to the newest schema: Alembic, driven from code."""
 
+from typing import TYPE_CHECKING
+
 import sqlalchemy as sa
 
 from soccer_assets.warehouse.schema import LOCK_KEY, MIGRATION_LOCK_KEY, SCHEMA
 from soccer_assets.warehouse.session import UnusableDatabase
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 #: In ``SCHEMA``: where the database stands.
 VERSION_TABLE = "warehouse_version"
@@ -18,15 +23,9 @@ def migrate(engine: sa.Engine) -> None:
         UnusableDatabase: the database is at a revision that this code does not know.
     """
     from alembic import command
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
-    config = Config()
-    # Named by its package: in a path, a percent sign would mean something else.
-    config.set_main_option("script_location", "soccer_assets.warehouse:migrations")
-    scripts = ScriptDirectory.from_config(config)
-    known = [script.revision for script in scripts.walk_revisions()]
-    newest = scripts.get_current_head()
+    config, known = _scripts()
+    newest = known[0]
     with engine.connect() as connection:
         if _revision(connection, known) == newest:
             return
@@ -40,6 +39,29 @@ def migrate(engine: sa.Engine) -> None:
         connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def standing(engine: sa.Engine) -> tuple[str | None, str]:
+    """The revision of a database (None: it has no table of ours), and the newest one.
+
+    Raises:
+        UnusableDatabase: as of ``migrate``.
+    """
+    _, known = _scripts()
+    with engine.connect() as connection:
+        return _revision(connection, known), known[0]
+
+
+def _scripts() -> "tuple[Config, list[str]]":
+    """Alembic's configuration, and the revisions, the newest first."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    # Named by its package: in a path, a percent sign would mean something else.
+    config.set_main_option("script_location", "soccer_assets.warehouse:migrations")
+    scripts = ScriptDirectory.from_config(config)
+    return config, [script.revision for script in scripts.walk_revisions()]
 
 
 def _revision(connection: sa.Connection, known: list[str]) -> str | None:

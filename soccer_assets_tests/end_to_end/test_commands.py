@@ -60,6 +60,11 @@ ELSEWHERE = {
     "soccer reject": ("assets/test_office.py", '"reject"'),
     "soccer rollback": ("assets/test_office.py", '"rollback"'),
     "soccer promotions": ("assets/test_office.py", '"promotions"'),
+    "soccer benchmark-monitoring": ("benchmarks/test_monitoring.py", "benchmarks.monitoring"),
+    "soccer ledger verify": ("assets/test_ledger.py", '"ledger", "verify"'),
+    "soccer ledger export": ("assets/test_ledger.py", '"ledger", "export"'),
+    "soccer doctor": ("doctor/test_command.py", '"doctor"'),
+    "soccer alerts": ("alerting/test_command.py", '"alerts"'),
     "soccer benchmark-model": ("benchmarks/test_model.py", '"benchmark-model"'),
 }
 #: Install, build, lint or test, this test among them; `make demo` is `soccer demo` after that.

@@ -1,0 +1,90 @@
+"""What is on this computer: packages, programs, room on the disk, files of parameters."""
+
+import os
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from soccer_assets.doctor.finding import Look, Wrong
+from soccer_assets.params import read_params
+from soccer_assets.settings import Settings
+
+DISTRIBUTION = "soccer_assets"
+#: A training with its data, its artifacts and DVC's copies takes about as much.
+LEAST_FREE_BYTES = 2 << 30
+#: Seconds: a machine that does ten things at once is slow, and not wrong.
+BUSY = 30.0
+
+
+def looks(settings: Settings) -> list[Look]:
+    return [
+        Look("parameters", lambda: parameters(settings), patience=BUSY),
+        Look("packages", packages, patience=BUSY),
+        Look("git", git, patience=BUSY),
+        Look("disk", lambda: disk(settings), patience=BUSY),
+    ]
+
+
+def home(settings: Settings) -> str:
+    """Whether ``SOCCER_HOME`` can be used; one that is not there yet is not made."""
+    folder = settings.soccer_home
+    there = _nearest(folder)
+    if not there.is_dir():
+        raise Wrong(f"SOCCER_HOME: {there} is not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise Wrong(f"SOCCER_HOME: {there} cannot be written to by this user")
+    frozen = settings.soccer_as_of
+    as_of = f"; SOCCER_AS_OF has it run as of {frozen:%Y-%m-%d %H:%M} UTC" if frozen else ""
+    return f"SOCCER_HOME is {folder}{'' if there == folder else ', not made yet'}{as_of}"
+
+
+def parameters(settings: Settings) -> str:
+    """Raises ``SettingsError``."""
+    read_params(settings.params_file)
+    return f"those of {settings.params_file}"
+
+
+def packages() -> str:
+    """Whether what is installed is what this version asks for."""
+    off = []
+    needed = [Requirement(text) for text in metadata.requires(DISTRIBUTION) or []]
+    needed = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
+    for one in needed:
+        try:
+            found = metadata.version(one.name)
+        except metadata.PackageNotFoundError:
+            off.append(f"{one.name} is not installed")
+            continue
+        if not one.specifier.contains(found, prereleases=True):
+            off.append(f"{one.name} {found} is not {one.specifier}")
+    if off:
+        raise Wrong(f"{'; '.join(off)}: pip install --no-deps -r requirements.lock")
+    version = metadata.version(DISTRIBUTION)
+    return f"{DISTRIBUTION} {version} with the {len(needed)} packages that it asks for"
+
+
+def git() -> str:
+    """DVC's workspace is a repository."""
+    program = shutil.which("git")
+    if program is None:
+        raise Wrong("there is no git on the PATH: install git, DVC needs it")
+    return program
+
+
+def disk(settings: Settings) -> str:
+    """Room below ``SOCCER_HOME``."""
+    usage = shutil.disk_usage(_nearest(settings.soccer_home))
+    told = (
+        f"{usage.free / 2**30:.1f} of {usage.total / 2**30:.1f} GiB are free "
+        f"at {settings.soccer_home}"
+    )
+    if usage.free < LEAST_FREE_BYTES:
+        raise Wrong(f"{told}: runs need {LEAST_FREE_BYTES / 2**30:.0f} GiB")
+    return told
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or what is there of those above it."""
+    return next(one for one in (path, *path.parents) if one.exists())
