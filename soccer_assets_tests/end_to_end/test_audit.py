@@ -40,7 +40,6 @@ def house(
     with copy_of(tables_of_dagster_too) as url:
         world = LeagueSimulator(seed=20, first_season=2024)
         with open_household(home, url, world) as house:
-            house.live()
             house.backfill("livescores", "match_raw", "match")
             house.live()
             yield house
