@@ -18,6 +18,7 @@ import dagster as dg
 from dagster._core.execution.api import execute_run
 from dagster._core.launcher.base import LaunchRunContext, RunLauncher
 from dagster._core.remote_origin import InProcessCodeLocationOrigin
+from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
@@ -133,9 +134,7 @@ class Daemons:
     def schedules(self, now: datetime) -> None:
         """Each schedule that became due, at the last of its ticks."""
         _done(
-            launch_scheduled_runs(
-                self.workspace, _log, now, iteration_times={}, max_catchup_runs=1
-            )
+            launch_scheduled_runs(self.workspace, _log, now, iteration_times={}, max_catchup_runs=1)
         )
 
     def round(self) -> None:
@@ -189,6 +188,8 @@ def open_daemons(definitions: str) -> Iterator[Daemons]:
         )
         with (
             mock.patch.object(dg.DagsterInstance, "from_ref", staticmethod(open_)),
+            # Or the database is asked for the names of all its tables ten times a tick.
+            mock.patch.object(SqlScheduleStorage, "_has_instigators_table", return_value=True),
             WorkspaceProcessContext(instance, InProcessWorkspaceLoadTarget(origin)) as workspace,
         ):
             yield Daemons(instance, workspace)

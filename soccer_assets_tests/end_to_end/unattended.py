@@ -40,7 +40,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "training": {"folds": 1, "candidates": {"plain": {"learner": "logistic", "C": 0.001}}},
     "gates": {"ece_limit": 0.2, "min_newer_days": 0},
     "monitoring": {"volume_min_rows": 100_000},
-    "retraining": {"min_new_matches": 20},
+    "retraining": {"min_new_matches": 0},
 }
 #: Runs after which what is asked for one after the other is a storm.
 STORM = 40
