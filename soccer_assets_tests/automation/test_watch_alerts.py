@@ -23,6 +23,7 @@ from dagster._daemon.types import DaemonHeartbeat
 from dagster._utils.error import SerializableErrorInfo
 
 from soccer_assets.alerting.kinds import Kind
+from soccer_assets.alerting.outbox import Alert, record
 from soccer_assets.automation.watch_alerts import alert_watch
 from soccer_assets.warehouse import promotions
 from soccer_assets.warehouse.promotions import Decision, Holder
@@ -171,3 +172,16 @@ def test_the_digest_comes_once_a_day_at_its_hour(desk: Desk) -> None:
     assert first.facts["served"] == "nothing: there is no champion"
     assert first.facts["ledger"] == "0 entries in 24 h, no day closed yet"
     assert first.facts["yesterday"] == "no predicted match was settled"
+
+
+def test_a_trouble_that_stays_is_named_in_the_digest_of_every_day(desk: Desk) -> None:
+    """As a report that fails while every challenger is refused, and its next try is weeks away."""
+    failing = Alert(Kind.CHECK_FAILED, "prediction_decay/decay", "check decay failed")
+    record(desk.resources["warehouse"].engine, failing, desk.now)
+    for _ in range(16):
+        desk.tick(alert_watch, DAY)
+    digests = [row.facts for row in desk.outbox if row.kind is Kind.DIGEST]
+    assert len(digests) == 16
+    for facts in digests:
+        assert facts["open alerts"] == "1"
+        assert facts["check_failed since 01 Mar 12:00"] == "check decay failed"
