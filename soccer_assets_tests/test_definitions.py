@@ -334,6 +334,7 @@ ENTRY_POINTS = {
     "dagster_command",
     "dagster_home",
     "definitions",
+    "doctor.rounds",
     "instance",
 }
 
