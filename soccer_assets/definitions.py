@@ -23,6 +23,7 @@ from soccer_assets.automation.catching_up import catch_up_sensor
 from soccer_assets.automation.conditions import with_gaps_filled
 from soccer_assets.automation.freshness import with_freshness
 from soccer_assets.automation.jobs import JOBS
+from soccer_assets.automation.maintenance import maintenance, maintenance_schedule
 from soccer_assets.automation.partitions import with_partitions
 from soccer_assets.automation.retries import retry_sensors
 from soccer_assets.automation.retry_policy import with_causes_noted
@@ -45,11 +46,11 @@ def make_definitions(settings: Settings) -> dg.Definitions:
     assets = with_partitions(dg.load_assets_from_modules(GROUPS), ingestion)
     assets = with_freshness(with_gaps_filled(assets, ingestion))
     assets = with_retraining(assets, settings.params_file)
-    jobs: list[Any] = [*JOBS, rebuild_job, *OFFICE_JOBS]
+    jobs: list[Any] = [*JOBS, rebuild_job, *OFFICE_JOBS, maintenance]
     return dg.Definitions(
         assets=with_causes_noted(assets),
         jobs=jobs,
-        schedules=[*feed_schedules(ingestion), review_schedule],
+        schedules=[*feed_schedules(ingestion), review_schedule, maintenance_schedule],
         sensors=[
             *SENSORS,
             champion_alias,

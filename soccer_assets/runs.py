@@ -20,6 +20,8 @@ NOBODY = "a process that is not known"
 LOCK_KEY = int.from_bytes(b"runs")
 #: A run is told of when it takes so many times its usual time, and longer than this.
 TIMES, SHORT = 3, timedelta(minutes=5)
+#: The newest runs of a job among which its like are looked for.
+MOST_ALIKE = 100
 
 
 @runtime_checkable
@@ -160,7 +162,8 @@ def overdue(
     for record in instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
         run = record.dagster_run
         before = instance.get_run_records(
-            dg.RunsFilter(job_name=run.job_name, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=100
+            dg.RunsFilter(job_name=run.job_name, statuses=[dg.DagsterRunStatus.SUCCESS]),
+            limit=MOST_ALIKE,
         )
         usual = usual_time(
             timedelta(seconds=other.end_time - other.start_time)

@@ -28,8 +28,8 @@ MLFLOW_RUN, MATCHES, RECIPE = "mlflow_run_id", "finished_matches", "recipe"
 #: Of runs that were started again, by whoever: the run that it was before.
 _BEFORE_TAGS = (RETRY_OF_TAG, "dagster/parent_run_id")
 
-#: More attempts than that are not looked at.
-_MOST = 50
+#: More attempts than that are not looked at; nor more champions, nor more of what is finished.
+MOST_ATTEMPTS, MOST_CHAMPIONS, MOST_FINISHED = 50, 100, 20
 #: A run that was created longer ago and never launched never will be.
 _FORGOTTEN_AFTER_SECONDS = 1800.0
 _ENDED_BADLY = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
@@ -55,7 +55,7 @@ def read_attempts(instance: dg.DagsterInstance, now: float) -> list[Attempt]:
     marked = dg.RunsFilter(tags={TRAINING_TAG: ATTEMPT})
     records = [
         record
-        for record in instance.get_run_records(marked, limit=_MOST)
+        for record in instance.get_run_records(marked, limit=MOST_ATTEMPTS)
         # What is left of a run that is started again may be what follows the training.
         if TRAINED_MODEL in (record.dagster_run.asset_selection or {TRAINED_MODEL})
     ]
@@ -79,7 +79,7 @@ def read_attempts(instance: dg.DagsterInstance, now: float) -> list[Attempt]:
         )
         for model in told
     ]
-    return sorted(found, key=lambda attempt: attempt.began, reverse=True)[:_MOST]
+    return sorted(found, key=lambda attempt: attempt.began, reverse=True)[:MOST_ATTEMPTS]
 
 
 def read_evidence(
@@ -139,7 +139,7 @@ def _attempt(
 
 
 def _models(instance: dg.DagsterInstance) -> Iterator[_Model]:
-    for record in instance.fetch_materializations(TRAINED_MODEL, limit=_MOST).records:
+    for record in instance.fetch_materializations(TRAINED_MODEL, limit=MOST_ATTEMPTS).records:
         made = record.asset_materialization
         told = {name: value.value for name, value in made.metadata.items()} if made else {}
         yield _Model(
@@ -163,7 +163,7 @@ def _champions(instance: dg.DagsterInstance) -> set[str]:
     ``number:run``."""
     versions = [
         record.asset_materialization.tags.get(DATA_VERSION_TAG, "")
-        for record in instance.fetch_materializations(CHAMPION, limit=2 * _MOST).records
+        for record in instance.fetch_materializations(CHAMPION, limit=MOST_CHAMPIONS).records
         if record.asset_materialization and record.asset_materialization.tags
     ]
     return {version.partition(":")[2] for version in versions} - {""}
@@ -196,7 +196,7 @@ def _failing(instance: dg.DagsterInstance, check: dg.AssetCheckKey) -> Failing |
 
 
 def _settled_matches(instance: dg.DagsterInstance) -> int | None:
-    for record in instance.fetch_materializations(FINISHED, limit=20).records:
+    for record in instance.fetch_materializations(FINISHED, limit=MOST_FINISHED).records:
         made = record.asset_materialization
         if made and "dagster/row_count" in made.metadata:
             return _as_number(made.metadata["dagster/row_count"].value)

@@ -34,6 +34,11 @@ _BY_DAGSTER, _BY_RETRIES = {"dagster/will_retry": "true"}, {"soccer/retry": "wai
 _FORGOTTEN_AFTER_SECONDS = 1800.0
 #: More runs than that are not looked at; a thousand may be queued by one backfill.
 _MOST_RUNS = 2000
+#: More failures than that are not looked at.
+MOST_FAILURES = 100
+FAILED_UPDATES = dg.RunsFilter(
+    statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED], tags={TRIGGER_TAG: UPDATE}
+)
 _ALL_DAYS = ("0001-01-01", "9999-12-31")
 _MATERIALIZATION = dg.DagsterEventType.ASSET_MATERIALIZATION
 
@@ -164,13 +169,7 @@ def _busy(
 def _failures(
     instance: dg.DagsterInstance, repository: dg.RepositoryDefinition
 ) -> Iterator[Failure]:
-    for record in instance.get_run_records(
-        dg.RunsFilter(
-            statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
-            tags={TRIGGER_TAG: UPDATE},
-        ),
-        limit=100,
-    ):
+    for record in instance.get_run_records(FAILED_UPDATES, limit=MOST_FAILURES):
         run = record.dagster_run
         yield Failure(
             nodes=frozenset(_nodes_of(run, repository)),

@@ -11,6 +11,7 @@ from soccer_assets.alerting.params import AlertingParams
 from soccer_assets.features.params import FeatureParams
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.params.gates import GateParams
+from soccer_assets.params.maintenance import MaintenanceParams as MaintenanceParams
 from soccer_assets.params.monitoring import DriftParams as DriftParams
 from soccer_assets.params.monitoring import MonitoringParams
 from soccer_assets.params.retraining import RetrainingParams
@@ -62,6 +63,7 @@ class Params(_Section):
     monitoring: MonitoringParams = MonitoringParams()
     retraining: RetrainingParams = RetrainingParams()
     alerting: AlertingParams = AlertingParams()
+    maintenance: MaintenanceParams = MaintenanceParams()
 
 
 def read_params(path: Path) -> Params:
