@@ -123,6 +123,12 @@ class Loop:
                     run, dg.DagsterEventType.ASSET_MATERIALIZATION, StepMaterializationData(event)
                 )
 
+    def makes_some(self, run: dg.DagsterRun, asset: str, *partitions: str) -> None:
+        """A run has materialized some partitions of an asset."""
+        for partition in partitions:
+            made = StepMaterializationData(_materialization(asset, partition, None))
+            self._report(run, dg.DagsterEventType.ASSET_MATERIALIZATION, made)
+
     def ends(self, run: dg.DagsterRun) -> None:
         self._report(run, dg.DagsterEventType.RUN_SUCCESS)
 
