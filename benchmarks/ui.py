@@ -21,7 +21,6 @@ GRAPH = """query ($keys: [AssetKeyInput!]!) {
   assetNodes(assetKeys: $keys, loadMaterializations: true) {
     assetKey { path } staleStatus
     assetMaterializations(limit: 1) { runId timestamp }
-    freshnessStatusInfo { freshnessStatus }
     partitionStats { numMaterialized numMaterializing numPartitions numFailed }
     assetChecksOrError { ... on AssetChecks { checks { name
       executionForLatestMaterialization { status runId evaluation { success } } } } }

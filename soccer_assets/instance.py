@@ -19,6 +19,12 @@ import dagster as dg
 import sqlalchemy as sa
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
+from soccer_assets.dagster_connections import (
+    Bounded,
+    SoccerRunStorage,
+    SoccerScheduleStorage,
+    share_of_process,
+)
 from soccer_assets.dagster_internals import (
     SINGLETON_REPOSITORY_NAME,
     CapturedLogContext,
@@ -169,6 +175,7 @@ class SoccerInstance(dg.DagsterInstance):
         return super().get_ticks(origin_id, selector_id, before, *arguments, **named)
 
 
+_PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 _ENDS = (
     dg.DagsterEventType.RUN_SUCCESS,
     dg.DagsterEventType.RUN_FAILURE,
@@ -176,9 +183,9 @@ _ENDS = (
 )
 
 
-class SoccerEventLogStorage(PostgresEventLogStorage):
-    """Makes a pool for two at once; looks, while a step waits for a slot of it, whether those who
-    hold it live."""
+class SoccerEventLogStorage(Bounded, PostgresEventLogStorage):
+    """Stores what runs plan many at a time; makes a pool for two at once; looks, while a step waits
+    for a slot of it, whether those who hold it live."""
 
     LOOK_SECONDS = 5.0
 
@@ -187,6 +194,25 @@ class SoccerEventLogStorage(PostgresEventLogStorage):
         self._looked = -self.LOOK_SECONDS
         self._told: dict[str, str] = {}
         self._interrupted = False
+
+    def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
+        """A run over ten thousand days plans each of them for each asset before it starts; Dagster
+        stores these one by one, in three statements each."""
+        planned = [event for event in events if event.dagster_event_type is _PLANNED]
+        others = [event for event in events if event.dagster_event_type is not _PLANNED]
+        if planned:
+            statement = self.prepare_insert_event_batch(planned)
+            with self.index_connection() as connection:
+                ids = connection.execute(statement.returning(sa.column("id"))).scalars().all()
+            newest = {
+                event.get_dagster_event().asset_key: (event, event_id)
+                for event, event_id in zip(planned, ids, strict=True)
+            }
+            with self.index_transaction() as connection:
+                for event, event_id in newest.values():
+                    self._store_asset_event(connection, event, event_id)
+        if others:
+            super().store_event_batch(others)
 
     def claim_concurrency_slot(
         self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None
@@ -243,6 +269,8 @@ class SoccerPostgresStorage(DagsterPostgresStorage):
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         complete_tables(postgres_url)
         super().__init__(postgres_url, should_autocreate_tables=False, inst_data=inst_data)
+        self._run_storage = SoccerRunStorage(postgres_url, should_autocreate_tables=False)
+        self._schedule_storage = SoccerScheduleStorage(postgres_url, should_autocreate_tables=False)
         self._event_log_storage = SoccerEventLogStorage(
             postgres_url, should_autocreate_tables=False
         )
@@ -257,12 +285,16 @@ class SoccerPostgresStorage(DagsterPostgresStorage):
         cls, inst_data: ConfigurableClassData | None, config_value: Config
     ) -> "SoccerPostgresStorage":
         # A range of days is an event an asset and a day: they are stored by the hundred, and over
-        # a connection that is kept (by default each of them connects anew).
+        # connections that are kept (by default each of them connects anew).
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
-        storage = cls(postgres_url=database_url(get_settings()), inst_data=inst_data)
-        storage.event_log_storage.optimize_for_webserver(
-            statement_timeout=60_000, pool_recycle=3600, max_overflow=20
-        )
+        settings = get_settings()
+        storage = cls(postgres_url=database_url(settings), inst_data=inst_data)
+        for part in (
+            storage._run_storage,
+            storage._event_log_storage,
+            storage._schedule_storage,
+        ):
+            part.bound(share_of_process(settings.dagster_connections))
         return storage
 
     # The parts are reached through this storage; none of them is configured on its own.

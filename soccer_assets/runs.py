@@ -113,12 +113,13 @@ def _alone(instance: dg.DagsterInstance) -> Iterator[None]:
     if not isinstance(storage, PostgresRunStorage):
         yield
         return
-    with storage.connect() as connection:
+    # A connection beside the storage's, of which those that wait here would leave none to the one that
+    # ends runs.
+    engine = sa.create_engine(storage.postgres_url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
         # A lock of a transaction, which a pooler of connections keeps where it belongs.
-        connection.execution_options(isolation_level="READ COMMITTED")
-        with connection.begin():
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
-            yield
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        yield
 
 
 def holders(instance: dg.DagsterInstance, pool: str) -> str:

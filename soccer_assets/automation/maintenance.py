@@ -30,9 +30,7 @@ NEEDS = Needs(
 )
 def maintain_storage(context: dg.OpExecutionContext, params: ParamsResource) -> None:
     try:
-        done = maintain(
-            context.instance, params.read().maintenance, NEEDS, now(), context.log.info
-        )
+        done = maintain(context.instance, params.read().maintenance, NEEDS, now(), context.log.info)
     except NotKept as error:
         context.log.info(str(error))
         return

@@ -4,6 +4,7 @@ from soccer_assets.cli import (  # which add their commands to it
     alerts,
     data,
     doctor,
+    garbage,
     ledger,
     models,
     office,
@@ -11,4 +12,4 @@ from soccer_assets.cli import (  # which add their commands to it
 )
 from soccer_assets.cli.app import app
 
-__all__ = ["alerts", "app", "data", "doctor", "ledger", "models", "office", "services"]
+__all__ = ["alerts", "app", "data", "doctor", "garbage", "ledger", "models", "office", "services"]

@@ -26,6 +26,7 @@ from soccer_assets.warehouse.schema import (
     match_shadow,
     match_statistics,
 )
+from soccer_assets.warehouse.session import allow_long
 
 #: What is made from the archive.
 REBUILT = (
@@ -61,6 +62,7 @@ def rebuild_warehouse(
     payloads = [payload for payload in archive.payloads() if not payload.of_error]
     result = LoadResult()
     with engine.begin() as connection:
+        allow_long(connection)
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
         connection.execute(
             sa.text(

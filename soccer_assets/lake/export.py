@@ -36,6 +36,7 @@ from soccer_assets.storage.store import ObjectStore
 from soccer_assets.warehouse.copying import copy_rows, parse_rows
 from soccer_assets.warehouse.ingested_days import loads_fingerprint
 from soccer_assets.warehouse.schema import EXPORT_LOCK_KEY
+from soccer_assets.warehouse.session import allow_long
 
 #: Months that are on their way at once, each in a thread with a connection of its own.
 WORKERS = 4
@@ -124,6 +125,7 @@ def _alone(engine: sa.Engine, progress: Callable[[str], None]) -> Iterator[None]
     pooler, and the snapshot is to begin when the lock is held.
     """
     with engine.begin() as connection:
+        allow_long(connection)
         key = {"key": EXPORT_LOCK_KEY}
         if not connection.scalar(sa.text("SELECT pg_try_advisory_xact_lock(:key)"), key):
             progress("another export is running: waiting for it")
@@ -135,6 +137,7 @@ def _alone(engine: sa.Engine, progress: Callable[[str], None]) -> Iterator[None]
 def _snapshot(connection: sa.Connection) -> Iterator[str]:
     """One read-only transaction, begun after the lock is held; its name lets others join it."""
     with connection.begin():
+        allow_long(connection)
         connection.execute(sa.text(_READ_ONLY))
         yield connection.execute(sa.select(sa.func.pg_export_snapshot())).scalar_one()
 
@@ -151,6 +154,7 @@ def _readers(engine: sa.Engine, snapshot: str) -> Iterator[Readers]:
         for _ in range(WORKERS):
             connection = stack.enter_context(engine.connect())
             stack.enter_context(connection.begin())
+            allow_long(connection)
             for statement in (
                 _READ_ONLY,
                 f"SET TRANSACTION SNAPSHOT '{snapshot}'",

@@ -27,6 +27,7 @@ from soccer_assets.ledger_check import (
 )
 from soccer_assets.storage.store import ObjectNotFound, ObjectStore
 from soccer_assets.warehouse import ledger
+from soccer_assets.warehouse.session import allow_long
 
 #: In the lake.
 FOLDER = "ledger/"
@@ -51,6 +52,7 @@ def close_days(engine: sa.Engine, store: ObjectStore, now: datetime) -> dict[dat
         LedgerBroken: the lake has another manifest of a day than its entries make.
     """
     with engine.begin() as connection:
+        allow_long(connection)
         ledger.lock_ledger(connection)
         there = set(store.list(FOLDER))
         closed = ledger.ledger_days(connection)
@@ -169,9 +171,11 @@ def export(engine: sa.Engine, store: ObjectStore, folder: Path, since: date | No
 @contextmanager
 def _snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
     with engine.connect() as connection:
-        yield connection.execution_options(
+        snapshot = connection.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
+        allow_long(snapshot)
+        yield snapshot
 
 
 def _open_days(connection: sa.Connection, closed: list[date]) -> list[date]:

@@ -12,6 +12,7 @@ from soccer_assets.lake.relations import RELATIONS, Relation
 from soccer_assets.lake.tables import CorruptFile, SchemaMismatch, read_month_file
 from soccer_assets.storage.store import ObjectNotFound, ObjectStore
 from soccer_assets.warehouse.ingested_days import loads_fingerprint
+from soccer_assets.warehouse.session import allow_long
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def compare_with_database(
     """
     found = Parity()
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        allow_long(connection)
         moved_on = exported_loads not in (None, loads_fingerprint(connection))
         facts = [_facts_of_database(connection, relation) for relation in RELATIONS]
     for relation, database in zip(RELATIONS, facts, strict=True):

@@ -145,7 +145,9 @@ class _Upkeep:
         before = self._now - self._params.planned_age
         with self.connection() as connection:
             for asset in tables.assets(connection):
-                yield from self._remove(connection, tables.planned_events(connection, asset, before))
+                yield from self._remove(
+                    connection, tables.planned_events(connection, asset, before)
+                )
 
     def printed(self) -> Iterator[int]:
         """The files first: while it is recorded that there are some, the next time looks again."""

@@ -62,7 +62,8 @@ TABLES = (
 def sizes(connection: sa.Connection) -> dict[str, int]:
     """Table -> bytes with its indexes, dead rows included: PostgreSQL uses their room again."""
     query = sa.text("SELECT t, pg_total_relation_size(t::regclass) FROM unnest(:tables) AS t")
-    return {name: size for name, size in connection.execute(query, {"tables": list(TABLES)})}
+    rows = connection.execute(query, {"tables": list(TABLES)})
+    return dict(map(tuple, rows))
 
 
 def make_indexes(connection: sa.Connection) -> None:
@@ -74,7 +75,7 @@ def make_indexes(connection: sa.Connection) -> None:
         "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON indexrelid = pg_class.oid"
         " WHERE relname = ANY(:names)"
     )
-    found = {name: valid for name, valid in connection.execute(query, {"names": list(INDEXES)})}
+    found = dict(map(tuple, connection.execute(query, {"names": list(INDEXES)})))
     for name, what in INDEXES.items():
         if found.get(name) is False:
             connection.execute(sa.text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
@@ -218,7 +219,9 @@ def remove_printed(connection: sa.Connection, run_id: str) -> None:
 
 def checks(connection: sa.Connection) -> list[tuple[str, str]]:
     """Asset and name of all checks that were ever planned."""
-    query = sa.text("SELECT DISTINCT asset_key, check_name FROM asset_check_executions ORDER BY 1, 2")
+    query = sa.text(
+        "SELECT DISTINCT asset_key, check_name FROM asset_check_executions ORDER BY 1, 2"
+    )
     return [(asset, name) for asset, name in connection.execute(query)]
 
 

@@ -233,6 +233,20 @@ class ModelRegistry:
         return max((int(version.version) for version in found), default=0)
 
     @_asked
+    def data_revisions(self) -> dict[int, str | None]:
+        """Number of each version that there is -> the revision of the data that it was trained on; None:
+        its training is gone, and nothing tells."""
+        found: dict[int, str | None] = {}
+        for known in self._client.search_model_versions(f"name = '{MODEL_NAME}'"):
+            version = _version(known)
+            found[version.number] = None
+            if version.run_id:
+                with suppress(Unusable):
+                    tags = self._run(version.run_id, "").data.tags
+                    found[version.number] = tags.get(DATA_REVISION_TAG)
+        return found
+
+    @_asked
     def note(self, version: Version, decision: str | None) -> None:
         """Write a decision that is to be recorded on a version, or take it away."""
         if decision is not None:

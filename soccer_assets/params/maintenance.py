@@ -25,6 +25,10 @@ class MaintenanceParams(BaseModel):
     planned_hours: float = Field(default=1, ge=0)
     """What a run that has ended had planned, partition by partition. The day that failed and was not
     made since stays planned: it is how Dagster knows that it failed."""
+    revision_days: float = Field(default=14, ge=1)
+    """Revisions of the features that no registered model was trained on and nothing reads any more, and
+    what they alone consist of, where ``soccer gc`` removes them: long enough to look at what was served
+    before a fault that was noticed late."""
     statement_rows: int = Field(default=5000, ge=1)
     """Rows that one statement removes, so that none holds its locks for longer than a moment."""
     max_minutes: float = Field(default=30, gt=0)

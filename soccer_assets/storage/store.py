@@ -4,6 +4,8 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import file_digest, sha256
 from io import BytesIO
 from pathlib import Path
@@ -30,6 +32,16 @@ class StoreUnavailable(Exception):
 
 class _BrokenOff(StoreUnavailable):
     """An object whose body did not come whole."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a store says of an object without reading it."""
+
+    size: int
+    """In bytes."""
+    at: datetime
+    """When it was written last, by the store's clock; UTC."""
 
 
 class ObjectStore(Protocol):
@@ -59,6 +71,10 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> list[str]:
         """All keys that start with ``prefix`` (a folder, ending in ``/``), sorted."""
+        ...
+
+    def stored(self, prefix: str) -> dict[str, Stored]:
+        """The same keys -> what the store says of each."""
         ...
 
     def delete(self, key: str) -> None:
@@ -118,6 +134,14 @@ class LocalStore:
         files = (path for path in self._files(prefix) if not is_unfinished(path.name))
         return sorted(path.relative_to(self._root).as_posix() for path in files)
 
+    def stored(self, prefix: str) -> dict[str, Stored]:
+        found = {}
+        for key in self.list(prefix):
+            with suppress(FileNotFoundError):  # it went meanwhile
+                status = (self._root / key).stat()
+                found[key] = Stored(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+        return found
+
     def delete(self, key: str) -> None:
         (self._root / key).unlink(missing_ok=True)
 
@@ -171,15 +195,18 @@ class S3Store:
         return self._read(key, hashed)
 
     def list(self, prefix: str) -> list[str]:
+        return list(self.stored(prefix))
+
+    def stored(self, prefix: str) -> dict[str, Stored]:
         with self._explained():
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix + prefix
             )
-            return [
-                entry["Key"].removeprefix(self._prefix)
+            return {
+                entry["Key"].removeprefix(self._prefix): Stored(entry["Size"], entry["LastModified"])
                 for page in pages
                 for entry in page.get("Contents", ())
-            ]
+            }
 
     def delete(self, key: str) -> None:
         with self._explained():

@@ -21,11 +21,23 @@ def database_url(settings: Settings) -> str:
 
 def get_engine(settings: Settings) -> sa.Engine:
     """The engine of this process on that database."""
-    return _engine(database_url(settings))
+    return _engine(
+        database_url(settings), settings.postgres_connections, settings.postgres_statement_seconds
+    )
+
+
+#: Connections that stay open between uses.
+KEPT = 2
 
 
 @cache
-def _engine(url: str) -> sa.Engine:
-    engine = open_engine(url, pool_size=2, pool_pre_ping=True)
+def _engine(url: str, most: int, statement_seconds: float) -> sa.Engine:
+    engine = open_engine(
+        url,
+        statement_seconds=statement_seconds,
+        pool_size=KEPT,
+        max_overflow=most - KEPT,
+        pool_pre_ping=True,
+    )
     migrate(engine)
     return engine

@@ -22,6 +22,7 @@ from soccer_assets.warehouse.ingested_days import note_ingested
 from soccer_assets.warehouse.merge import TableChange, merge
 from soccer_assets.warehouse.rows import ParsedDay
 from soccer_assets.warehouse.schema import LOCK_KEY
+from soccer_assets.warehouse.session import allow_long
 from soccer_assets.warehouse.staging import plan_without_statistics, stage
 from soccer_assets.warehouse.steps import Shown, held_payloads, shown_matches, steps_of
 
@@ -70,6 +71,7 @@ def load_days(
     """
     days = list({day.day: day for day in days}.values())
     with engine.begin() as connection:
+        allow_long(connection)
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
         return load_in_transaction(connection, days, checked_at, reparse=reparse)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from soccer_assets.warehouse.schema import LOCK_KEY, MIGRATION_LOCK_KEY, SCHEMA
-from soccer_assets.warehouse.session import UnusableDatabase
+from soccer_assets.warehouse.session import UnusableDatabase, allow_long
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -30,6 +30,7 @@ def migrate(engine: sa.Engine) -> None:
         if _revision(connection, known) == newest:
             return
     with engine.begin() as connection:
+        allow_long(connection)
         _lock(connection, MIGRATION_LOCK_KEY)
         _take_over(connection, known)
         if _revision(connection, known) == newest:  # another process was faster

@@ -17,6 +17,7 @@ from soccer_assets.warehouse.schema import (
     match_shadow,
     match_statistics,
 )
+from soccer_assets.warehouse.session import allow_long
 
 _TABLES = (
     match,
@@ -42,6 +43,7 @@ def retime(engine: sa.Engine, moved: Mapping[ArchivedPayload, ArchivedPayload]) 
         if column.name in _TIMES or column.name == _KEY
     ]
     with engine.begin() as connection:
+        allow_long(connection)
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
         for old, new in moved.items():
             keys = {"old": old.key, "new": new.key}

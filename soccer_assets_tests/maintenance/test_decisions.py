@@ -51,9 +51,7 @@ def hourly(loop: Loop, hour: int, version: str) -> None:
     """Days are loaded, and what follows them is made."""
     moment = NOON - timedelta(hours=hour)
     with freeze_time(moment):
-        loop.runs(
-            "match_raw", "match", tags={PARTITION_TAG: f"{moment:%Y-%m-%d}"}, version=version
-        )
+        loop.runs("match_raw", "match", tags={PARTITION_TAG: f"{moment:%Y-%m-%d}"}, version=version)
         loop.runs(*LAKE, *FEATURES, *SERVING, tags={PARTITION_TAG: f"{moment:%Y-%m}-01"})
         for report, check in REPORTS.items():
             loop.made(report)

@@ -179,7 +179,9 @@ def test_killed_anywhere_it_goes_on_and_nothing_is_decided_otherwise(
     tidied(instance, NOON, needs=NEWEST_ALONE)
     assert followers(instance, NOON) == before
     left_by_killed = everything(instance)
-    orphans = "SELECT count(*) FROM asset_event_tags WHERE event_id NOT IN (SELECT id FROM event_logs)"
+    orphans = (
+        "SELECT count(*) FROM asset_event_tags WHERE event_id NOT IN (SELECT id FROM event_logs)"
+    )
     assert counted(instance, orphans) == 0
     assert tidied(instance, NOON, needs=NEWEST_ALONE).removed["runs"] == 0
     assert everything(instance) == left_by_killed
@@ -264,7 +266,9 @@ def test_ticks_of_what_does_not_tick_any_more_go_by_the_same_terms(
             )
     tidied(instance, NOON, PARAMS)
     left = instance.get_ticks(origin.get_id(), origin.get_selector().get_id())
-    ages = sorted((tick.status.value, round((NOON.timestamp() - tick.timestamp) / 86400)) for tick in left)
+    ages = sorted(
+        (tick.status.value, round((NOON.timestamp() - tick.timestamp) / 86400)) for tick in left
+    )
     assert ages == [("FAILURE", 1), ("FAILURE", 10), ("SKIPPED", 1)]
 
 

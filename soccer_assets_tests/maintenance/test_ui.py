@@ -23,7 +23,9 @@ def test_the_pages_of_assets_tell_the_same_state(instance: dg.DagsterInstance) -
         loop.made(*UNPARTITIONED, version="1")
     for day in (50, 40, 35):
         with freeze_time(NOON - day * DAY):
-            run = loop.begin("match", "match_raw", tags={FIRST_TAG: "2025-01-01", LAST_TAG: "2025-01-03"})
+            run = loop.begin(
+                "match", "match_raw", tags={FIRST_TAG: "2025-01-01", LAST_TAG: "2025-01-03"}
+            )
             loop.makes_some(run, "match", "2025-01-01", "2025-01-02")
             loop.fails(run)
             loop.runs("match_parquet", *FEATURES, *SERVING, tags={PARTITION_TAG: "2025-01-01"})

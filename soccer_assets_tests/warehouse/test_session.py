@@ -1,5 +1,6 @@
 """What ``POSTGRES_URL`` says reaches every session, and what the project needs is added to it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -63,8 +64,8 @@ def test_every_session_has_what_the_url_says_and_what_the_project_adds(configure
 
 def test_sessions_without_a_name_are_named_after_who_opens_them(database_url: str) -> None:
     for engine, name in (
-        (open_engine(database_url), "soccer_assets"),
-        (serving_engine(session_url(database_url)), "soccer_serving"),
+        (open_engine(database_url), f"soccer_assets {os.getpid()}"),
+        (serving_engine(session_url(database_url)), f"soccer_serving {os.getpid()}"),
     ):
         with engine.connect() as connection:
             assert show(connection, "application_name") == [name]

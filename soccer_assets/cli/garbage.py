@@ -1,0 +1,118 @@
+"""The command that shows, and removes, what only takes room."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+
+from soccer_assets.cli.app import WrongUse, app, console
+from soccer_assets.settings import get_settings
+
+
+@app.command()
+def gc(
+    remove: Annotated[bool, typer.Option("--remove", help="Remove it, too.")] = False,
+) -> None:
+    """Show revisions of the features that nobody needs any more, and what they alone consist of.
+
+    Revisions that a model in the registry was trained on stay as long as the model does, the newest ones
+    too, others as long as `maintenance.revision_days` of the parameters says. The archive of payloads,
+    the tables of the lake and MLflow are never touched.
+    """
+    from rich.table import Table
+
+    from soccer_assets.clock import utc_now
+    from soccer_assets.dvc.garbage import RevisionNeeded, find_garbage, remove_garbage
+    from soccer_assets.params import read_params
+    from soccer_assets.resources import make_resources
+    from soccer_assets.storage.opening import open_lake
+
+    settings = get_settings()
+    resources = make_resources(settings)
+    lake = resources["lake"].store
+    remote = open_lake(resources["dvc"].remote, settings.s3_endpoint_url, settings.aws_region)
+    age = timedelta(days=read_params(settings.params_file).maintenance.revision_days)
+    needed = _needed(resources, if_idle=remove)
+    found = find_garbage(lake, remote, needed, utc_now() - age)
+    table = Table("", "stays", "MB", "goes", "MB")
+    for what, kept, gone in (
+        ("revisions", found.kept_revisions, found.revisions),
+        ("objects of the DVC remote", found.kept_objects, found.objects),
+    ):
+        sizes = [f"{sum(one.size for one in part.values()) / 1e6:,.1f}" for part in (kept, gone)]
+        table.add_row(what, f"{len(kept):,}", sizes[0], f"{len(gone):,}", sizes[1])
+    console.print(table)
+    for name in found.unreadable:
+        _say(f"revision {name} stays, and is not whole in {remote.uri}")
+    if not remove:
+        _say("Nothing is removed without --remove")
+        return
+    try:
+        remove_garbage(lake, remote, found, _say)
+    except RevisionNeeded as error:
+        raise WrongUse(str(error)) from None
+    _tidy_cache(resources["dvc"].workspace)
+
+
+def _needed(resources: dict[str, Any], *, if_idle: bool) -> set[str]:
+    """Names of the revisions of registered models, of those that were recorded last, and of the one
+    that the workspace here is at."""
+    from soccer_assets.assets.features import DVC_ASSETS
+    from soccer_assets.dvc.lock import LOCK_FILE
+    from soccer_assets.integrations.revisions import REVISION
+    from soccer_assets.runner import open_instance
+
+    needed = set()
+    for version, revision in resources["registry"].registry.data_revisions().items():
+        if revision is None:
+            _say(f"version {version}: its training is gone, and nothing tells what it was trained on")
+        else:
+            needed.add(revision)
+    with open_instance() as instance:
+        if if_idle and (busy := _makes_features(instance)):
+            raise WrongUse(f"run {busy} makes features: try again when it has ended")
+        for spec in DVC_ASSETS.specs:
+            event = instance.get_latest_materialization_event(spec.key)
+            made = event.asset_materialization if event else None
+            if made and REVISION in made.metadata:
+                needed.add(str(made.metadata[REVISION].value))
+    workspace = resources["dvc"].workspace
+    if workspace.path(LOCK_FILE).exists():
+        needed.add(workspace.revision.name)
+    return needed
+
+
+def _makes_features(instance: Any) -> str | None:
+    """An unfinished run that may push outs."""
+    import dagster as dg
+
+    from soccer_assets.assets.features import DVC_ASSETS
+    from soccer_assets.automation.catching_up import UNFINISHED
+    from soccer_assets.definitions import defs
+
+    made = {spec.key for spec in DVC_ASSETS.specs}
+    repository = defs.get_repository_def()
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+        keys = run.asset_selection
+        if keys is None and repository.has_job(run.job_name):
+            graph = repository.get_job(run.job_name).asset_layer.asset_graph
+            keys = graph.materializable_asset_keys
+        if made & set(keys or ()):
+            return str(run.run_id)
+    return None
+
+
+def _tidy_cache(workspace: Any) -> None:
+    """The cache of this machine's workspace, down to what its own outs consist of; as each run does."""
+    from soccer_assets.dvc.lock import LOCK_FILE
+
+    if not workspace.path(LOCK_FILE).exists():
+        return
+    with workspace.alone():
+        _say(f"the cache in {workspace.cache} has the newest outs alone")
+
+
+def _say(line: str) -> None:
+    from soccer_assets.text import terminal
+
+    console.print(terminal(line), highlight=False, markup=False, soft_wrap=True)

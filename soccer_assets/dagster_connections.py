@@ -1,0 +1,70 @@
+"""Connections of Dagster's storages: no more in a process than the settings say.
+
+By itself Dagster opens one for each query, or in its webserver up to 21 for each of its three storages.
+"""
+
+import multiprocessing
+from typing import Any
+
+import sqlalchemy as sa
+from dagster_postgres import PostgresRunStorage, PostgresScheduleStorage
+
+#: Milliseconds that a statement of Dagster's may take, outside its webserver, which has an option of
+#: its own; seconds after which a connection is replaced.
+STATEMENT_MS, RECYCLE_SECONDS = 60_000, 3600
+
+
+def share_of_process(most: int) -> int:
+    """Of the connections that a storage may have, how many this process takes: all in a server, where
+    several threads ask; half, and two at least, in the process of a run, where it is mostly one. One
+    thread may hold two at once."""
+    return max(2, most // 2) if multiprocessing.parent_process() is not None else most
+
+
+class Bounded:
+    """For a storage of Dagster's in PostgreSQL: it opens no more connections than ``most``, keeps one,
+    and looks whether it still leads somewhere before each use."""
+
+    #: None: no limit was set, and Dagster's own ways hold.
+    most: int | None = None
+
+    def bound(self, most: int) -> None:
+        """Keep connections from now on, and no more than these."""
+        self.most = most
+        self.optimize_for_webserver(STATEMENT_MS, RECYCLE_SECONDS, most - 1)
+
+    def optimize_for_webserver(
+        self, statement_timeout: int, pool_recycle: int, max_overflow: int
+    ) -> None:
+        """As Dagster calls it in its webserver, with what its command line says.
+
+        Args:
+            statement_timeout: milliseconds.
+            pool_recycle: seconds.
+            max_overflow: connections beside the one that is kept.
+        """
+        storage: Any = self
+        engine = sa.create_engine(
+            storage.postgres_url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=1,
+            max_overflow=min(max_overflow, self.most - 1) if self.most else max_overflow,
+            pool_recycle=pool_recycle,
+            pool_pre_ping=True,
+        )
+
+        @sa.event.listens_for(engine, "connect")
+        def limit(connection: Any, _: object) -> None:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(f"SET statement_timeout = {int(statement_timeout)}")
+
+        storage._engine.dispose()
+        storage._engine = engine
+
+
+class SoccerRunStorage(Bounded, PostgresRunStorage):
+    """Runs, with bounded connections."""
+
+
+class SoccerScheduleStorage(Bounded, PostgresScheduleStorage):
+    """Ticks, with bounded connections."""
