@@ -57,7 +57,7 @@ def gc(
 def _needed(resources: dict[str, Any], *, if_idle: bool) -> set[str]:
     """Names of the revisions of registered models, of those that were recorded last, and of the one
     that the workspace here is at."""
-    from soccer_assets.assets.features import DVC_ASSETS
+    from soccer_assets.assets.features import dvc_outs
     from soccer_assets.dvc.lock import LOCK_FILE
     from soccer_assets.integrations.revisions import REVISION
     from soccer_assets.runner import open_instance
@@ -71,7 +71,7 @@ def _needed(resources: dict[str, Any], *, if_idle: bool) -> set[str]:
     with open_instance() as instance:
         if if_idle and (busy := _makes_features(instance)):
             raise WrongUse(f"run {busy} makes features: try again when it has ended")
-        for spec in DVC_ASSETS.specs:
+        for spec in dvc_outs.specs:
             event = instance.get_latest_materialization_event(spec.key)
             made = event.asset_materialization if event else None
             if made and REVISION in made.metadata:
@@ -86,11 +86,11 @@ def _makes_features(instance: Any) -> str | None:
     """An unfinished run that may push outs."""
     import dagster as dg
 
-    from soccer_assets.assets.features import DVC_ASSETS
+    from soccer_assets.assets.features import dvc_outs
     from soccer_assets.automation.catching_up import UNFINISHED
     from soccer_assets.definitions import defs
 
-    made = {spec.key for spec in DVC_ASSETS.specs}
+    made = {spec.key for spec in dvc_outs.specs}
     repository = defs.get_repository_def()
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
         keys = run.asset_selection

@@ -18,7 +18,7 @@ from soccer_assets.modelling.mlflow_service import Unusable, connect, explained,
 from soccer_assets.modelling.mlflow_sqlite import artifact_root
 from soccer_assets.modelling.model import MissingFeatures, OutcomeModel
 from soccer_assets.modelling.splits import utc_kickoffs
-from soccer_assets.modelling.tracking import DAGSTER_RUN_TAG, TrainingRun
+from soccer_assets.modelling.tracking import DAGSTER_RUN_TAG, DATA_REVISION_TAG, TrainingRun
 from soccer_assets.modelling.verdict import Verdict
 
 MODEL_NAME = "soccer_1x2"
