@@ -13,7 +13,18 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import backfill, export, features, hourly, machine, parse, serving, upsert
+from benchmarks import (
+    backfill,
+    export,
+    features,
+    hourly,
+    machine,
+    parse,
+    planning,
+    serving,
+    upsert,
+    years,
+)
 from benchmarks.database import server_version
 from benchmarks.report import Comparison, as_json, markdown
 from benchmarks.source import find_source
@@ -29,8 +40,10 @@ class Benchmark(StrEnum):
     HOURLY = "hourly"
     PARSE = "parse"
     BACKFILL = "backfill"
+    PLANNING = "planning"
     FEATURES = "features"
     SERVING = "serving"
+    YEARS = "years"
 
 
 RUN: dict[Benchmark, Callable[[Workbench], list[Comparison]]] = {
@@ -39,8 +52,10 @@ RUN: dict[Benchmark, Callable[[Workbench], list[Comparison]]] = {
     Benchmark.HOURLY: hourly.run,
     Benchmark.PARSE: parse.run,
     Benchmark.BACKFILL: backfill.run,
+    Benchmark.PLANNING: planning.run,
     Benchmark.FEATURES: features.run,
     Benchmark.SERVING: serving.run,
+    Benchmark.YEARS: years.run,
 }
 
 

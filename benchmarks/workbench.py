@@ -32,6 +32,9 @@ class Sizes:
     export_repeats: int = 5
     served: int = 100_000
     load_seconds: float = 10
+    planned_days: int = 10_000
+    planned_sample: int = 1_000
+    lived_days: int = 365
 
 
 FULL = Sizes()
@@ -49,6 +52,9 @@ QUICK = Sizes(
     export_repeats=1,
     served=1_000,
     load_seconds=1,
+    planned_days=30,
+    planned_sample=10,
+    lived_days=3,
 )
 
 

@@ -9,16 +9,52 @@ from typing import Any
 import sqlalchemy as sa
 from dagster_postgres import PostgresRunStorage, PostgresScheduleStorage
 
+from soccer_assets.settings import Settings
+
 #: Milliseconds that a statement of Dagster's may take, outside its webserver, which has an option of
 #: its own; seconds after which a connection is replaced.
 STATEMENT_MS, RECYCLE_SECONDS = 60_000, 3600
+
+
+#: Storages of Dagster: of runs, of events, of ticks; and connections beside them, for a moment: under
+#: which tables are looked for, or dead runs ended.
+STORAGES, BESIDE = 3, 1
+#: Of a prediction worker: a load, and a look whether there is something newer.
+OF_WORKER = 2
+
+
+def budget(
+    settings: Settings, *, runs: int = 3, commands: int = 1, workers: int = 2
+) -> dict[str, int]:
+    """The most connections to PostgreSQL, by the kind of process, of all that there are of it.
+
+    Args:
+        runs: that the queue lets run at once: ``max_concurrent_runs`` of ``dagster.yaml``.
+        commands: such as ``soccer backfill``.
+        workers: prediction workers.
+    """
+    ours = settings.postgres_connections
+    server = STORAGES * settings.dagster_connections + BESIDE
+    run = STORAGES * _share_of_run(settings.dagster_connections) + BESIDE + ours
+    return {
+        "webserver": server,
+        "daemon": server,
+        "code server": server + ours,
+        "runs": runs * run,
+        "commands": commands * (server + ours),
+        "workers": workers * OF_WORKER,
+    }
 
 
 def share_of_process(most: int) -> int:
     """Of the connections that a storage may have, how many this process takes: all in a server, where
     several threads ask; half, and two at least, in the process of a run, where it is mostly one. One
     thread may hold two at once."""
-    return max(2, most // 2) if multiprocessing.parent_process() is not None else most
+    return _share_of_run(most) if multiprocessing.parent_process() is not None else most
+
+
+def _share_of_run(most: int) -> int:
+    return max(2, most // 2)
 
 
 class Bounded:

@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     postgres_url: SecretStr | None = None
     postgres_connections: int = Field(default=6, ge=6)
     postgres_statement_seconds: float = Field(default=300, gt=0)
-    dagster_connections: int = Field(default=4, ge=2)
+    dagster_connections: int = Field(default=3, ge=2)
     lake_uri: str | None = None
     s3_endpoint_url: OpenUrl | None = None
     aws_region: str = Field(

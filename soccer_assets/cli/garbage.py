@@ -65,7 +65,9 @@ def _needed(resources: dict[str, Any], *, if_idle: bool) -> set[str]:
     needed = set()
     for version, revision in resources["registry"].registry.data_revisions().items():
         if revision is None:
-            _say(f"version {version}: its training is gone, and nothing tells what it was trained on")
+            _say(
+                f"version {version}: its training is gone, and nothing tells what it was trained on"
+            )
         else:
             needed.add(revision)
     with open_instance() as instance:

@@ -203,7 +203,9 @@ class S3Store:
                 Bucket=self._bucket, Prefix=self._prefix + prefix
             )
             return {
-                entry["Key"].removeprefix(self._prefix): Stored(entry["Size"], entry["LastModified"])
+                entry["Key"].removeprefix(self._prefix): Stored(
+                    entry["Size"], entry["LastModified"]
+                )
                 for page in pages
                 for entry in page.get("Contents", ())
             }

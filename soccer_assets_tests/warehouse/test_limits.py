@@ -70,11 +70,13 @@ def test_a_transaction_that_waits_for_its_client_is_ended_and_its_locks_go(
     monkeypatch.setattr(session, "IDLE_SECONDS", 0.1)
     idle, other = open_engine(database_url), open_engine(database_url)
     lock = sa.text("SELECT pg_advisory_xact_lock(20)")
-    with pytest.raises(sa.exc.OperationalError), idle.begin() as connection:
-        connection.execute(lock)
-        with other.begin() as waiting:  # which would wait for ever
-            waiting.execute(lock)
-        connection.execute(sa.text("SELECT 1"))
+    holding = idle.connect()
+    holding.execute(lock)
+    with other.begin() as waiting:  # which would wait for ever
+        waiting.execute(lock)
+    with pytest.raises(sa.exc.OperationalError):
+        holding.execute(sa.text("SELECT 1"))
+    holding.close()
     idle.dispose()
     other.dispose()
 
