@@ -1,5 +1,6 @@
 """The command that shows, and removes, what only takes room."""
 
+import warnings
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -90,7 +91,10 @@ def _makes_features(instance: Any) -> str | None:
 
     from soccer_assets.assets.features import dvc_outs
     from soccer_assets.automation.catching_up import UNFINISHED
-    from soccer_assets.definitions import defs
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what Dagster calls beta
+        from soccer_assets.definitions import defs
 
     made = {spec.key for spec in dvc_outs.specs}
     repository = defs.get_repository_def()

@@ -65,6 +65,7 @@ ELSEWHERE = {
     "soccer ledger export": ("assets/test_ledger.py", '"ledger", "export"'),
     "soccer doctor": ("doctor/test_command.py", '"doctor"'),
     "soccer alerts": ("alerting/test_command.py", '"alerts"'),
+    "soccer gc": ("test_gc.py", '"gc"'),
     "soccer benchmark-model": ("benchmarks/test_model.py", '"benchmark-model"'),
 }
 #: Install, build, lint or test, this test among them; `make demo` is `soccer demo` after that.
