@@ -50,7 +50,7 @@ def test_models_newest_and_young_revisions_stay(
     lake = LocalStore(Path(get_settings().lake))
     remote = LocalStore(tmp_path / "dvc-remote")
     of_model, newest, forgotten = (
-        made(lake, remote, {"1.parquet": "january", "2.parquet": text}, text)
+        made(lake, remote, {"1.parquet": "january", "2.parquet": text}, f"about {text}")
         for text in ("of a model", "newest", "forgotten")
     )
     instance.report_runless_asset_event(
