@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     soccer_home: AbsolutePath = Field(Path(".soccer"), validate_default=True)
     soccer_params: AbsolutePath | None = None
     soccer_as_of: Annotated[datetime, BeforeValidator(moment)] | None = None
+    soccer_clock: AbsolutePath | None = None
     postgres_url: SecretStr | None = None
     lake_uri: str | None = None
     s3_endpoint_url: OpenUrl | None = None

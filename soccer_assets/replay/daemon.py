@@ -1,0 +1,87 @@
+"""Dagster's own daemons in this process, a round at a time, on a clock that somebody else moves.
+
+Schedules, sensors, automation conditions, backfills and freshness are evaluated by the code of
+``dagster-daemon``, with its cursors and ticks in the storage, so a replay that was killed goes on
+where it was. What they ask for is executed here, after the round that asked.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from soccer_assets.dagster_daemons import Daemons, QueueLauncher, project_time
+from soccer_assets.dagster_home import dagster_home
+from soccer_assets.dagster_internals import InstanceRef
+from soccer_assets.instance import CODE_LOCATION
+
+#: What a run makes -> what is open while it is executed.
+Timed = Callable[[str], AbstractContextManager[None]]
+
+#: Instead of what dagster.yaml says.
+_HERE: Any = {
+    "run_launcher": {"module": QueueLauncher.__module__, "class": QueueLauncher.__name__},
+    "run_coordinator": {
+        "module": "dagster._core.run_coordinator",
+        "class": "DefaultRunCoordinator",
+    },
+    # Of a launcher that knows the health of processes elsewhere: all runs are here.
+    "run_monitoring": {"enabled": False},
+}
+
+
+class Daemon:
+    """Asks for runs as the daemon does, and executes them."""
+
+    def __init__(self, instance: dg.DagsterInstance, daemons: Daemons) -> None:
+        assert isinstance(instance.run_launcher, QueueLauncher)
+        self.instance = instance
+        self._daemons = daemons
+        self._launcher = instance.run_launcher
+
+    def schedules(self, now: datetime) -> None:
+        """Evaluate each schedule at the last of its ticks that became due."""
+        self._daemons.schedules(now)
+
+    def sensors(self) -> None:
+        """Evaluate what is due of everything else that asks for runs, or tells."""
+        self._daemons.beat()
+        self._daemons.freshness()
+        self._daemons.sensors()
+        self._daemons.automation()
+        self._daemons.backfills()
+
+    @property
+    def errors(self) -> list[str]:
+        return [error.message for error in self._daemons.errors]
+
+    @property
+    def waiting(self) -> int:
+        """Runs that were asked for and not executed yet."""
+        return len(self._launcher)
+
+    def kill_next(self) -> None:
+        """The process of the next run dies when the run has begun."""
+        self._launcher.kills += 1
+
+    def execute(self, timed: Timed) -> Iterator[dg.DagsterRun]:
+        """Execute the runs that wait, in their order, each inside what ``timed`` gives for it."""
+        while run := self._launcher.next():
+            assets = sorted(key.to_user_string() for key in run.asset_selection or ())
+            with timed(", ".join(assets) or run.job_name):
+                self._launcher.execute(run)
+            yield self.instance.get_run_by_id(run.run_id) or run
+
+
+@contextmanager
+def open_daemon() -> Iterator[Daemon]:
+    """On the instance and the definitions of the environment, whose clock is Dagster's meanwhile."""
+    reference = InstanceRef.from_dir(str(dagster_home()), overrides=_HERE)
+    with (
+        project_time(),
+        dg.DagsterInstance.from_ref(reference) as instance,
+        Daemons.of_module(instance, "soccer_assets.definitions", CODE_LOCATION) as daemons,
+    ):
+        yield Daemon(instance, daemons)

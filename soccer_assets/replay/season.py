@@ -1,0 +1,272 @@
+"""The replay itself: one virtual clock, moved from tick to tick, and all that the graph does by it."""
+
+import json
+import os
+import resource
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from rich.console import Console
+
+from soccer_assets.clock import VirtualClock
+from soccer_assets.dagster_daemons import project_time
+from soccer_assets.demo import run_loop
+from soccer_assets.replay.daemon import Daemon, open_daemon
+from soccer_assets.replay.faults import Fault
+from soccer_assets.replay.feed import ReplayFeed
+from soccer_assets.replay.world import World, environment, open_world
+from soccer_assets.settings import get_settings
+
+#: Of a day: late enough for the schedules of its night, and before its matches.
+TICK = time(6, tzinfo=UTC)
+#: Between two rounds of the daemons: no sensor is evaluated less often.
+ROUND = timedelta(minutes=1)
+#: Rounds in which nothing is asked for, after which nothing will be.
+QUIET = 2
+#: Runs in a step; what asks for more asks for ever.
+STORM = 120
+
+DAYS_FILE, PLAN_FILE = "days.jsonl", "replay.json"
+
+Progress = Callable[[str], None]
+
+
+class Storm(Exception):
+    """More runs were asked for in one step than any step needs; says by whom."""
+
+
+class OtherReplay(Exception):
+    """The home holds another replay."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is replayed."""
+
+    file: str
+    since: date
+    """First day of history."""
+    first: date
+    last: date
+    step: timedelta
+    leagues: tuple[int, ...] = ()
+    faults: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        return json.dumps(asdict(self), default=str, indent=2)
+
+
+@dataclass
+class Day:
+    """What a step did."""
+
+    tick: str
+    runs: int = 0
+    failed: int = 0
+    rounds: int = 0
+    cpu_seconds: float = 0.0
+    """Of this process and the children that have ended."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """CPU seconds by what they were spent on."""
+    faults: list[str] = field(default_factory=list)
+    served_version: int | None = None
+    ready: bool = False
+    age_hours: float | None = None
+    """Of the predictions that the worker serves."""
+
+
+@contextmanager
+def own_place(home: Path, name: str) -> Iterator[VirtualClock]:
+    """Everything in the environment is this home's, and nothing of what else may be set there."""
+    home.mkdir(parents=True, exist_ok=True)
+    elsewhere = (
+        "POSTGRES_URL", "LAKE_URI", "MLFLOW_TRACKING_URI", "SOCCER_AS_OF", "SERVING_WORKERS",
+        "SERVING_TOKEN", "LIVESCORES_TOKEN",
+    )  # fmt: skip
+    clock = VirtualClock(home / "clock")
+    variables = {
+        **dict.fromkeys(elsewhere, ""),
+        "SOCCER_HOME": str(home),
+        "SOCCER_CLOCK": str(clock.file),
+        "LIVESCORES_NAME": os.environ.get("LIVESCORES_NAME") or name,
+    }
+    with environment(variables), project_time():
+        yield clock
+
+
+class Season:
+    """A replay that is ready to be moved on.
+
+    Args:
+        plan: what is replayed.
+        world: what is outside.
+        clock: which everything reads.
+        progress: is told a line a day.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        faults: Sequence[Fault],
+        world: World,
+        clock: VirtualClock,
+        progress: Progress,
+    ) -> None:
+        self._plan = plan
+        self._faults = faults
+        self._world = world
+        self._clock = clock
+        self._progress = progress
+        self._home = get_settings().home
+
+    def ticks(self) -> Iterator[datetime]:
+        """Those that were not gone through to their end."""
+        done = {day.tick for day in read_days(self._home)}
+        tick = datetime.combine(self._plan.first, TICK)
+        while tick.date() <= self._plan.last:
+            if tick.isoformat() not in done:
+                yield tick
+            tick += self._plan.step
+
+    def run(self) -> None:
+        """Go through all steps that are left.
+
+        Raises:
+            Storm: a step does not come to an end.
+        """
+        with open_daemon() as daemon:
+            self._world.daemon = daemon
+            end_leftovers(daemon.instance)
+            for tick in self.ticks():
+                # A step that a kill broke off goes on at the moment when it did.
+                self._clock.set(max(tick, self._clock.now()))
+                day = self._step(daemon, tick)
+                with (self._home / DAYS_FILE).open("a") as file:
+                    file.write(json.dumps(asdict(day)) + "\n")
+                self._progress(
+                    f"{tick:%Y-%m-%d}: {day.runs} runs ({day.failed} failed) in {day.rounds} rounds, "
+                    f"{day.cpu_seconds:.1f} s of CPU, version {day.served_version} served"
+                )
+
+    def _step(self, daemon: Daemon, moment: datetime) -> Day:
+        day, before = Day(moment.isoformat()), cpu_seconds()
+        for fault in self._faults:
+            if what := fault.on(moment.date(), self._world):
+                day.faults.append(f"{fault.name} {what}")
+        with _timed(day, "schedules"):
+            daemon.schedules(moment)
+        asked: Counter[str] = Counter()
+        quiet = 0
+        while quiet < QUIET:
+            for run in daemon.execute(lambda what: _timed(day, what)):
+                asked[_who(run)] += 1
+                day.runs += 1
+                day.failed += run.status is dg.DagsterRunStatus.FAILURE
+                if day.runs > STORM:
+                    raise Storm(f"{moment:%Y-%m-%d}: more than {STORM} runs: {dict(asked)}")
+            self._clock.advance(ROUND)
+            day.rounds += 1
+            with _timed(day, "sensors"):
+                daemon.sensors()
+            quiet = 0 if daemon.waiting else quiet + 1
+        self._look_at_worker(day)
+        day.cpu_seconds = cpu_seconds() - before
+        return day
+
+    def _look_at_worker(self, day: Day) -> None:
+        from soccer_assets.serving.client import WorkerError
+
+        with self._world.worker.client() as client:
+            try:
+                readiness = client.ready()
+                day.ready = readiness.ready
+                day.served_version = readiness.version
+                if readiness.age_seconds is not None:
+                    day.age_hours = readiness.age_seconds / 3600
+            except WorkerError:
+                pass
+
+
+def replay_season(
+    plan: Plan,
+    faults: Sequence[Fault],
+    shown: ReplayFeed,
+    clock: VirtualClock,
+    console: Console,
+) -> None:
+    """From an empty home, or from where a replay that was killed left it, to the end.
+
+    Raises:
+        OtherReplay: the home is another replay's.
+        Storm: a step does not come to an end.
+    """
+    home = get_settings().home
+    _claim(home, plan)
+    if not clock.file.exists():
+        clock.set(datetime.combine(plan.first, TICK) - plan.step)
+    with open_world(shown, get_settings()) as world:
+        if not (home / "history-is-in").exists():
+            run_loop(plan.since, console, get_settings())
+            (home / "history-is-in").touch()
+        season = Season(plan, faults, world, clock, console.print)
+        season.run()
+
+
+def _claim(home: Path, plan: Plan) -> None:
+    file = home / PLAN_FILE
+    if not file.exists():
+        file.write_text(plan.text())
+    elif file.read_text() != plan.text():
+        raise OtherReplay(f"{home} holds another replay: {file} says which; take another --home")
+
+
+def end_leftovers(instance: dg.DagsterInstance) -> None:
+    """Runs that were asked for and never begun by a replay that was killed have failed."""
+    from soccer_assets.runs import end_dead_runs
+
+    end_dead_runs(instance)
+    unfinished = dg.RunsFilter(
+        statuses=[
+            dg.DagsterRunStatus.NOT_STARTED,
+            dg.DagsterRunStatus.QUEUED,
+            dg.DagsterRunStatus.STARTING,
+            dg.DagsterRunStatus.STARTED,
+        ]
+    )
+    for run in instance.get_runs(unfinished):
+        instance.report_run_failed(run, "the replay was killed before it came to this run")
+
+
+def read_days(home: Path) -> list[Day]:
+    """What was gone through to its end so far."""
+    file = home / DAYS_FILE
+    if not file.exists():
+        return []
+    return [Day(**json.loads(line)) for line in file.read_text().splitlines()]
+
+
+def cpu_seconds() -> float:
+    """Of this process and its children that have ended."""
+    spent = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in spent)
+
+
+@contextmanager
+def _timed(day: Day, what: str) -> Iterator[None]:
+    before = cpu_seconds()
+    yield
+    day.seconds[what] = day.seconds.get(what, 0.0) + cpu_seconds() - before
+
+
+def _who(run: dg.DagsterRun) -> str:
+    """What asked for a run, and for what."""
+    tags: dict[str, Any] = dict(run.tags)
+    asker = tags.get("dagster/schedule_name") or tags.get("dagster/sensor_name") or "somebody"
+    assets = sorted(key.to_user_string() for key in run.asset_selection or ())
+    return f"{asker}: {', '.join(assets) or run.job_name}"
