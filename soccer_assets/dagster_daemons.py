@@ -57,15 +57,17 @@ def project_time() -> Iterator[None]:
 
     with (
         mock.patch("dagster._time._mockable_get_current_datetime", stamped_now),
-        mock.patch(
-            "dagster._time._mockable_get_current_timestamp", lambda: stamped_now().timestamp()
-        ),
+        mock.patch("dagster._time._mockable_get_current_timestamp", _seconds),
         mock.patch.object(DagsterLogManager, "makeRecord", stamped),
     ):
         yield
 
 
-class QueueLauncher(RunLauncher, ConfigurableClass):  # type: ignore[type-arg]
+def _seconds() -> float:
+    return stamped_now().timestamp()
+
+
+class QueueLauncher(RunLauncher, ConfigurableClass):
     """Keeps what is launched, in its order, until this process is told to execute it."""
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
@@ -123,7 +125,9 @@ class QueueLauncher(RunLauncher, ConfigurableClass):  # type: ignore[type-arg]
             abandon(self._instance, run.run_id)
             raise
 
-    def __len__(self) -> int:
+    @property
+    def waiting(self) -> int:
+        """Runs that were launched and not executed."""
         return len(self._waiting)
 
 
@@ -149,7 +153,7 @@ class Daemons:
         origin = InProcessCodeLocationOrigin(
             LoadableTargetOrigin(module_name=module), location_name=location
         )
-        target = InProcessWorkspaceLoadTarget(origin)  # type: ignore[arg-type]
+        target = InProcessWorkspaceLoadTarget(origin)
         with WorkspaceProcessContext(instance, target) as workspace:
             yield cls(instance, workspace)
 

@@ -7,8 +7,9 @@ from soccer_assets.cli import (  # which add their commands to it
     ledger,
     models,
     office,
+    season,
     services,
 )
 from soccer_assets.cli.app import app
 
-__all__ = ["alerts", "app", "data", "doctor", "ledger", "models", "office", "services"]
+__all__ = ["alerts", "app", "data", "doctor", "ledger", "models", "office", "season", "services"]

@@ -60,7 +60,7 @@ class Daemon:
     @property
     def waiting(self) -> int:
         """Runs that were asked for and not executed yet."""
-        return len(self._launcher)
+        return self._launcher.waiting
 
     def kill_next(self) -> None:
         """The process of the next run dies when the run has begun."""

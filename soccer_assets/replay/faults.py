@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar
 from zlib import crc32
 
 import yaml
@@ -19,18 +19,21 @@ if TYPE_CHECKING:
     from soccer_assets.replay.world import World
 
 
-class Kind(Protocol):
+class Kind:
     """What goes wrong."""
 
-    days: int | None
+    days: int | None = None
     """How long, where nobody says; None: to the end of the replay."""
 
-    def begin(self, world: "World") -> None: ...
+    def begin(self, world: "World") -> None:
+        raise NotImplementedError
 
-    def end(self, world: "World") -> None: ...
+    def end(self, world: "World") -> None:
+        """Have it end; nothing happens where it has ended."""
+        raise NotImplementedError
 
 
-class FeedDown:
+class FeedDown(Kind):
     """The site answers every request with HTTP 500."""
 
     days = 3
@@ -42,7 +45,7 @@ class FeedDown:
         world.feed.clear()
 
 
-class SchemaChange:
+class SchemaChange(Kind):
     """A field that is needed has another type in every match."""
 
     days = 2
@@ -54,10 +57,8 @@ class SchemaChange:
         world.feed.clear()
 
 
-class _Shown:
+class _Shown(Kind):
     """The site shows what is not so."""
-
-    days: int | None = None
 
     def begin(self, world: "World") -> None:
         world.shown.changes[type(self).__name__] = self.change
@@ -114,7 +115,7 @@ class HomeAwaySwapped(_Shown):
                 match["winnerField"] = 1 - match["winnerField"]
 
 
-class SlackDown:
+class SlackDown(Kind):
     """Slack answers HTTP 503."""
 
     days = 2
@@ -126,7 +127,7 @@ class SlackDown:
         world.slack.is_down = False
 
 
-class WorkerWontReload:
+class WorkerWontReload(Kind):
     """The worker serves, and refuses every reload."""
 
     days = 2
@@ -138,11 +139,13 @@ class WorkerWontReload:
         world.worker.refuse_reloads(False)
 
 
-class BadChallenger:
+class BadChallenger(Kind):
     """A training of a recipe that is far too simple is asked for by hand."""
 
     days = 1
-    RECIPE = {"candidates": {"plain": {"learner": "logistic", "C": 1e-5, "max_rows": 100}}}
+    RECIPE: ClassVar = {
+        "candidates": {"plain": {"learner": "logistic", "C": 1e-5, "max_rows": 100}}
+    }
 
     def begin(self, world: "World") -> None:
         before = world.params.read_bytes()
@@ -164,7 +167,7 @@ class BadChallenger:
         return world.params.with_suffix(".before")
 
 
-class KilledRun:
+class KilledRun(Kind):
     """The process of the first run of the day dies in the middle of it."""
 
     days = 1

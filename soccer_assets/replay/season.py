@@ -1,13 +1,11 @@
 """The replay itself: one virtual clock, moved from tick to tick, and all that the graph does by it."""
 
-import json
 import os
 import resource
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from contextlib import contextmanager, redirect_stderr
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,65 +18,23 @@ from soccer_assets.demo import run_loop
 from soccer_assets.replay.daemon import Daemon, open_daemon
 from soccer_assets.replay.faults import Fault
 from soccer_assets.replay.feed import ReplayFeed
+from soccer_assets.replay.page import write_report
+from soccer_assets.replay.plan import Day, Plan, Storm, claim, note, read_days
 from soccer_assets.replay.world import World, environment, open_world
+from soccer_assets.resources import make_resources
 from soccer_assets.settings import get_settings
 
 #: Of a day: late enough for the schedules of its night, and before its matches.
 TICK = time(6, tzinfo=UTC)
 #: Between two rounds of the daemons: no sensor is evaluated less often.
 ROUND = timedelta(minutes=1)
+LOG_FILE = "log.txt"
 #: Rounds in which nothing is asked for, after which nothing will be.
 QUIET = 2
 #: Runs in a step; what asks for more asks for ever.
 STORM = 120
 
-DAYS_FILE, PLAN_FILE = "days.jsonl", "replay.json"
-
 Progress = Callable[[str], None]
-
-
-class Storm(Exception):
-    """More runs were asked for in one step than any step needs; says by whom."""
-
-
-class OtherReplay(Exception):
-    """The home holds another replay."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is replayed."""
-
-    file: str
-    since: date
-    """First day of history."""
-    first: date
-    last: date
-    step: timedelta
-    leagues: tuple[int, ...] = ()
-    faults: tuple[str, ...] = ()
-
-    def text(self) -> str:
-        return json.dumps(asdict(self), default=str, indent=2)
-
-
-@dataclass
-class Day:
-    """What a step did."""
-
-    tick: str
-    runs: int = 0
-    failed: int = 0
-    rounds: int = 0
-    cpu_seconds: float = 0.0
-    """Of this process and the children that have ended."""
-    seconds: dict[str, float] = field(default_factory=dict)
-    """CPU seconds by what they were spent on."""
-    faults: list[str] = field(default_factory=list)
-    served_version: int | None = None
-    ready: bool = False
-    age_hours: float | None = None
-    """Of the predictions that the worker serves."""
 
 
 @contextmanager
@@ -134,25 +90,23 @@ class Season:
                 yield tick
             tick += self._plan.step
 
-    def run(self) -> None:
+    def run(self, daemon: Daemon) -> None:
         """Go through all steps that are left.
 
         Raises:
             Storm: a step does not come to an end.
         """
-        with open_daemon() as daemon:
-            self._world.daemon = daemon
-            end_leftovers(daemon.instance)
-            for tick in self.ticks():
-                # A step that a kill broke off goes on at the moment when it did.
-                self._clock.set(max(tick, self._clock.now()))
-                day = self._step(daemon, tick)
-                with (self._home / DAYS_FILE).open("a") as file:
-                    file.write(json.dumps(asdict(day)) + "\n")
-                self._progress(
-                    f"{tick:%Y-%m-%d}: {day.runs} runs ({day.failed} failed) in {day.rounds} rounds, "
-                    f"{day.cpu_seconds:.1f} s of CPU, version {day.served_version} served"
-                )
+        self._world.daemon = daemon
+        end_leftovers(daemon.instance)
+        for tick in self.ticks():
+            # A step that a kill broke off goes on at the moment when it did.
+            self._clock.set(max(tick, self._clock.now()))
+            day = self._step(daemon, tick)
+            note(self._home, day)
+            self._progress(
+                f"{tick:%Y-%m-%d}: {day.runs} runs ({day.failed} failed) in {day.rounds} rounds, "
+                f"{day.cpu_seconds:.1f} s of CPU, version {day.served_version} served"
+            )
 
     def _step(self, daemon: Daemon, moment: datetime) -> Day:
         day, before = Day(moment.isoformat()), cpu_seconds()
@@ -199,7 +153,7 @@ def replay_season(
     shown: ReplayFeed,
     clock: VirtualClock,
     console: Console,
-) -> None:
+) -> Path:
     """From an empty home, or from where a replay that was killed left it, to the end.
 
     Raises:
@@ -207,23 +161,19 @@ def replay_season(
         Storm: a step does not come to an end.
     """
     home = get_settings().home
-    _claim(home, plan)
+    claim(home, plan)
     if not clock.file.exists():
         clock.set(datetime.combine(plan.first, TICK) - plan.step)
     with open_world(shown, get_settings()) as world:
         if not (home / "history-is-in").exists():
             run_loop(plan.since, console, get_settings())
             (home / "history-is-in").touch()
-        season = Season(plan, faults, world, clock, console.print)
-        season.run()
-
-
-def _claim(home: Path, plan: Plan) -> None:
-    file = home / PLAN_FILE
-    if not file.exists():
-        file.write_text(plan.text())
-    elif file.read_text() != plan.text():
-        raise OtherReplay(f"{home} holds another replay: {file} says which; take another --home")
+        # What runs say goes into a file: there are thousands.
+        with (home / LOG_FILE).open("a") as log, redirect_stderr(log), open_daemon() as daemon:
+            Season(plan, faults, world, clock, console.print).run(daemon)
+            workspace = make_resources(get_settings())["dvc"]
+            made = workspace.at(workspace.workspace.revision.name)
+            return write_report(daemon.instance, plan, home, made)
 
 
 def end_leftovers(instance: dg.DagsterInstance) -> None:
@@ -241,14 +191,6 @@ def end_leftovers(instance: dg.DagsterInstance) -> None:
     )
     for run in instance.get_runs(unfinished):
         instance.report_run_failed(run, "the replay was killed before it came to this run")
-
-
-def read_days(home: Path) -> list[Day]:
-    """What was gone through to its end so far."""
-    file = home / DAYS_FILE
-    if not file.exists():
-        return []
-    return [Day(**json.loads(line)) for line in file.read_text().splitlines()]
 
 
 def cpu_seconds() -> float:
