@@ -7,7 +7,7 @@ Published is a process that runs the daemons for ever, by the clock of the machi
 import logging
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, Self
 from unittest import mock
@@ -131,6 +131,18 @@ class QueueLauncher(RunLauncher, ConfigurableClass):
         return len(self._waiting)
 
 
+@contextmanager
+def _opened_once(instance: dg.DagsterInstance) -> Iterator[None]:
+    """Whoever in this process opens the instance by its reference is given this one."""
+    reference, open_anew = instance.get_ref(), dg.DagsterInstance.from_ref
+
+    def open_(asked: Any) -> Any:
+        return nullcontext(instance) if asked == reference else open_anew(asked)
+
+    with mock.patch.object(dg.DagsterInstance, "from_ref", staticmethod(open_)):
+        yield
+
+
 class Daemons:
     """The daemons of an instance, on definitions that this process has loaded.
 
@@ -154,7 +166,11 @@ class Daemons:
             LoadableTargetOrigin(module_name=module), location_name=location
         )
         target = InProcessWorkspaceLoadTarget(origin)
-        with WorkspaceProcessContext(instance, target) as workspace:
+        # By default each query connects anew; and each tick would open the instance anew.
+        instance.optimize_for_webserver(
+            statement_timeout=60_000, pool_recycle=3600, max_overflow=20
+        )
+        with _opened_once(instance), WorkspaceProcessContext(instance, target) as workspace:
             yield cls(instance, workspace)
 
     def schedules(self, now: datetime) -> None:

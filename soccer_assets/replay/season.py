@@ -30,7 +30,7 @@ TICK = time(6, tzinfo=UTC)
 ROUND = timedelta(minutes=1)
 LOG_FILE = "log.txt"
 #: Rounds in which nothing is asked for, after which nothing will be.
-QUIET = 2
+QUIET = 1
 #: Runs in a step; what asks for more asks for ever.
 STORM = 120
 

@@ -21,7 +21,7 @@ _TOLD = {
     ":warning:": "check failed",
     ":red_circle:": "alert",
 }
-_MOST = 100_000
+_MOST = 10_000
 
 
 def timeline(
