@@ -13,14 +13,10 @@ from typing import Any, Self
 from unittest import mock
 
 import dagster as dg
-from dagster._core.events import DagsterEvent
 
 # How a run that was launched is executed by whoever has its definitions.
 from dagster._core.execution.api import execute_run
 from dagster._core.launcher.base import LaunchRunContext, RunLauncher
-
-# What makes the records of a run's events, with their times.
-from dagster._core.log_manager import DagsterLogManager
 from dagster._core.remote_origin import InProcessCodeLocationOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
@@ -37,7 +33,7 @@ from dagster._utils.error import SerializableErrorInfo
 from dagster._utils.hosted_user_process import recon_job_from_origin
 
 from soccer_assets.clock import stamped_now
-from soccer_assets.dagster_internals import ConfigurableClassData
+from soccer_assets.dagster_internals import ConfigurableClassData, RunFailureReason
 from soccer_assets.runs import abandon, leases_of, take
 
 _IDENTITY = "in process"
@@ -47,7 +43,7 @@ _log = logging.getLogger(__name__)
 @contextmanager
 def project_time() -> Iterator[None]:
     """Dagster's clock is the project's, for times of events, runs and ticks alike."""
-    make = DagsterLogManager.makeRecord
+    make = dg.DagsterLogManager.makeRecord
 
     def stamped(*arguments: Any, **named: Any) -> logging.LogRecord:
         record = make(*arguments, **named)
@@ -58,7 +54,7 @@ def project_time() -> Iterator[None]:
     with (
         mock.patch("dagster._time._mockable_get_current_datetime", stamped_now),
         mock.patch("dagster._time._mockable_get_current_timestamp", _seconds),
-        mock.patch.object(DagsterLogManager, "makeRecord", stamped),
+        mock.patch.object(dg.DagsterLogManager, "makeRecord", stamped),
     ):
         yield
 
@@ -98,6 +94,13 @@ class QueueLauncher(RunLauncher, ConfigurableClass):
             self._instance.add_run_tags(run_id, take(leases, run_id))
         self._waiting.append(run_id)
 
+    def adopt(self, run_id: str) -> None:
+        """A run that was launched by a process that is gone, and not begun, waits here."""
+        if leases := leases_of(self._instance):
+            leases.bury(run_id)
+            self._instance.add_run_tags(run_id, take(leases, run_id))
+        self._waiting.append(run_id)
+
     def terminate(self, run_id: str) -> bool:
         return False
 
@@ -115,12 +118,15 @@ class QueueLauncher(RunLauncher, ConfigurableClass):
         try:
             if self.kills:
                 self.kills -= 1
-                begun = DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name)
+                begun = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name)
                 self._instance.report_dagster_event(begun, run.run_id)
                 if leases := leases_of(self._instance):
                     leases.abandon(run.run_id)
             else:
-                execute_run(recon_job_from_origin(run.job_code_origin), run, self._instance)
+                job = recon_job_from_origin(run.job_code_origin)
+                done = execute_run(job, run, self._instance)
+                if any(map(_is_interruption, done.all_events)):
+                    raise KeyboardInterrupt  # Dagster ends the run and goes on
         except BaseException:
             abandon(self._instance, run.run_id)
             raise
@@ -129,6 +135,12 @@ class QueueLauncher(RunLauncher, ConfigurableClass):
     def waiting(self) -> int:
         """Runs that were launched and not executed."""
         return len(self._waiting)
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    if not event.is_run_failure:
+        return False
+    return event.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION
 
 
 @contextmanager

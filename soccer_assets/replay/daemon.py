@@ -12,11 +12,14 @@ from typing import Any
 
 import dagster as dg
 
+from soccer_assets.automation.retry_policy import RETRY_TAG, WAITS
 from soccer_assets.dagster_daemons import Daemons, QueueLauncher, project_time
 from soccer_assets.dagster_home import dagster_home
 from soccer_assets.dagster_internals import InstanceRef
 from soccer_assets.instance import CODE_LOCATION
+from soccer_assets.runs import end_dead_runs
 
+DEFINITIONS = "soccer_assets.definitions"
 #: What a run makes -> what is open while it is executed.
 Timed = Callable[[str], AbstractContextManager[None]]
 
@@ -30,6 +33,13 @@ _HERE: Any = {
     # Of a launcher that knows the health of processes elsewhere: all runs are here.
     "run_monitoring": {"enabled": False},
 }
+
+
+_NOT_BEGUN = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+]
 
 
 class Daemon:
@@ -62,6 +72,19 @@ class Daemon:
         """Runs that were asked for and not executed yet."""
         return self._launcher.waiting
 
+    def resume(self) -> None:
+        """Take over from a process that was killed: what it had begun has failed, and what it had
+        launched only is executed here."""
+        for run in self.instance.get_runs(dg.RunsFilter(statuses=_NOT_BEGUN))[::-1]:
+            self._launcher.adopt(run.run_id)
+        end_dead_runs(self.instance)
+
+    @property
+    def retries(self) -> bool:
+        """Whether runs that failed wait for their next try."""
+        failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={RETRY_TAG: WAITS})
+        return bool(self.instance.get_run_records(failed, limit=1))
+
     def kill_next(self) -> None:
         """The process of the next run dies when the run has begun."""
         self._launcher.kills += 1
@@ -82,6 +105,6 @@ def open_daemon() -> Iterator[Daemon]:
     with (
         project_time(),
         dg.DagsterInstance.from_ref(reference) as instance,
-        Daemons.of_module(instance, "soccer_assets.definitions", CODE_LOCATION) as daemons,
+        Daemons.of_module(instance, DEFINITIONS, CODE_LOCATION) as daemons,
     ):
         yield Daemon(instance, daemons)

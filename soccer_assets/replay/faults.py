@@ -79,7 +79,7 @@ class ScoresCorrupted(_Shown):
         self._league: int | None = None
 
     def change(self, block: Row) -> None:
-        if self._league is None and len(block["matches"]) > 5:
+        if self._league is None and len(block["matches"]) >= 3:
             self._league = block["tournamentId"]
         if block["tournamentId"] == self._league:
             for match in block["matches"]:

@@ -15,11 +15,12 @@ from rich.console import Console
 from soccer_assets.clock import VirtualClock
 from soccer_assets.dagster_daemons import project_time
 from soccer_assets.demo import run_loop
+from soccer_assets.process import Leases, is_asked_to_end
 from soccer_assets.replay.daemon import Daemon, open_daemon
 from soccer_assets.replay.faults import Fault
 from soccer_assets.replay.feed import ReplayFeed
 from soccer_assets.replay.page import write_report
-from soccer_assets.replay.plan import Day, Plan, Storm, claim, note, read_days
+from soccer_assets.replay.plan import Day, OtherReplay, Plan, Storm, claim, note, read_days
 from soccer_assets.replay.world import World, environment, open_world
 from soccer_assets.resources import make_resources
 from soccer_assets.settings import get_settings
@@ -28,9 +29,11 @@ from soccer_assets.settings import get_settings
 TICK = time(6, tzinfo=UTC)
 #: Between two rounds of the daemons: no sensor is evaluated less often.
 ROUND = timedelta(minutes=1)
-LOG_FILE = "log.txt"
-#: Rounds in which nothing is asked for, after which nothing will be.
-QUIET = 1
+LOG_FILE, LOCK_FILE = "log.txt", "replay.lock"
+#: More, where nothing is asked for but failed runs wait for their next try,
+PAUSE = timedelta(minutes=4)
+#: which are waited for so long: they are given up after an hour.
+PATIENCE = timedelta(minutes=100)
 #: Runs in a step; what asks for more asks for ever.
 STORM = 120
 
@@ -97,7 +100,7 @@ class Season:
             Storm: a step does not come to an end.
         """
         self._world.daemon = daemon
-        end_leftovers(daemon.instance)
+        daemon.resume()
         for tick in self.ticks():
             # A step that a kill broke off goes on at the moment when it did.
             self._clock.set(max(tick, self._clock.now()))
@@ -116,19 +119,25 @@ class Season:
         with _timed(day, "schedules"):
             daemon.schedules(moment)
         asked: Counter[str] = Counter()
-        quiet = 0
-        while quiet < QUIET:
+        patient_until = moment + PATIENCE
+        while True:
             for run in daemon.execute(lambda what: _timed(day, what)):
+                _go_on()
                 asked[_who(run)] += 1
                 day.runs += 1
                 day.failed += run.status is dg.DagsterRunStatus.FAILURE
                 if day.runs > STORM:
                     raise Storm(f"{moment:%Y-%m-%d}: more than {STORM} runs: {dict(asked)}")
-            self._clock.advance(ROUND)
+            now = self._clock.advance(ROUND)
             day.rounds += 1
             with _timed(day, "sensors"):
                 daemon.sensors()
-            quiet = 0 if daemon.waiting else quiet + 1
+            _go_on()
+            if daemon.waiting:
+                continue
+            if not daemon.retries or now > patient_until:
+                break
+            self._clock.advance(PAUSE)
         self._look_at_worker(day)
         day.cpu_seconds = cpu_seconds() - before
         return day
@@ -162,6 +171,25 @@ def replay_season(
     """
     home = get_settings().home
     claim(home, plan)
+    alone = Leases(home)
+    try:
+        alone.take(LOCK_FILE)
+    except OSError:
+        raise OtherReplay(f"{home}: another process is replaying there") from None
+    try:
+        return _replay(plan, faults, shown, clock, console, home)
+    finally:
+        alone.give_back(LOCK_FILE)
+
+
+def _replay(
+    plan: Plan,
+    faults: Sequence[Fault],
+    shown: ReplayFeed,
+    clock: VirtualClock,
+    console: Console,
+    home: Path,
+) -> Path:
     if not clock.file.exists():
         clock.set(datetime.combine(plan.first, TICK) - plan.step)
     with open_world(shown, get_settings()) as world:
@@ -176,21 +204,10 @@ def replay_season(
             return write_report(daemon.instance, plan, home, made)
 
 
-def end_leftovers(instance: dg.DagsterInstance) -> None:
-    """Runs that were asked for and never begun by a replay that was killed have failed."""
-    from soccer_assets.runs import end_dead_runs
-
-    end_dead_runs(instance)
-    unfinished = dg.RunsFilter(
-        statuses=[
-            dg.DagsterRunStatus.NOT_STARTED,
-            dg.DagsterRunStatus.QUEUED,
-            dg.DagsterRunStatus.STARTING,
-            dg.DagsterRunStatus.STARTED,
-        ]
-    )
-    for run in instance.get_runs(unfinished):
-        instance.report_run_failed(run, "the replay was killed before it came to this run")
+def _go_on() -> None:
+    """A run that a signal interrupts fails, and Dagster goes on; a replay does not."""
+    if is_asked_to_end():
+        raise KeyboardInterrupt
 
 
 def cpu_seconds() -> float:

@@ -2,14 +2,16 @@
 
 import os
 import secrets
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from soccer_assets.clock import utc_now
 from soccer_assets.params import read_params
-from soccer_assets.replay.daemon import Daemon
+from soccer_assets.replay.daemon import DEFINITIONS, Daemon
 from soccer_assets.replay.feed import ReplayFeed
 from soccer_assets.replay.slack import SlackServer
 from soccer_assets.serving.client import WorkerClient
@@ -95,7 +97,21 @@ def open_world(shown: ReplayFeed, settings: Settings) -> Iterator[World]:
         )
         worker = stack.enter_context(Worker(get_settings()))
         stack.enter_context(environment({"SERVING_WORKERS": worker.url}))
+        stack.enter_context(_definitions_of_this_environment())
         yield World(shown, feed, slack, worker, params)
+
+
+@contextmanager
+def _definitions_of_this_environment() -> Iterator[None]:
+    """Whoever imports the definitions meanwhile has those of the environment as it is now."""
+    before = sys.modules.pop(DEFINITIONS, None)
+    import_module(DEFINITIONS)
+    try:
+        yield
+    finally:
+        del sys.modules[DEFINITIONS]
+        if before:
+            sys.modules[DEFINITIONS] = before
 
 
 @contextmanager
