@@ -1,6 +1,6 @@
 """Sixty days of an invented world, replayed once for all tests of this folder."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from io import StringIO
@@ -78,5 +78,5 @@ def replayed(home: Path, plan: Plan) -> Replayed:
 
 
 @pytest.fixture(scope="session")
-def season(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
-    yield replayed(tmp_path_factory.mktemp("season"), PLAN)
+def season(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
+    return replayed(tmp_path_factory.mktemp("season"), PLAN)
