@@ -9,7 +9,7 @@ import typer
 
 from soccer_assets.cli.app import WrongUse, app, console
 from soccer_assets.cli.arguments import DAY, DateFormat, File, replayed
-from soccer_assets.cli.checks import check_training
+from soccer_assets.cli.checks import check_days, check_training
 from soccer_assets.settings import absolute_path, get_settings, name_of_file
 
 
@@ -50,20 +50,30 @@ def replay_season(
     check_training()
     try:
         faults = [parse_fault(text) for text in fault or ()]
-        chosen = tuple(int(league) for league in leagues.split(",") if league.strip())
     except ValueError as error:
         raise WrongUse(str(error)) from None
+    try:
+        chosen = tuple(int(league) for league in leagues.split(",") if league.strip())
+    except ValueError:
+        raise WrongUse(f"--leagues {leagues}: not ids with commas between") from None
+    length = _length(step)
     since = history_from or first - timedelta(days=5 * 365)
     if not since < first <= last:
         raise WrongUse("--history-from comes before --from, and --from not after --to")
+    check_days(since.date(), last.date(), "--history-from", "--to")
     console.print(f"Loading {file}", highlight=False, markup=False)
     backend = replayed(file, date_format)
+    begins, ends = backend.days
+    if begins >= first.date() or ends < first.date():
+        raise WrongUse(
+            f"{file} has matches of {begins} to {ends}: none before --from, or none after"
+        )
     plan = Plan(
         file=file.name,
         since=since.date(),
         first=first.date(),
         last=last.date(),
-        step=_length(step),
+        step=length,
         leagues=chosen,
         faults=tuple(fault or ()),
     )
