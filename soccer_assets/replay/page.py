@@ -110,6 +110,8 @@ def _gained(axes: Any, settled: pd.DataFrame) -> None:
         if name == "model":
             continue
         known = settled[np.isfinite(settled[name])]
+        if known.empty:
+            continue
         axes.plot(
             known["kickoff"],
             (known[name] - known["model"]).cumsum(),
@@ -127,7 +129,7 @@ def _mark_reigns(axes: Any, settled: pd.DataFrame) -> None:
         axes.axvline(row.first, color="0.85", linewidth=1, zorder=0)
         axes.annotate(
             f"v{row.version}", (row.first, 1), xycoords=("data", "axes fraction"), fontsize=8,
-            color="0.4", va="bottom",
+            color="0.4", va="top",
         )  # fmt: skip
 
 

@@ -1,9 +1,12 @@
 """A replay of sixty days, with an outage of the feed in the middle."""
 
 import pandas as pd
+import pytest
 
 from soccer_assets.replay.season import STORM
 from soccer_assets_tests.replay.conftest import DOWN, PLAN, STEP, Replayed
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 def test_every_step_comes_to_its_end(season: Replayed) -> None:
