@@ -2,7 +2,7 @@
 
 import html
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time
 from io import BytesIO
 from pathlib import Path
@@ -11,16 +11,17 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pandas as pd
+import sqlalchemy as sa
 
-from soccer_assets.dvc.reading import RevisionReader
+from soccer_assets.alerting.outbox import find
 from soccer_assets.files import write_atomically
 from soccer_assets.replay.faults import describe, parse_fault
-from soccer_assets.replay.plan import Plan, read_days
-from soccer_assets.replay.scores import SYSTEMS, reigns, settled_predictions, with_losses
-from soccer_assets.replay.timeline import timeline
-from soccer_assets.replay.world import SLACK_FILE
-from soccer_assets.settings import get_settings
-from soccer_assets.warehouse.connection import get_engine
+from soccer_assets.replay.plan import Day, Plan, read_days
+from soccer_assets.replay.scores import SYSTEMS, reigns, settled_predictions
+from soccer_assets.replay.timeline import DIGEST, timeline
+from soccer_assets.warehouse.ledger import unsettled
+from soccer_assets.warehouse.promotions import decisions
+from soccer_assets.warehouse.serving_tables import read_known_of_matches
 
 COLOURS = {"model": "C0", "elo": "C2", "prior": "0.6", "market": "C3"}
 #: Kinds of events that are marked in the pictures.
@@ -29,20 +30,29 @@ MARKED = {
     "promotion": ("C2", "^"),
     "rejection": ("C1", "v"),
     "rollback": ("C3", "s"),
-    "alert": ("C3", "x"),
-    "stale": ("C5", "."),
-    "recovered": ("C2", "."),
-    "check failed": ("C8", "."),
+    "moved by hand": ("C4", "s"),
     "failed run": ("C3", "|"),
+    "alert": ("C3", "x"),
+    "warning": ("C1", "x"),
+    "over": ("C2", "."),
     "fault": ("0.2", "D"),
 }
 FOLDER = "report"
+#: What is kept of an entry of the outbox.
+ALERT = [
+    *("kind", "key", "severity", "text", "first_seen", "last_seen", "count", "state"),
+    *("recovered_at", "recovery", "delivered_at", "run_id"),
+]
+_ALL = 1_000_000
 
 
 def write_report(
-    instance: dg.DagsterInstance, plan: Plan, home: Path, made: RevisionReader
+    instance: dg.DagsterInstance, engine: sa.Engine, plan: Plan, home: Path, now: datetime
 ) -> Path:
     """Write ``index.html`` with its tables beside it; returns its path.
+
+    Args:
+        now: by the clock of the replay.
 
     Raises:
         TooLate: a prediction counts that was not made before its match began.
@@ -51,23 +61,39 @@ def write_report(
     folder.mkdir(exist_ok=True)
     days = read_days(home)
     begin = datetime.combine(plan.first, time(), UTC)
-    settled = with_losses(
-        settled_predictions(get_engine(get_settings()), plan.first), made, plan.first
-    )
-    events = timeline(instance, home / SLACK_FILE, days, begin)
-    champions = reigns(settled)
+    settled = settled_predictions(engine, plan.first)
+    decided, outbox = decisions(engine), find(engine, limit=_ALL)
+    events = timeline(instance, decided, outbox, days, begin)
+    champions = reigns(decided, settled)
     steps = pd.DataFrame([vars(day) for day in days])
     tables = {
         "predictions": settled,
         "timeline": events,
         "champions": champions,
-        "days": steps.drop(columns=["seconds", "faults"], errors="ignore"),
+        "days": steps.drop(columns=["seconds", "faults", "open_alerts"], errors="ignore"),
+        "alerts": pd.DataFrame(
+            [[getattr(row, name) for name in ALERT] for row in outbox], columns=ALERT
+        ),
     }
     for name, frame in tables.items():
         frame.to_parquet(folder / f"{name}.parquet", index=False)
     page = folder / "index.html"
-    write_atomically(page, _page(plan, settled, events, champions, steps))
+    told = _told(plan, days, settled, _left_out(engine, settled, begin, now))
+    picture = figure(settled, events, steps, champions)
+    write_atomically(page, _page(plan, told, picture, settled, events, champions))
     return page
+
+
+def _left_out(
+    engine: sa.Engine, settled: pd.DataFrame, begin: datetime, now: datetime
+) -> dict[str, int]:
+    """Why matches since the beginning do not count -> how many."""
+    played = read_known_of_matches(engine, begin, now)
+    played = played[played["is_settled"] & ~played["no_score"]]
+    waiting = unsettled(engine, now, after=begin)
+    counts = {str(why): int(n) for why, n in waiting["why"].value_counts().items()}
+    known = {*settled["match_id"], *waiting["match_id"]}
+    return {"never predicted": int((~played["match_id"].isin(known)).sum()), **counts}
 
 
 def summary(settled: pd.DataFrame) -> pd.DataFrame:
@@ -83,7 +109,9 @@ def summary(settled: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def figure(settled: pd.DataFrame, events: pd.DataFrame, steps: pd.DataFrame) -> bytes:
+def figure(
+    settled: pd.DataFrame, events: pd.DataFrame, steps: pd.DataFrame, champions: pd.DataFrame
+) -> bytes:
     """PNG: what the model has gained on the others, months, events, runs."""
     from matplotlib.figure import Figure
 
@@ -95,6 +123,7 @@ def figure(settled: pd.DataFrame, events: pd.DataFrame, steps: pd.DataFrame) -> 
     gained = page.add_subplot(grid[0])
     weeks, happened, runs = (page.add_subplot(grid[n], sharex=gained) for n in range(1, 4))
     _gained(gained, settled)
+    _mark_reigns(gained, champions)
     _weeks(weeks, settled)
     _happened(happened, events)
     ticks: Any = pd.to_datetime(steps["tick"]) if len(steps) else []
@@ -119,13 +148,12 @@ def _gained(axes: Any, settled: pd.DataFrame) -> None:
             label=f"against {title} ({len(known):,} matches)",
         )
     axes.axhline(0.0, color="0.8", linewidth=1)
-    _mark_reigns(axes, settled)
     axes.set(title="Log-loss saved so far by the predictions made before kick-off")
     axes.legend(frameon=False, loc="upper left")
 
 
-def _mark_reigns(axes: Any, settled: pd.DataFrame) -> None:
-    for row in reigns(settled).itertuples():
+def _mark_reigns(axes: Any, champions: pd.DataFrame) -> None:
+    for row in champions[champions["matches"] > 0].itertuples():
         axes.axvline(row.first, color="0.85", linewidth=1, zorder=0)
         axes.annotate(
             f"v{row.version}", (row.first, 1), xycoords=("data", "axes fraction"), fontsize=8,
@@ -151,32 +179,44 @@ def _happened(axes: Any, events: pd.DataFrame) -> None:
     axes.set(title="What happened")
 
 
+def _told(
+    plan: Plan, days: Sequence[Day], settled: pd.DataFrame, left: Mapping[str, int]
+) -> list[str]:
+    """What can be said in a line each."""
+    silent = sum(day.is_silently_wrong for day in days)
+    reasons = ", ".join(f"{why} {count:,}" for why, count in left.items())
+    return [
+        f"{len(settled):,} matches of {plan.first} to {plan.last} are over that were predicted before "
+        "they began; no other prediction counts.",
+        f"Matches that do not count: {reasons}.",
+        f"History from {plan.since}; a tick every {plan.step}; file {plan.file}.",
+        f"The worker was wrong, and neither it nor an alert said so, after {silent} of {len(days)} "
+        "steps.",
+        f"{sum(day.runs for day in days):,} runs in {len(days)} steps, at most "
+        f"{max((day.runs for day in days), default=0)} in one; "
+        f"{sum(day.cpu_seconds for day in days):,.0f} s of CPU.",
+        *describe(parse_fault(text) for text in plan.faults),
+    ]
+
+
 def _page(
     plan: Plan,
+    told: Sequence[str],
+    picture: bytes,
     settled: pd.DataFrame,
     events: pd.DataFrame,
     champions: pd.DataFrame,
-    steps: pd.DataFrame,
 ) -> str:
-    picture = b64encode(figure(settled, events, steps)).decode()
     counts = events["kind"].value_counts().rename_axis("kind").reset_index(name="times")
-    told = [
-        f"{len(settled):,} matches of {plan.first} to {plan.last} are over that were predicted before "
-        "they began; no other prediction counts.",
-        f"History from {plan.since}; a tick every {plan.step}; file {plan.file}.",
-        f"{int(steps['runs'].sum()) if len(steps) else 0:,} runs in {len(steps)} steps, at most "
-        f"{int(steps['runs'].max()) if len(steps) else 0} in one.",
-        *describe(parse_fault(text) for text in plan.faults),
-    ]
     lines = "".join(f"<li>{html.escape(line)}</li>" for line in told)
     return _TEMPLATE.format(
         title=f"Replay of {plan.first} to {plan.last}",
         lines=lines,
-        picture=picture,
+        picture=b64encode(picture).decode(),
         summary=_table(summary(settled).round(4)),
         champions=_table(champions.round(4)),
         counts=_table(counts),
-        events=_table(events),
+        events=_table(events[events["kind"] != DIGEST]),
     )
 
 

@@ -58,8 +58,19 @@ class Day:
     faults: list[str] = field(default_factory=list)
     served_version: int | None = None
     ready: bool = False
+    stale: bool = False
+    """Whether the worker marks its answers as too old."""
     age_hours: float | None = None
     """Of the predictions that the worker serves."""
+    wrong: int = 0
+    """Coming matches that the worker answers for otherwise than what was predicted last of them."""
+    open_alerts: list[str] = field(default_factory=list)
+    """``kind: key`` of each trouble that is open at the end of the step."""
+
+    @property
+    def is_silently_wrong(self) -> bool:
+        """Whether the worker is wrong and neither it nor any alert says so."""
+        return bool(self.wrong) and not self.stale and not self.open_alerts
 
 
 def claim(home: Path, plan: Plan) -> None:

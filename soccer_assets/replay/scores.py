@@ -1,18 +1,15 @@
 """How the predictions that were made in time came out, against others on the same matches."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 
-import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from soccer_assets.arrays import FloatArray
-from soccer_assets.dvc import outs
-from soccer_assets.dvc.reading import RevisionReader
-from soccer_assets.modelling.baselines import ClassPrior, EloOrderedLogit
-from soccer_assets.modelling.market import market_probabilities
+from soccer_assets.monitoring.scorecard import losses_of
 from soccer_assets.replay.plan import TooLate
-from soccer_assets.warehouse.schema import SCHEMA
+from soccer_assets.warehouse.ledger import settled
+from soccer_assets.warehouse.promotions import TAKE_OFFICE, Decision
 
 #: System -> its name on the page. Losses are in columns of these names.
 SYSTEMS = {
@@ -21,91 +18,71 @@ SYSTEMS = {
     "prior": "class prior",
     "market": "market",
 }
-PROBABILITIES = ["p_home", "p_draw", "p_away"]
+REIGNS = ["version", "first", "last", "matches", *SYSTEMS]
+_TIME = "datetime64[us, UTC]"
 
 
 def settled_predictions(engine: sa.Engine, first: date) -> pd.DataFrame:
-    """The last prediction of every match before its kick-off, of the matches that are over.
+    """The ledger's last prediction of every match before its kick-off, of the matches that are over,
+    and how it came out.
 
     Args:
         first: day of the first matches.
 
     Returns:
-        ``match_id, kickoff, predicted_at, model_version, p_home, p_draw, p_away, outcome,
-        tournament_id, league``, by kick-off.
+        As ``warehouse.ledger.settled``, with the log-loss of each of ``SYSTEMS``, nats; NaN where a
+        system says nothing. Elo and class prior are those of the version that predicted, fitted when
+        it was trained.
 
     Raises:
-        TooLate: one of them was made after the match had begun, as it turned out.
+        TooLate: one of them was not made before its match began.
     """
-    query = sa.text(
-        f"""SELECT DISTINCT ON (p.match_id) p.match_id, m.kickoff, p.predicted_at, p.model_version,
-                   p.p_home, p.p_draw, p.p_away,
-                   1 - sign(m.home_score - m.away_score)::int AS outcome, m.tournament_id,
-                   m.region_name || ': ' || m.tournament_name AS league
-            FROM {SCHEMA}.prediction p JOIN {SCHEMA}.match m USING (match_id)
-            WHERE m.status = 'finished' AND m.home_score IS NOT NULL AND m.away_score IS NOT NULL
-              AND m.kickoff >= :first AND p.predicted_at < p.kickoff
-            ORDER BY p.match_id, p.predicted_at DESC"""
-    )
-    with engine.connect() as connection:
-        settled = pd.read_sql(
-            query, connection, params={"first": datetime.combine(first, time(), UTC)}
-        )
-    late = settled[settled["predicted_at"] >= settled["kickoff"]]
+    found = settled(engine, after=datetime.combine(first, time(), UTC))
+    assert_in_time(found)
+    return pd.concat([found, losses_of(found)], axis=1)
+
+
+def assert_in_time(settled: pd.DataFrame) -> None:
+    """Raises TooLate: a prediction was not made strictly before its match began."""
+    late = settled[~(settled["made_at"] < settled["kickoff"])]
     if len(late):
         one = late.iloc[0]
         raise TooLate(
             f"{len(late)} settled predictions were not made before kick-off, as of match "
-            f"{one['match_id']}: predicted {one['predicted_at']}, kicked off {one['kickoff']}"
+            f"{one['match_id']}: predicted {one['made_at']}, kicked off {one['kickoff']}"
         )
-    return settled.sort_values(["kickoff", "match_id"]).reset_index(drop=True)
 
 
-def with_losses(settled: pd.DataFrame, made: RevisionReader, first: date) -> pd.DataFrame:
-    """The settled predictions with the log-loss of each of ``SYSTEMS`` on their match; NaN where
-    a system says nothing.
-
-    Class prior and Elo are fitted on what was over before the first day, and are not fitted again.
+def reigns(decisions: Sequence[Decision], settled: pd.DataFrame) -> pd.DataFrame:
+    """Each time in office: ``version, first, last`` (``NaT`` for who is there now), ``matches`` (settled
+    by a prediction of that version and time) and their mean losses, ``model, elo, prior, market``.
 
     Args:
-        made: the features as of the end, whose ratings are as of each kick-off.
-        first: day of the replay.
+        decisions: those recorded, in any order.
+        settled: as ``settled_predictions`` has it.
     """
-    dataset = made.frame(outs.DATASET).set_index("match_id")
-    begin = pd.Timestamp(first, tz="UTC")
-    history = dataset[dataset["kickoff"] < begin]
-    known = settled["match_id"].isin(dataset.index)
-    rows = dataset.reindex(settled["match_id"])
-    outcomes = settled["outcome"].to_numpy(np.int64)
-    found = settled.assign(model=losses(settled[PROBABILITIES].to_numpy(float), outcomes))
-    for name, system in (("elo", EloOrderedLogit()), ("prior", ClassPrior())):
-        probabilities = system.fit(history.reset_index()).predict_proba(rows)
-        found[name] = np.where(known, losses(probabilities, outcomes), np.nan)
-    finished = made.frame(outs.FINISHED).set_index("match_id").reindex(settled["match_id"])
-    market = market_probabilities(finished)
-    found["market"] = np.nan if market is None else losses(market, outcomes)
-    return found
-
-
-def losses(probabilities: FloatArray, outcomes: np.ndarray) -> FloatArray:
-    """Log-loss of each row; NaN where its probabilities are."""
-    return -np.log(np.clip(probabilities[np.arange(len(outcomes)), outcomes], 1e-15, None))
-
-
-def reigns(settled: pd.DataFrame) -> pd.DataFrame:
-    """Each version's time in office, by the predictions that counted: ``version, first, last,
-    matches, model, elo, market`` (mean log-losses, the last of matches with odds)."""
-    if settled.empty:
-        return pd.DataFrame(columns=["version", "first", "last", "matches", *SYSTEMS])
-    return (
-        settled.groupby("model_version")
-        .agg(
-            first=("predicted_at", "min"),
-            last=("predicted_at", "max"),
-            matches=("match_id", "size"),
-            **{name: (name, "mean") for name in SYSTEMS},
-        )
-        .rename_axis("version")
-        .reset_index()
-        .sort_values("first")
+    taken = sorted(
+        (one for one in decisions if one.kind in TAKE_OFFICE), key=lambda one: one.decided_at
     )
+    ends = [*(one.decided_at for one in taken[1:]), None]
+    rows = [
+        (one.about.version, one.decided_at, until)
+        for one, until in zip(taken, ends, strict=True)
+        if one.about is not None  # or there was no champion until the next one
+    ]
+    found = pd.DataFrame(rows, columns=REIGNS[:3])
+    found = found.astype({"version": "int64", "first": _TIME, "last": _TIME})
+    # What a version said last may be a little later than the end of its time, never before its start.
+    told = pd.merge_asof(
+        settled.astype({"made_at": _TIME, "model_version": "int64"}).sort_values("made_at"),
+        found[["version", "first"]],
+        left_on="made_at",
+        right_on="first",
+        left_by="model_version",
+        right_by="version",
+    )
+    scores = told.groupby("first").agg(
+        matches=("match_id", "size"), **{name: (name, "mean") for name in SYSTEMS}
+    )
+    found = found.merge(scores, how="left", left_on="first", right_index=True)
+    return found.fillna({"matches": 0}).astype({"matches": "int64"})

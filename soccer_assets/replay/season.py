@@ -19,11 +19,12 @@ from soccer_assets.process import Leases, is_asked_to_end
 from soccer_assets.replay.daemon import Daemon, open_daemon
 from soccer_assets.replay.faults import Fault
 from soccer_assets.replay.feed import ReplayFeed
+from soccer_assets.replay.look import look
 from soccer_assets.replay.page import write_report
 from soccer_assets.replay.plan import Day, OtherReplay, Plan, Storm, claim, note, read_days
 from soccer_assets.replay.world import World, environment, open_world
-from soccer_assets.resources import make_resources
 from soccer_assets.settings import get_settings
+from soccer_assets.warehouse.connection import get_engine
 
 #: Of a day: late enough for the schedules of its night, and before its matches.
 TICK = time(6, tzinfo=UTC)
@@ -138,22 +139,10 @@ class Season:
             if not daemon.retries or now > patient_until:
                 break
             self._clock.advance(PAUSE)
-        self._look_at_worker(day)
+        with self._world.worker.client() as client:
+            look(day, client, get_engine(get_settings()))
         day.cpu_seconds = cpu_seconds() - before
         return day
-
-    def _look_at_worker(self, day: Day) -> None:
-        from soccer_assets.serving.client import WorkerError
-
-        with self._world.worker.client() as client:
-            try:
-                readiness = client.ready()
-                day.ready = readiness.ready
-                day.served_version = readiness.version
-                if readiness.age_seconds is not None:
-                    day.age_hours = readiness.age_seconds / 3600
-            except WorkerError:
-                pass
 
 
 def replay_season(
@@ -199,9 +188,9 @@ def _replay(
         # What runs say goes into a file: there are thousands.
         with (home / LOG_FILE).open("a") as log, redirect_stderr(log), open_daemon() as daemon:
             Season(plan, faults, world, clock, console.print).run(daemon)
-            workspace = make_resources(get_settings())["dvc"]
-            made = workspace.at(workspace.workspace.revision.name)
-            return write_report(daemon.instance, plan, home, made)
+            return write_report(
+                daemon.instance, get_engine(get_settings()), plan, home, clock.now()
+            )
 
 
 def _go_on() -> None:

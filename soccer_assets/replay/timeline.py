@@ -1,67 +1,76 @@
 """What happened and why, in the order in which it did, from what the graph itself has recorded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
+from soccer_assets.alerting.kinds import KINDS, Kind, Severity
+from soccer_assets.alerting.outbox import Entry
+from soccer_assets.automation.reasons import (
+    ATTEMPT,
+    BECAUSE_TAG,
+    MANUAL,
+    TRAINING_TAG,
+    TRIGGER_TAG,
+)
 from soccer_assets.replay.plan import Day
-from soccer_assets.replay.slack import messages
 from soccer_assets.runs import cause_of
+from soccer_assets.warehouse import promotions
+from soccer_assets.warehouse.promotions import Decision
 
 COLUMNS = ["at", "kind", "what", "why"]
-_REGISTRY = ("registered_model", "candidate_model", "champion_model")
-#: How a message begins -> what kind of event it tells.
-_TOLD = {
-    ":white_check_mark:": "recovered",
-    ":hourglass:": "stale",
-    ":warning:": "check failed",
-    ":red_circle:": "alert",
+#: Decision -> what it is called here.
+DECIDED = {
+    promotions.PROMOTED: "promotion",
+    promotions.APPROVED: "promotion",
+    promotions.REJECTED: "rejection",
+    promotions.AWAITING: "awaits a person",
+    promotions.ROLLED_BACK: "rollback",
+    promotions.MOVED_BY_HAND: "moved by hand",
 }
-_MOST = 10_000
+#: Alerts of what is here from where it is recorded.
+_RECORDED = (
+    Kind.RETRAIN_STARTED,
+    Kind.PROMOTED,
+    Kind.ROLLED_BACK,
+    Kind.AWAITING,
+    Kind.MOVED_BY_HAND,
+)
+TRAINING, ALERT, WARNING, OVER = "training", "alert", "warning", "over"
+FAILED_RUN, FAULT, DIGEST = "failed run", "fault", "digest"
+_NAME = {Severity.ERROR: ALERT, Severity.WARNING: WARNING}
 
 
 def timeline(
-    instance: dg.DagsterInstance, slack: Path, days: list[Day], first: datetime
+    instance: dg.DagsterInstance,
+    decisions: Sequence[Decision],
+    outbox: Sequence[Entry],
+    days: Sequence[Day],
+    first: datetime,
 ) -> pd.DataFrame:
-    """``at, kind, what, why`` of everything from a moment on."""
-    events = [*_trainings(instance), *_verdicts(instance), *_failures(instance)]
-    events += [*_alerts(slack), *_faults(days)]
+    """``at, kind, what, why`` of everything from a moment on.
+
+    Args:
+        decisions: about champions.
+        outbox: the alerts.
+        days: the steps of the replay, with the faults that it was asked for.
+    """
+    events = [*_trainings(instance), *_failures(instance), *_faults(days)]
+    events += [*_decisions(decisions), *_alerts(outbox, decisions)]
     frame = pd.DataFrame(events, columns=COLUMNS)
-    frame["at"] = pd.to_datetime(frame["at"], utc=True)
+    frame["at"] = pd.to_datetime(frame["at"], utc=True, format="ISO8601")
     return frame[frame["at"] >= first].sort_values("at", kind="stable").reset_index(drop=True)
 
 
 def _trainings(instance: dg.DagsterInstance) -> Iterator[tuple[Any, ...]]:
-    for at, metadata in _made(instance, "trained_model"):
-        what = f"{metadata.get('learner', '?')}, judged {metadata.get('holdout_log_loss', 0):.4f}"
-        yield at, "training", what, str(metadata.get("trigger", ""))
-
-
-def _verdicts(instance: dg.DagsterInstance) -> Iterator[tuple[Any, ...]]:
-    for asset in _REGISTRY:
-        for at, metadata in _made(instance, asset):
-            if "verdict" not in metadata:
-                continue
-            passed = bool(metadata.get("promoted"))
-            if asset == "champion_model" or not passed:
-                kind = "promotion" if passed else "rejection"
-                yield at, kind, f"version {metadata.get('version')}", str(metadata["verdict"])
-
-
-def _made(instance: dg.DagsterInstance, asset: str) -> Iterator[tuple[datetime, dict[str, Any]]]:
-    """Materializations and observations."""
-    key = dg.AssetKey(asset)
-    made = instance.fetch_materializations(key, limit=_MOST).records
-    seen = instance.fetch_observations(key, limit=_MOST).records
-    for record in [*made, *seen]:
-        event = record.asset_materialization or record.asset_observation
-        if event is not None:
-            metadata = {name: value.value for name, value in event.metadata.items()}
-            yield datetime.fromtimestamp(record.timestamp, UTC), metadata
+    """Whatever became of them, with the reasons on their runs."""
+    for record in instance.get_run_records(dg.RunsFilter(tags={TRAINING_TAG: ATTEMPT})):
+        run = record.dagster_run
+        why = f"{run.tags.get(TRIGGER_TAG, MANUAL)}: {run.tags.get(BECAUSE_TAG, '')}"
+        yield record.create_timestamp.isoformat(), TRAINING, run.status.value.lower(), why
 
 
 def _failures(instance: dg.DagsterInstance) -> Iterator[tuple[Any, ...]]:
@@ -78,21 +87,45 @@ def _failures(instance: dg.DagsterInstance) -> Iterator[tuple[Any, ...]]:
         at = record.end_time or record.update_timestamp.timestamp()
         assets = sorted(key.to_user_string() for key in run.asset_selection or ())
         yield (
-            datetime.fromtimestamp(at, UTC),
-            "failed run",
+            datetime.fromtimestamp(at, UTC).isoformat(),
+            FAILED_RUN,
             ", ".join(assets) or run.job_name,
             why[:500] or "its process died",
         )
 
 
-def _alerts(slack: Path) -> Iterator[tuple[Any, ...]]:
-    for said in messages(slack):
-        text = said["text"]
-        kind = next((kind for mark, kind in _TOLD.items() if text.startswith(mark)), "alert")
-        yield said["at"], kind, text.splitlines()[0] if text else said["method"], "told on Slack"
+def _decisions(decisions: Iterable[Decision]) -> Iterator[tuple[Any, ...]]:
+    for one in decisions:
+        before = f" instead of {one.before.version}" if one.before else ""
+        what = f"version {one.about.version}{before}" if one.about else f"none{before}"
+        yield one.decided_at.isoformat(), DECIDED[one.kind], what, f"{one.reason} ({one.who})"
 
 
-def _faults(days: list[Day]) -> Iterator[tuple[Any, ...]]:
+def _alerts(outbox: Iterable[Entry], decisions: Iterable[Decision]) -> Iterator[tuple[Any, ...]]:
+    refused = {
+        f"{one.about.version}:{one.about.run_id}"
+        for one in decisions
+        if one.kind == promotions.REJECTED and one.about
+    }
+    for row in outbox:
+        if row.kind in _RECORDED or (row.kind is Kind.REJECTED and row.key in refused):
+            continue
+        if (
+            row.kind is Kind.REJECTED
+        ):  # at a gate before the champion's, of which there is no record
+            kind = DECIDED[promotions.REJECTED]
+        elif row.kind is Kind.DIGEST:
+            kind = DIGEST
+        else:
+            kind = _NAME.get(row.severity, row.severity.value)
+        times = f"{row.count} times; " if row.count > 1 else ""
+        facts = ", ".join(f"{name} {value}" for name, value in row.facts.items())
+        yield row.first_seen.isoformat(), kind, f"{row.kind}: {row.text}", f"{times}{facts}"
+        if KINDS[row.kind].recovers and row.recovered_at:
+            yield row.recovered_at.isoformat(), OVER, f"{row.kind}: {row.key}", row.recovery or ""
+
+
+def _faults(days: Iterable[Day]) -> Iterator[tuple[Any, ...]]:
     for day in days:
         for fault in day.faults:
-            yield day.tick, "fault", fault, "asked for"
+            yield day.tick, FAULT, fault, "asked for"

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+import yaml
+
 from soccer_assets.clock import utc_now
+from soccer_assets.files import write_atomically
 from soccer_assets.params import read_params
 from soccer_assets.replay.daemon import DEFINITIONS, Daemon
 from soccer_assets.replay.feed import ReplayFeed
@@ -23,6 +26,8 @@ from soccer_assets.warehouse.connection import database_url
 #: Nobody but this home's own Slack is given it.
 SLACK_TOKEN = "xoxb-replay"
 SLACK_FILE = "slack.jsonl"
+#: The outbox is read when the replay is over.
+KEEP_DAYS = 36_500
 
 
 @dataclass
@@ -81,7 +86,9 @@ def open_world(shown: ReplayFeed, settings: Settings) -> Iterator[World]:
         slack = stack.enter_context(SlackServer(settings.home / SLACK_FILE))
         params = settings.home / "params.yaml"
         if not params.exists():
-            params.write_bytes(settings.params_file.read_bytes())
+            document = yaml.safe_load(settings.params_file.read_text()) or {}
+            document.setdefault("alerting", {})["keep_days"] = KEEP_DAYS
+            write_atomically(params, yaml.safe_dump(document, sort_keys=False))
         stack.enter_context(
             environment(
                 {

@@ -27,7 +27,7 @@ def test_what_counts_was_predicted_before_kick_off(season: Replayed) -> None:
 
     assert len(settled) > 500
     assert settled["match_id"].is_unique
-    assert (settled["predicted_at"] < settled["kickoff"]).all()
+    assert (settled["made_at"] < settled["kickoff"]).all()
     assert settled["kickoff"].min() >= pd.Timestamp(PLAN.first, tz="UTC")
     assert settled["model"].notna().all()
 
