@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
+import yaml
 
 from soccer_assets.automation.retry_policy import RETRY_TAG, WAITS
 from soccer_assets.dagster_daemons import Daemons, QueueLauncher, project_time
 from soccer_assets.dagster_home import dagster_home
-from soccer_assets.dagster_internals import InstanceRef
+from soccer_assets.dagster_internals import ConfigurableClassData, InstanceRef
 from soccer_assets.instance import CODE_LOCATION
 from soccer_assets.runs import end_dead_runs
 
@@ -26,14 +27,13 @@ Timed = Callable[[str], AbstractContextManager[None]]
 #: Instead of what dagster.yaml says.
 _HERE: Any = {
     "run_launcher": {"module": QueueLauncher.__module__, "class": QueueLauncher.__name__},
-    "run_coordinator": {
-        "module": "dagster._core.run_coordinator",
-        "class": "DefaultRunCoordinator",
-    },
     # Of a launcher that knows the health of processes elsewhere: all runs are here.
     "run_monitoring": {"enabled": False},
 }
-
+#: Instead of a queue, which a process of its own would empty.
+_AT_ONCE = ConfigurableClassData(
+    "dagster._core.run_coordinator", "DefaultRunCoordinator", yaml.dump({})
+)
 
 _NOT_BEGUN = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -101,7 +101,9 @@ class Daemon:
 @contextmanager
 def open_daemon() -> Iterator[Daemon]:
     """On the instance and the definitions of the environment, whose clock is Dagster's meanwhile."""
-    reference = InstanceRef.from_dir(str(dagster_home()), overrides=_HERE)
+    named = InstanceRef.from_dir(str(dagster_home()), overrides=_HERE)
+    # Not an override: dagster.yaml says how the queue is emptied, which Dagster takes for a choice.
+    reference = named._replace(run_coordinator_data=_AT_ONCE)
     with (
         project_time(),
         dg.DagsterInstance.from_ref(reference) as instance,
