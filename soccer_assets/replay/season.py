@@ -26,8 +26,8 @@ from soccer_assets.replay.world import World, environment, open_world
 from soccer_assets.settings import get_settings
 from soccer_assets.warehouse.connection import get_engine
 
-#: Of a day: late enough for the schedules of its night, and before its matches.
-TICK = time(6, tzinfo=UTC)
+#: Of a day: late enough for the schedules of its night and for the digest, and before its matches.
+TICK = time(7, 10, tzinfo=UTC)
 #: Between two rounds of the daemons: no sensor is evaluated less often.
 ROUND = timedelta(minutes=1)
 LOG_FILE, LOCK_FILE = "log.txt", "replay.lock"

@@ -1,82 +1,48 @@
-"""Sixty days of an invented world, replayed once for all tests of this folder."""
+"""Replays of an invented world, each made once for all tests that look at it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
-from io import StringIO
 from pathlib import Path
 
-import pandas as pd
 import pytest
-import yaml
-from rich.console import Console
 
-from soccer_assets.dvc.definition import PIPELINE_FILE
-from soccer_assets.replay.faults import parse_fault
-from soccer_assets.replay.feed import ReplayFeed
-from soccer_assets.replay.page import tables
-from soccer_assets.replay.plan import Day, Plan, read_days
-from soccer_assets.replay.season import own_place, replay_season
-from soccer_assets.replay.slack import messages
-from soccer_assets.replay.world import SLACK_FILE
-from soccer_assets.simulator.leagues import LeagueSimulator
+from soccer_assets_tests.replay.invented import DAY, FIRST, Replayed, copied, replay
 
-#: The feed is away from one tick to the next.
-DOWN = date(2025, 3, 3)
-STEP = timedelta(days=5)
-PLAN = Plan(
-    file="invented",
-    since=date(2024, 9, 1),
-    first=date(2025, 2, 1),
-    last=date(2025, 4, 1),
-    step=STEP,
-    faults=(f"feed-down@{DOWN}+3",),
-)
-TRAINING = {
-    "folds": 1,
-    "candidates": {"plain": {"learner": "logistic", "C": 0.001}},
-}
-MONITORING = {"volume_min_rows": 100, "volume_min_share": 0.01}
-
-
-@dataclass(frozen=True)
-class Replayed:
-    """What a replay has left behind."""
-
-    home: Path
-    page: Path
-    days: list[Day]
-    said: list[dict[str, str]]
-    """To Slack."""
-    tables: Mapping[str, pd.DataFrame]
-    printed: str
-
-
-def replayed(home: Path, plan: Plan) -> Replayed:
-    """Replay, or go on."""
-    params = home / "given.yaml"
-    document = yaml.safe_load((PIPELINE_FILE.parent / "params.yaml").read_text())
-    document["training"] |= TRAINING
-    document["monitoring"] |= MONITORING
-    params.write_text(yaml.safe_dump(document))
-    printed = Console(file=StringIO(), width=200)
-    faults = [parse_fault(text) for text in plan.faults]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SOCCER_PARAMS", str(params))
-        with own_place(home, "invented") as clock:
-            shown = ReplayFeed(LeagueSimulator(seed=20))
-            page = replay_season(plan, faults, shown, clock, printed)
-    assert isinstance(printed.file, StringIO)
-    return Replayed(
-        home=home,
-        page=page,
-        days=read_days(home),
-        said=messages(home / SLACK_FILE),
-        tables=tables(page.parent),
-        printed=printed.file.getvalue(),
-    )
+#: Of the replay of sixty days: the feed is away from one tick to the next.
+DOWN, LAST, STEP = date(2025, 3, 3), date(2025, 4, 1), timedelta(days=5)
 
 
 @pytest.fixture(scope="session")
 def season(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
-    return replayed(tmp_path_factory.mktemp("season"), PLAN)
+    home = tmp_path_factory.mktemp("season")
+    return replay(home, FIRST, LAST, f"feed-down@{DOWN}+3", step=STEP)
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with history, a champion, and a day of replay, for others to go on from."""
+    home = tmp_path_factory.mktemp("base")
+    replay(home, FIRST, FIRST)
+    return home
+
+
+@pytest.fixture(scope="session")
+def troubled(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Replayed:
+    """Three weeks in which everything goes wrong that has nothing to do with what matches are like,
+    one after the other."""
+    home = copied(base, tmp_path_factory.mktemp("troubled") / "home")
+    faults = [f"{name}@{first}+{(until - first).days}" for name, (first, until) in TROUBLES.items()]
+    return replay(home, FIRST + DAY, TROUBLES["schema-change"][1] + 2 * DAY, *faults)
+
+
+#: Fault -> its first day, and the first one without it.
+TROUBLES = {
+    name: (date(2025, 2, first), date(2025, 2, until))
+    for name, first, until in (
+        ("bad-challenger", 3, 4),
+        ("killed-run", 5, 6),
+        ("worker-wont-reload", 7, 9),
+        ("slack-down", 10, 12),
+        ("feed-down", 13, 16),
+        ("schema-change", 18, 20),
+    )
+}
