@@ -37,7 +37,7 @@ MARKED = {
     "over": ("C2", "."),
     "fault": ("0.2", "D"),
 }
-FOLDER = "report"
+FOLDER, PICTURE = "report", "season.png"
 #: What is kept of an entry of the outbox.
 ALERT = [
     *("kind", "key", "severity", "text", "first_seen", "last_seen", "count", "state"),
@@ -49,7 +49,7 @@ _ALL = 1_000_000
 def write_report(
     instance: dg.DagsterInstance, engine: sa.Engine, plan: Plan, home: Path, now: datetime
 ) -> Path:
-    """Write ``index.html`` with its tables beside it; returns its path.
+    """Write ``index.html`` with its tables and its picture beside it; returns its path.
 
     Args:
         now: by the clock of the replay.
@@ -80,6 +80,7 @@ def write_report(
     page = folder / "index.html"
     told = _told(plan, days, settled, _left_out(engine, settled, begin, now))
     picture = figure(settled, events, steps, champions)
+    write_atomically(folder / PICTURE, picture)
     write_atomically(page, _page(plan, told, picture, settled, events, champions))
     return page
 
