@@ -26,6 +26,8 @@ from soccer_assets.warehouse.connection import database_url
 #: Nobody but this home's own Slack is given it.
 SLACK_TOKEN = "xoxb-replay"
 SLACK_FILE = "slack.jsonl"
+#: In which a worker starts, however busy the machine is: nobody waits for it.
+START_SECONDS = 600.0
 #: The outbox is read when the replay is over.
 KEEP_DAYS = 36_500
 
@@ -54,7 +56,13 @@ class Worker:
 
     def _new(self, token: str, port: int = 0) -> ServiceProcess:
         params = read_params(self._settings.params_file).serving
-        return ServiceProcess(database_url(self._settings), token, port=port, params=params)
+        return ServiceProcess(
+            database_url(self._settings),
+            token,
+            port=port,
+            params=params,
+            start_seconds=START_SECONDS,
+        )
 
     @property
     def url(self) -> str:
