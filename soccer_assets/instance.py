@@ -42,7 +42,7 @@ from soccer_assets.dagster_internals import (
     RunFailureReason,
     check_captured_interrupt,
 )
-from soccer_assets.dagster_tables import complete_data, complete_tables
+from soccer_assets.dagster_tables import complete_data, complete_tables, remember_tables
 from soccer_assets.own_runs import LaunchedRun, OwnRun, RunOfCommand
 from soccer_assets.process import Leases, end_soon_when_asked, is_asked_to_end
 from soccer_assets.runs import end_dead_runs, holders, take
@@ -275,6 +275,7 @@ class SoccerPostgresStorage(DagsterPostgresStorage):
             postgres_url, should_autocreate_tables=False
         )
         complete_data(self)
+        remember_tables(self)
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:

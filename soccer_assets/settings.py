@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     soccer_home: AbsolutePath = Field(Path(".soccer"), validate_default=True)
     soccer_params: AbsolutePath | None = None
     soccer_as_of: Annotated[datetime, BeforeValidator(moment)] | None = None
+    soccer_clock: AbsolutePath | None = None
     postgres_url: SecretStr | None = None
     postgres_connections: int = Field(default=6, ge=6)
     postgres_statement_seconds: float = Field(default=300, gt=0)

@@ -57,6 +57,7 @@ def told(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> str:
 
 
 SINCE = "--since=2024-08-01"
+SEASON = ["replay-season", "results.csv", "--from=2024-09-01", "--to=2024-10-01"]
 REPLAY = ["replay", "results.csv", "--as-of=2025-03-01", SINCE]
 
 
@@ -112,6 +113,15 @@ REPLAY = ["replay", "results.csv", "--as-of=2025-03-01", SINCE]
             for command in (REPLAY, ["feed", "--file=results.csv"])
             for wrong in ("dd/mm/yyyy", "%d/%m", "%Q")
         ),
+        (SEASON[:3], r"soccer replay-season: Missing option '--to'"),
+        ([*SEASON[:3], "--to=2024-08-01"], r"soccer: .* --from not after --to"),
+        ([*SEASON, "--history-from=2024-09-01"], r"soccer: --history-from comes before --from"),
+        ([*SEASON, "--history-from=1990-01-01"], r"soccer: --history-from 1990-01-01 is before"),
+        ([*SEASON, "--step=often"], r"soccer: --step often: .* such as 1d or 12h"),
+        ([*SEASON, "--step=0d"], r"soccer: --step 0d: "),
+        ([*SEASON, "--fault=storm@2024-09-02"], r"soccer: 'storm@2024-09-02' is not NAME@.*feed-"),
+        ([*SEASON, "--leagues=first"], r"soccer: --leagues first: not ids"),
+        (SEASON, r"soccer: results.csv has matches of 2024-08-17 to 2024-08-17: none before"),
         (["feed", "--port", "99999"], r"soccer feed: .*--port.*65535"),
         (["feed", "--port", "0"], r"soccer feed: .*--port"),
         (["feed", "--file", "nowhere.csv"], r"soccer feed: .*'nowhere.csv' does not exist"),

@@ -95,3 +95,28 @@ def test_the_tables_of_another_version_are_left_to_its_migration(postgres_server
         tables, _, versions = shape(url)
         assert "asset_event_tags" not in tables
         assert versions == ["567bc23fd1ac"]
+
+
+def test_columns_that_are_there_are_asked_for_once(household_url: str) -> None:
+    storage = SoccerPostgresStorage(household_url)
+    events = storage.event_log_storage
+    asked: list[str] = []
+
+    def ask() -> None:
+        assert events.has_asset_key_col("cached_status_data")
+        assert events.has_asset_key_index_cols()
+        assert storage.run_storage.has_run_stats_index_cols()
+        assert storage.schedule_storage.has_instigators_table()
+
+    def notice(_: Any, __: Any, statement: str, *more: Any) -> None:
+        asked.append(statement)
+
+    ask()
+    sa.event.listen(sa.Engine, "before_cursor_execute", notice)
+    try:
+        ask()
+        assert asked == []
+        assert not events.has_asset_key_col("no such column")
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", notice)
+    assert asked

@@ -14,12 +14,15 @@ clocks of several machines disagree, and a clock can be set back.
 
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 #: Seconds before what failed is tried again, doubled with every failure up to the longest.
 PAUSE, LONGEST_PAUSE = 60.0, 6 * 3600.0
 #: What is to stay young is made again after so many seconds, though nothing has changed.
 OLD = 24 * 3600.0
+#: What will be that old within so many seconds is made with it: a day's look at everything is one run.
+SOON_OLD = 3600.0
 #: What was made by other code is left alone for so long: where runs have other code than the server
 #: that asks for them, as after an update without a restart, it stays so whatever is made.
 RECENT = 3600.0
@@ -127,9 +130,15 @@ class Records:
         age = abs(self.now - self.made[node].time)
         if node in self.outdated and age >= RECENT:
             return "its code has changed"
-        if node in self.young and age >= OLD:
+        if node in self.young and age >= self._old:
             return "it is a day old"
         return None
+
+    @cached_property
+    def _old(self) -> float:
+        """Seconds, from which on what is to stay young is old; less while something is."""
+        times = (self.made[node].time for node in self.young if node in self.made)
+        return OLD - SOON_OLD if any(abs(self.now - at) >= OLD for at in times) else OLD
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,20 @@ from soccer_assets.cli import (  # which add their commands to it
     ledger,
     models,
     office,
+    season,
     services,
 )
 from soccer_assets.cli.app import app
 
-__all__ = ["alerts", "app", "data", "doctor", "garbage", "ledger", "models", "office", "services"]
+__all__ = [
+    "alerts",
+    "app",
+    "data",
+    "doctor",
+    "garbage",
+    "ledger",
+    "models",
+    "office",
+    "season",
+    "services",
+]

@@ -57,11 +57,12 @@ def _reason(error: Exception) -> str | None:
 
     from soccer_assets.ingestion.provenance import OtherSource
     from soccer_assets.modelling.mlflow_service import MlflowUnavailable, Unusable
+    from soccer_assets.replay.plan import ReplayError
     from soccer_assets.runner import JobFailed
     from soccer_assets.storage.store import StoreUnavailable
 
     outside = SettingsError | StoreUnavailable | MlflowUnavailable
-    if isinstance(error, outside | WrongUse | JobFailed | OtherSource | Unusable):
+    if isinstance(error, outside | WrongUse | JobFailed | OtherSource | Unusable | ReplayError):
         return str(error)
     if isinstance(error, OperationalError):
         answer = str(error.orig).strip().splitlines()[0]

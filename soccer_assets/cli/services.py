@@ -12,6 +12,7 @@ import typer
 
 from soccer_assets.cli.app import WrongUse, app, console
 from soccer_assets.cli.arguments import DAY, DateFormat, replayed
+from soccer_assets.clock import stamped_now
 from soccer_assets.settings import DEFAULT_PORT, Settings, get_settings
 
 Port = typer.Option(help="The port to listen on.", min=1, max=65535)
@@ -48,7 +49,7 @@ def feed(
         backend,
         host=host,
         port=port,
-        clock=lambda: moment or datetime.now(UTC),
+        clock=lambda: moment or stamped_now(),
         token=token.get_secret_value() if token else None,
     )
     with server:

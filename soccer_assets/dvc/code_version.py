@@ -21,7 +21,7 @@ def code_version(module: str) -> str:
     digest = sha256()
     for name in sorted(import_closure(module)):
         digest.update(name.encode())
-        digest.update(repr(_content(ast.parse(_source(name)))).encode())
+        digest.update(_told(_source(name)))
     return digest.hexdigest()[:16]
 
 
@@ -87,9 +87,25 @@ def _source(name: str) -> bytes:
     return path.read_bytes() if path else b""
 
 
-def _imports(name: str) -> Iterator[str]:
+# To parse takes a second or two over all modules, and a sensor asks every half minute. What is kept is
+# kept by the source itself, read anew each time, so an edit is always seen.
+@lru_cache(maxsize=2048)
+def _told(source: bytes) -> bytes:
+    return sha256(repr(_content(ast.parse(source))).encode()).digest()
+
+
+def _imports(name: str) -> tuple[str, ...]:
     """Project modules named by import statements anywhere in the source, lazy ones too."""
-    for node in ast.walk(ast.parse(_source(name))):
+    return _imports_of(name, _source(name))
+
+
+@lru_cache(maxsize=2048)
+def _imports_of(name: str, source: bytes) -> tuple[str, ...]:
+    return tuple(_named(name, source))
+
+
+def _named(name: str, source: bytes) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             candidates = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

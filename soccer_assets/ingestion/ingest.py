@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import partial
 
 import sqlalchemy as sa
 
-from soccer_assets.clock import utc_now
+from soccer_assets.clock import stamped_now, utc_now
 from soccer_assets.feed.faults import FeedFault, FetchFault, PayloadFault, UnexpectedFault
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.ingestion.clock_ahead import file_as_of_now, of_the_future
@@ -175,15 +175,15 @@ def _read_day(
         body = fetch(day) if fetch else None
     except FetchFault as fault:
         if fault.body:
-            archived = archive.put(day, fault.body, datetime.now(UTC), of_error=True)
+            archived = archive.put(day, fault.body, stamped_now(), of_error=True)
             archive.reject(archived, fault.fault)
         return _ReadDay(fault)
     except Exception as error:
         return _ReadDay(UnexpectedFault(day, error))
     passed_over = []
     known = archive.of_day(day)
-    if ahead := of_the_future(known, datetime.now(UTC)):
-        known = file_as_of_now(known, archive, engine, datetime.now(UTC))
+    if ahead := of_the_future(known, stamped_now()):
+        known = file_as_of_now(known, archive, engine, stamped_now())
         held = fetches_loaded(engine, [day]).get(day)
         passed_over = [
             f"{day}: its payload of {payload.fetched_at:%Y-%m-%d %H:%M} UTC, stamped by a clock "
@@ -192,7 +192,7 @@ def _read_day(
         ]
     usable = [payload for payload in known if not payload.rejected]
     if body is not None:
-        newest = archive.put(day, body, datetime.now(UTC), known=known)
+        newest = archive.put(day, body, stamped_now(), known=known)
     elif usable:
         newest = usable[-1]
     else:

@@ -6,6 +6,7 @@ other's. Each of the two places remembers its source by itself, since either can
 
 import sqlalchemy as sa
 
+from soccer_assets.clock import stamped_now
 from soccer_assets.storage.archive import PayloadArchive
 from soccer_assets.warehouse.schema import SCHEMA
 
@@ -39,11 +40,12 @@ def claim(name: str, engine: sa.Engine, archive: PayloadArchive) -> None:
             raise OtherSource("the warehouse", recorded, name)
         connection.execute(
             sa.text(
-                f"INSERT INTO {SCHEMA}.source (name) VALUES (:name)"
-                f" ON CONFLICT (singleton) DO UPDATE SET name = excluded.name, since = now()"
+                f"INSERT INTO {SCHEMA}.source (name, since) VALUES (:name, :now)"
+                f" ON CONFLICT (singleton) DO UPDATE"
+                f" SET name = excluded.name, since = excluded.since"
                 f" WHERE source.name <> excluded.name"
             ),
-            {"name": name},
+            {"name": name, "now": stamped_now()},
         )
     if held != name:
         archive.source = name

@@ -1,11 +1,10 @@
 """The warehouse made again from the archive alone, without a request to any source."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from soccer_assets.clock import utc_now
+from soccer_assets.clock import stamped_now, utc_now
 from soccer_assets.feed.faults import FeedFault
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.ingestion.clock_ahead import file_as_of_now, of_the_future
@@ -91,7 +90,7 @@ def rebuild_warehouse(
 def _correct_times(
     archive: PayloadArchive, engine: sa.Engine, progress: Callable[[str], None]
 ) -> None:
-    now = datetime.now(UTC)
+    now = stamped_now()
     for day in sorted({payload.day for payload in of_the_future(archive.payloads(), now)}):
         file_as_of_now(archive.of_day(day), archive, engine, now)
         progress(f"{day}: payloads stamped by a clock that was ahead count as fetched just now")

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from soccer_assets.arrays import FloatArray
+from soccer_assets.clock import stamped_now
 from soccer_assets.modelling.mlflow_service import Unusable, connect, explained, is_gone
 from soccer_assets.modelling.mlflow_sqlite import artifact_root
 from soccer_assets.modelling.model import MissingFeatures, OutcomeModel
@@ -276,7 +277,7 @@ class ModelRegistry:
         current = self.champion()
         if decision is not None:
             self.note(version, decision)
-        self._tag(version, _PROMOTED_AT, datetime.now(UTC).isoformat())
+        self._tag(version, _PROMOTED_AT, stamped_now().isoformat())
         if current and current.number != version.number:
             self._tag(version, _REPLACES, str(current.number))
         self.point(CHAMPION, version)

@@ -56,7 +56,7 @@ def score_settled(settled: pd.DataFrame) -> SettledScore:
         raise ValueError(f"predictions lack columns: {', '.join(absent)}")
     if settled["match_id"].duplicated().any():
         raise ValueError("predictions hold a match twice")
-    losses = _losses(settled)
+    losses = losses_of(settled)
     day = pd.to_datetime(settled["kickoff"], utc=True).dt.normalize()
     monday = day - pd.to_timedelta(day.dt.weekday, unit="D")
     overall = _row(losses)
@@ -77,7 +77,7 @@ def score_settled(settled: pd.DataFrame) -> SettledScore:
     )
 
 
-def _losses(settled: pd.DataFrame) -> pd.DataFrame:
+def losses_of(settled: pd.DataFrame) -> pd.DataFrame:
     """Log-loss of every system on every match, nats; NaN where it says nothing."""
     outcomes = settled["outcome"].to_numpy()
 

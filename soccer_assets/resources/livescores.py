@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
 import dagster as dg
 import sqlalchemy as sa
 
+from soccer_assets.clock import stamped_now
 from soccer_assets.ingestion.provenance import claim
 from soccer_assets.params import read_params
 from soccer_assets.settings import Settings, revealed
@@ -104,7 +105,7 @@ class LivescoresResource(dg.ConfigurableResource):
         from soccer_assets.sources.football_data.source import FootballDataSource
 
         def put(path: str, body: bytes) -> None:
-            archive.put_file(f"football_data/{path}", body, datetime.now(UTC))
+            archive.put_file(f"football_data/{path}", body, stamped_now())
 
         with FootballDataSource(
             revealed(settings.football_data_url),

@@ -7,7 +7,7 @@ import psycopg2.extensions
 import sqlalchemy as sa
 from psycopg2.extras import execute_values
 
-from soccer_assets.clock import CLOCKS_DISAGREE_BY, utc_now
+from soccer_assets.clock import CLOCKS_DISAGREE_BY, stamped_now, utc_now
 from soccer_assets.warehouse.rows import ParsedDay
 from soccer_assets.warehouse.schema import SCHEMA, match, match_odds, match_statistics
 
@@ -161,7 +161,7 @@ def note_ingested(
     A day that may lack matches counts as asked before it began, so that it is asked for until it is
     whole. Times beyond now give way to true ones.
     """
-    possible = datetime.now(UTC) + CLOCKS_DISAGREE_BY, utc_now() + CLOCKS_DISAGREE_BY
+    possible = stamped_now() + CLOCKS_DISAGREE_BY, utc_now() + CLOCKS_DISAGREE_BY
     fetched_ahead, checked_ahead = (
         cursor.mogrify(f"d.{column} > %s", [latest]).decode()
         for column, latest in zip(("fetched_at", "checked_at"), possible, strict=True)

@@ -9,6 +9,7 @@ was said before it really began, or not at all.
 
 import io
 import json
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -207,6 +208,18 @@ def close_day(
         sa.text(f"INSERT INTO {SCHEMA}.prediction_ledger_day VALUES (:day, :rows, :sha256, :now)"),
         {"day": day, "rows": predictions, "sha256": manifest_sha256, "now": now},
     )
+
+
+def newest_of(engine: sa.Engine, match_ids: Sequence[int]) -> pd.DataFrame:
+    """What was entered last of each of these matches: ``match_id, model_version, p_home, p_draw,
+    p_away``."""
+    query = sa.text(
+        f"""SELECT DISTINCT ON (match_id) match_id, model_version, {", ".join(PROBABILITIES)}
+            FROM {SCHEMA}.prediction_ledger WHERE match_id = ANY (:matches)
+            ORDER BY match_id, entry_id DESC"""
+    )
+    with engine.connect() as connection:
+        return pd.read_sql(query, connection, params={"matches": list(match_ids)})
 
 
 _ODDS = [f"odds_{outcome}" for outcome in OUTCOMES]

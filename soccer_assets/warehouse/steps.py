@@ -7,11 +7,11 @@ once for each day would be slow, so days whose effects do not meet go together.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import psycopg2.extensions
 
-from soccer_assets.clock import CLOCKS_DISAGREE_BY
+from soccer_assets.clock import CLOCKS_DISAGREE_BY, stamped_now
 from soccer_assets.warehouse.rows import ParsedDay
 from soccer_assets.warehouse.schema import SCHEMA
 
@@ -25,7 +25,7 @@ class HeldPayload:
 
     def is_newer_than(self, day: ParsedDay) -> bool:
         """Not if it claims to be of the future, where nothing was ever fetched."""
-        return day.fetched_at < self.fetched_at <= datetime.now(UTC) + CLOCKS_DISAGREE_BY
+        return day.fetched_at < self.fetched_at <= stamped_now() + CLOCKS_DISAGREE_BY
 
 
 def held_payloads(

@@ -12,6 +12,7 @@ from soccer_assets.automation.behind import (
     OLD,
     PAUSE,
     RECENT,
+    SOON_OLD,
     Failure,
     Made,
     Node,
@@ -233,6 +234,21 @@ def test_what_is_to_stay_young_is_made_once_a_day_with_what_is_made_from_it() ->
     # The clock was ahead.
     assert asked(Records(made, young=young, now=1000 - OLD)) == {CHILD: 1, GRANDCHILD: 1}
     assert asked(Records({}, young=young, now=1000 + OLD)) == {}
+
+
+def test_what_is_nearly_a_day_old_is_made_with_what_is() -> None:
+    other = Node("other")
+    young = frozenset({CHILD, other})
+    for later, wanted in ((SOON_OLD, {CHILD, other}), (SOON_OLD + 1, {CHILD})):
+        made = {
+            PARENT: Made(1, 0, time=1000),
+            CHILD: Made(3, 2, time=1000),
+            other: Made(5, 4, time=1000 + later),
+        }
+        parents = {CHILD: [PARENT], other: [PARENT]}
+        found = plan(parents, Records(made, young=young, now=1000 + OLD))
+        assert set(found.asked) == wanted
+        assert plan(parents, Records(made, young=young, now=999 + OLD)).asked == {}
 
 
 def test_what_was_made_by_other_code_is_made_again_but_not_over_and_over() -> None:

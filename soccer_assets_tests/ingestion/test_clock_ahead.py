@@ -45,9 +45,8 @@ class Machine:
         with self.patch.context() as patch:
             if at:
                 patch.setenv("SOCCER_AS_OF", at.isoformat())
-                clock = type("Clock", (datetime,), {"now": staticmethod(lambda _: at)})
                 for module in ("ingestion.ingest", "warehouse.steps", "warehouse.ingested_days"):
-                    patch.setattr(f"soccer_assets.{module}.datetime", clock)
+                    patch.setattr(f"soccer_assets.{module}.stamped_now", lambda: at)
             fetch = {DAY: body}.__getitem__
             return ingest_days([DAY], fetch, archive, self.engine, progress=self.told.append)
 
