@@ -294,6 +294,7 @@ class SoccerPostgresStorage(DagsterPostgresStorage):
             storage._event_log_storage,
             storage._schedule_storage,
         ):
+            assert isinstance(part, Bounded)
             part.bound(share_of_process(settings.dagster_connections))
         return storage
 
