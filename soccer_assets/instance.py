@@ -12,7 +12,7 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import dagster as dg
@@ -290,9 +290,13 @@ class SoccerPostgresStorage(DagsterPostgresStorage):
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
         settings = get_settings()
         storage = cls(postgres_url=database_url(settings), inst_data=inst_data)
-        share = share_of_process(settings.dagster_connections)
-        for part in (storage._run_storage, storage._event_log_storage, storage._schedule_storage):
-            cast(Bounded, part).bound(share)
+        for part in (
+            storage._run_storage,
+            storage._event_log_storage,
+            storage._schedule_storage,
+        ):
+            assert isinstance(part, Bounded)
+            part.bound(share_of_process(settings.dagster_connections))
         return storage
 
     # The parts are reached through this storage; none of them is configured on its own.

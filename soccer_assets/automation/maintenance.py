@@ -1,5 +1,7 @@
 """Once a day, what Dagster has recorded and nobody looks at any more is removed."""
 
+from typing import Any
+
 import dagster as dg
 
 from soccer_assets.automation.attempts import MOST_ATTEMPTS, MOST_CHAMPIONS, MOST_FINISHED
@@ -34,18 +36,17 @@ def maintain_storage(context: dg.OpExecutionContext, params: ParamsResource) -> 
     except NotKept as error:
         context.log.info(str(error))
         return
-    context.add_output_metadata(
-        {
-            **{f"removed: {what}": count for what, count in done.removed.items()},
-            **{f"MB: {table}": round(size / 1e6, 1) for table, size in done.after.items()},
-            "MB before": round(sum(done.before.values()) / 1e6, 1),
-            "MB after": round(sum(done.after.values()) / 1e6, 1),
-            "complete": done.is_complete,
-        }
-    )
+    told: dict[str, Any] = {
+        **{f"removed: {what}": count for what, count in done.removed.items()},
+        **{f"MB: {table}": round(size / 1e6, 1) for table, size in done.after.items()},
+        "MB before": round(sum(done.before.values()) / 1e6, 1),
+        "MB after": round(sum(done.after.values()) / 1e6, 1),
+        "complete": done.is_complete,
+    }
+    context.add_output_metadata(told)
     if done.failed:
-        told = "; ".join(f"{what}: {why}" for what, why in done.failed.items())
-        raise dg.Failure(f"what is kept for too long: {told}")
+        why = "; ".join(f"{what}: {error}" for what, error in done.failed.items())
+        raise dg.Failure(f"what is kept for too long: {why}")
 
 
 @dg.job(

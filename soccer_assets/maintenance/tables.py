@@ -62,8 +62,7 @@ TABLES = (
 def sizes(connection: sa.Connection) -> dict[str, int]:
     """Table -> bytes with its indexes, dead rows included: PostgreSQL uses their room again."""
     query = sa.text("SELECT t, pg_total_relation_size(t::regclass) FROM unnest(:tables) AS t")
-    rows = connection.execute(query, {"tables": list(TABLES)})
-    return dict(map(tuple, rows))
+    return dict(connection.execute(query, {"tables": list(TABLES)}).tuples().all())
 
 
 def make_indexes(connection: sa.Connection) -> None:
@@ -75,7 +74,7 @@ def make_indexes(connection: sa.Connection) -> None:
         "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON indexrelid = pg_class.oid"
         " WHERE relname = ANY(:names)"
     )
-    found = dict(map(tuple, connection.execute(query, {"names": list(INDEXES)})))
+    found = dict(connection.execute(query, {"names": list(INDEXES)}).tuples().all())
     for name, what in INDEXES.items():
         if found.get(name) is False:
             connection.execute(sa.text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))

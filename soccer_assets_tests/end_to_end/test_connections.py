@@ -53,7 +53,7 @@ def test_no_process_opens_more_connections_than_the_budget_says() -> None:
             deadline = time.monotonic() + 900
             while not (ui.at_rest() and total) and time.monotonic() < deadline:
                 with engine.connect() as connection:
-                    found = dict(map(tuple, connection.execute(_NAMES)))
+                    found = dict(connection.execute(_NAMES).tuples().all())
                 total = max(total, sum(found.values()))
                 of_runs = set()
                 for name, count in found.items():
