@@ -1,7 +1,8 @@
 """All settings. There is one way in: the environment of the process.
 
 ``.env`` in the project's folder is read into the environment first, for whatever is not set there
-already, so that libraries (boto3's ``AWS_*``) and children find it as well. Unset variables select
+already, so that libraries (boto3's ``AWS_*``) and children find it as well; then, for a secret that
+is not set, the file that its variable with ``_FILE`` behind it names. Unset variables select
 the embedded default: a PostgreSQL server, a lake, a DVC remote and an MLflow registry below
 ``SOCCER_HOME``, and the simulated livescores feed.
 """
@@ -280,6 +281,17 @@ class Settings(BaseSettings):
         return token.strip()
 
 
+#: What nobody may see, by its variables: the settings that are secret, and the login of the lake.
+SECRETS = (
+    *(
+        name.upper()
+        for name, field in Settings.model_fields.items()
+        if SecretStr.__name__ in str(field.annotation)  # bare, annotated, or one of a union
+    ),
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+)
+
+
 def name_of_file(file: Path) -> str:
     """A file of results goes by its name: it may be moved, and grows."""
     return f"file {file.stem}"
@@ -315,6 +327,27 @@ def read_env_file() -> None:
     dotenv.load_dotenv(stream=io.StringIO(text))
 
 
+def read_secret_files() -> None:
+    """Complete the environment from files, as orchestrators hand secrets over: ``NAME_FILE`` says
+    where the value of ``NAME`` is, which wins if it is set itself.
+
+    Raises:
+        SettingsError: a file cannot be read, or is empty.
+    """
+    for name in SECRETS:
+        file = os.environ.get(f"{name}_FILE")
+        if not file or os.environ.get(name):
+            continue
+        try:
+            value = Path(file).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "not text"
+            raise SettingsError(f"{name}_FILE: {file}: {why}") from None
+        if not value:
+            raise SettingsError(f"{name}_FILE: {file} is empty")
+        os.environ[name] = value
+
+
 def get_settings() -> Settings:
     """The settings that the environment holds now: for entry points, which hand them on.
 
@@ -322,6 +355,7 @@ def get_settings() -> Settings:
         SettingsError: one of them is not usable.
     """
     read_env_file()
+    read_secret_files()
     try:
         settings = Settings()
     except ValidationError as error:

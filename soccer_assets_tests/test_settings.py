@@ -12,9 +12,10 @@ import pytest
 from soccer_assets import settings as module
 from soccer_assets.clock import utc_now
 from soccer_assets.params import read_params
-from soccer_assets.settings import Settings, SettingsError, get_settings
+from soccer_assets.settings import SECRETS, Settings, SettingsError, get_settings, revealed
 
 AWS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+FILES = tuple(f"{name}_FILE" for name in SECRETS)
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder as the project's, and an environment without a setting of ours."""
     monkeypatch.setattr(module, "project_folder", lambda: tmp_path)
     kept = dict(os.environ)
-    for name in (*(field.upper() for field in Settings.model_fields), *AWS):
+    for name in (*(field.upper() for field in Settings.model_fields), *AWS, *SECRETS, *FILES):
         os.environ.pop(name, None)
     yield tmp_path
     os.environ.clear()
@@ -227,3 +228,42 @@ def test_a_browser_without_selenium_is_one_line(
     assert str(raised.value) == (
         "LIVESCORES_SOURCE=browser needs Selenium: pip install 'soccer_assets[browser]'"
     )
+
+
+def test_secrets_may_stand_in_files_of_their_own(project: Path) -> None:
+    (project / "url").write_text("postgresql://u:hush@host/db\n")
+    (project / "key").write_text("aws-hush\n")
+    os.environ["POSTGRES_URL_FILE"] = str(project / "url")
+    os.environ["AWS_SECRET_ACCESS_KEY_FILE"] = str(project / "key")
+    settings = get_settings()
+    assert revealed(settings.postgres_url) == "postgresql+psycopg2://u:hush@host/db"
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] == "aws-hush"
+    assert settings.environment()["POSTGRES_URL"].endswith("u:hush@host/db")
+
+
+def test_every_secret_setting_may_stand_in_a_file() -> None:
+    secret = {name.upper() for name in Settings.model_fields} & set(SECRETS)
+    assert secret == {
+        *("POSTGRES_URL", "MLFLOW_TRACKING_URI", "LIVESCORES_URL", "LIVESCORES_TOKEN"),
+        *("SELENIUM_REMOTE_URL", "FOOTBALL_DATA_URL", "SLACK_BOT_TOKEN", "SERVING_TOKEN"),
+    }
+
+
+def test_what_is_exported_wins_over_the_file_of_a_secret(project: Path) -> None:
+    os.environ["SERVING_TOKEN"] = "exported"
+    os.environ["SERVING_TOKEN_FILE"] = str(project / "is not there")
+    assert get_settings().reload_token == "exported"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(None, "No such file or directory"), (b" \n", "is empty"), (b"\xff", "not text")],
+)
+def test_a_secret_whose_file_is_of_no_use_is_told_in_one_line(
+    project: Path, content: bytes | None, why: str
+) -> None:
+    if content is not None:
+        (project / "token").write_bytes(content)
+    os.environ["SERVING_TOKEN_FILE"] = str(project / "token")
+    with pytest.raises(SettingsError, match=rf"^SERVING_TOKEN_FILE: .*/token:? {why}$"):
+        get_settings()

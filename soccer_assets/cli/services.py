@@ -1,4 +1,4 @@
-"""Commands that serve until they are ended."""
+"""Commands that serve until they are ended, and one that prepares what they need."""
 
 import errno
 import socket
@@ -85,6 +85,26 @@ def serve(
             listener=listener,
             state=settings.serving_folder,
         )
+
+
+@app.command()
+def migrate() -> None:
+    """Make what all processes need, or bring it up to date: tables, Dagster's too, and the bucket.
+
+    Whoever starts first does as much by itself; a new release of Dagster is taken over only here.
+    """
+    from soccer_assets.runner import open_instance
+    from soccer_assets.storage.opening import open_lake
+    from soccer_assets.warehouse.connection import get_engine
+
+    settings = get_settings()
+    get_engine(settings)
+    console.print("The warehouse's tables are up to date", highlight=False)
+    with open_instance() as instance:
+        instance.upgrade()
+    console.print("Dagster's tables are up to date", highlight=False)
+    open_lake(settings.lake, settings.s3_endpoint_url, settings.aws_region)
+    console.print("The lake can be used", highlight=False)
 
 
 def _prepare(settings: Settings, url: str) -> None:

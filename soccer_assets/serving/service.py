@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Annotated, Any
 import orjson
 import sqlalchemy as sa
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import PlainTextResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi_offline import FastAPIOffline
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,6 +25,7 @@ from soccer_assets.params import ServingParams
 from soccer_assets.serving.freshness import Freshness, freshness, marks
 from soccer_assets.serving.kept import KeptSnapshot, database_name
 from soccer_assets.serving.loading import load_snapshot
+from soccer_assets.serving.metrics import NO_ROUTE, Served, WorkerMetrics
 from soccer_assets.serving.paging import BadCursor, decode_cursor
 from soccer_assets.serving.schemas import (
     Health,
@@ -32,7 +36,7 @@ from soccer_assets.serving.schemas import (
     Readiness,
     ReloadResult,
 )
-from soccer_assets.serving.snapshot import Snapshot
+from soccer_assets.serving.snapshot import Origin, Snapshot
 from soccer_assets.serving.state import LoadFailed, NothingToRestore, SnapshotStore
 from soccer_assets.warehouse.session import open_engine
 
@@ -43,6 +47,7 @@ DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 
 _SCOPE_KEY = "soccer_assets.snapshot"
 _ONE_MATCH = "/predictions/"
+_ONE_MATCH_ROUTE = "/predictions/{match_id}"
 _RAW_VERSION_HEADER = VERSION_HEADER.lower().encode()
 _LATER = {"Retry-After": "5"}
 _NOT_LOADED: dict[int | str, dict[str, Any]] = {
@@ -114,9 +119,11 @@ def create_app(
         lifespan=lifespan,
         swagger_ui_parameters={"validatorUrl": "none"},  # by default a public server
     )
-    app.add_middleware(_PinSnapshot, store=store, answers=answers)
+    metrics = WorkerMetrics(lambda: _served(store, answers), store.loads)
+    app.add_middleware(_PinSnapshot, store=store, answers=answers, metrics=metrics)
     _add_prediction_routes(app, answers)
     _add_worker_routes(app, store, token, answers, instance)
+    _add_metrics_route(app, metrics)
     return app
 
 
@@ -217,7 +224,7 @@ def _add_prediction_routes(app: FastAPI, answers: Answers) -> None:
         )
 
     @app.get(
-        "/predictions/{match_id}",
+        _ONE_MATCH_ROUTE,
         response_model=OnePrediction,
         responses={404: {"model": Problem, "description": "No prediction."}, **_NOT_LOADED},
         summary="One match",
@@ -338,6 +345,17 @@ def _add_worker_routes(
         return _result(before, after)
 
 
+def _add_metrics_route(app: FastAPI, metrics: WorkerMetrics) -> None:
+    @app.get(
+        "/metrics",
+        response_class=PlainTextResponse,
+        summary="What Prometheus reads",
+        tags=["worker"],
+    )
+    async def read_metrics() -> Response:
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
 def _result(before: Snapshot | None, after: Snapshot) -> ReloadResult:
     return ReloadResult(
         version_before=before.model.version if before else None,
@@ -356,22 +374,26 @@ class _PinSnapshot:
     and the making of a response object would take four times as long as the answer.
     """
 
-    def __init__(self, app: ASGIApp, store: SnapshotStore, answers: Answers) -> None:
+    def __init__(
+        self, app: ASGIApp, store: SnapshotStore, answers: Answers, metrics: WorkerMetrics
+    ) -> None:
         self.app = app
         self.store = store
         self.answers = answers
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        began = time.perf_counter()
         pinned = scope[_SCOPE_KEY] = self.store.snapshot
-        started = False
+        status = 0
 
         async def send_with_version(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 snapshot: Snapshot | None = scope[_SCOPE_KEY]
                 version = str(snapshot.model.version) if snapshot else "none"
                 MutableHeaders(scope=message)[VERSION_HEADER] = version
@@ -382,7 +404,7 @@ class _PinSnapshot:
             if pinned is None or body is None:
                 await self.app(scope, receive, send_with_version)
                 return
-            started = True
+            status = 200
             await send(
                 {
                     "type": "http.response.start",
@@ -396,11 +418,14 @@ class _PinSnapshot:
             )
             await send({"type": "http.response.body", "body": body})
         except Exception:
-            if started:
+            if status:
                 raise
             log.exception("unexpected error on %s %s", scope["method"], scope["path"])
             failure = _json(b'{"detail":"internal error"}', status_code=500)
             await failure(scope, receive, send_with_version)
+        finally:
+            if status:  # else who asked went away before there was an answer
+                self.metrics.answered(_route(scope), status, time.perf_counter() - began)
 
     def _one_match(self, snapshot: Snapshot, scope: Scope) -> bytes | None:
         """The answer to ``GET /predictions/{match_id}`` if it is one; None: the route decides."""
@@ -413,6 +438,13 @@ class _PinSnapshot:
         return self.answers.one(snapshot, int(text))
 
 
+def _route(scope: Scope) -> str:
+    """The path of the route that a request went to, without what stands in it."""
+    if scope["path"].startswith(_ONE_MATCH):  # may not have come to the routes
+        return _ONE_MATCH_ROUTE
+    return getattr(scope.get("route"), "path", NO_ROUTE)
+
+
 def _snapshot(request: Request) -> Snapshot | None:
     return request.scope[_SCOPE_KEY]
 
@@ -422,6 +454,21 @@ def _pinned(request: Request) -> Snapshot:
     if snapshot is None:
         raise HTTPException(503, "no predictions are loaded yet", headers=_LATER)
     return snapshot
+
+
+def _served(store: SnapshotStore, answers: Answers) -> Served:
+    snapshot = store.snapshot
+    if snapshot is None:
+        return Served(ready=False, stale=False)
+    fresh = answers.fresh(snapshot, answers.clock())
+    return Served(
+        ready=not fresh.stale,
+        stale=fresh.stale,
+        version=snapshot.model.version,
+        predictions=snapshot.size,
+        age_seconds=fresh.age.total_seconds(),
+        from_disk=snapshot.origin is Origin.DISK,
+    )
 
 
 def _readiness(snapshot: Snapshot | None, last_error: str | None, answers: Answers) -> Readiness:

@@ -57,6 +57,8 @@ class SnapshotStore:
         self._forgetting: asyncio.TimerHandle | None = None
         self.snapshot: Snapshot | None = None
         self.last_error: str | None = None
+        #: How often which came of an attempt; each is there before its first time.
+        self.loads = dict.fromkeys(("loaded", "failed", "restored"), 0)
         self._loaded = self._recalled = False
 
     async def reload(self) -> Swap:
@@ -88,6 +90,7 @@ class SnapshotStore:
                 raise NothingToRestore("no other champion was served here lately")
             self._forget()
             self._serve(before)
+            self.loads["restored"] += 1
             return current, before
 
     async def _load_in_turn(self) -> Swap:
@@ -105,6 +108,7 @@ class SnapshotStore:
                 if reason != self.last_error:  # a retry every few seconds need not repeat itself
                     log.warning("snapshot not loaded: %s%s", reason, _details(error))
                 self.last_error = reason
+                self.loads["failed"] += 1
                 raise LoadFailed(reason) from error
             if before is not None and not self._loaded:
                 log.warning(
@@ -113,6 +117,7 @@ class SnapshotStore:
             self._loaded, self.last_error = True, None
             self._remember(before, after)
             self._serve(after)
+            self.loads["loaded"] += 1
             return before, after
 
     def _serve(self, snapshot: Snapshot) -> None:
