@@ -1,0 +1,151 @@
+"""What ``deploy/compose.yaml`` and the files beside it say, without starting any of it."""
+
+import json
+import re
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from soccer_assets.serving.metrics import Served, WorkerMetrics
+from soccer_assets_tests.services.compose import DEPLOY, FILE, is_ours, read
+
+#: Ports that are open to other machines only if somebody says so.
+BOUND = re.compile(r"^(127\.0\.0\.1):\d+:\d+$")
+DASHBOARD = DEPLOY / "grafana" / "dashboards" / "soccer.json"
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return read()
+
+
+@pytest.mark.services
+def test_the_file_is_one_by_the_schema_of_compose(document: dict[str, Any]) -> None:
+    package = find_spec("check_jsonschema")
+    if package is None or package.origin is None:
+        pytest.skip("there is no check-jsonschema, which has the schema (make test-services)")
+    jsonschema = pytest.importorskip("jsonschema")
+    folder = Path(package.origin).parent / "builtin_schemas" / "vendor"
+    schema = json.loads((folder / "compose-spec.json").read_text())
+    validator = jsonschema.validators.validator_for(schema)
+    assert [error.message for error in validator(schema).iter_errors(document)] == []
+    broken = {**document, "services": {"x": {"helthcheck": {}}}}
+    assert list(validator(schema).iter_errors(broken))
+
+
+def test_every_service_of_ours_has_one_image_and_tag(document: dict[str, Any]) -> None:
+    ours = [service for service in document["services"].values() if is_ours(service)]
+    assert len(ours) == 8
+    assert {service["image"] for service in ours} == {"soccer_assets:latest"}
+    tagged = read({"SOCCER_TAG": "7", "SOCCER_IMAGE": "registry/soccer"})["services"].values()
+    images = {service["image"] for service in tagged}
+    assert "registry/soccer:7" in images
+    assert not [image for image in images if "soccer_assets" in image]
+
+
+def test_every_service_has_a_health_check_and_comes_back(document: dict[str, Any]) -> None:
+    for name, service in document["services"].items():
+        if name == "migrate":
+            assert service["restart"] == "on-failure"
+            continue
+        assert service["restart"] == "unless-stopped", name
+        assert service["healthcheck"]["test"][0] == "CMD", name
+
+
+def test_nothing_is_open_to_other_machines_by_default(document: dict[str, Any]) -> None:
+    ports = [port for service in document["services"].values() for port in service.get("ports", ())]
+    assert len(ports) == 6
+    assert [port for port in ports if not BOUND.match(port)] == []
+    published = [port.rsplit(":", 2)[-2] for port in ports]
+    assert len(set(published)) == len(published)
+
+
+def test_the_webserver_that_can_start_runs_can_be_bound_nowhere_else() -> None:
+    """It executes code for whoever reaches it, and knows no login."""
+    services = yaml.safe_load(FILE.read_text())["services"]
+    assert [port.split(":")[0] for port in services["webserver"]["ports"]] == ["127.0.0.1"]
+    assert "--read-only" in services["webserver-read-only"]["command"]
+
+
+def test_what_is_secret_comes_from_files_alone(document: dict[str, Any]) -> None:
+    for name, service in document["services"].items():
+        for variable, value in service.get("environment", {}).items():
+            if re.search(r"PASSWORD|TOKEN|SECRET|KEY|CREDENTIALS|POSTGRES_URL", variable):
+                assert value.startswith("/run/secrets/"), (name, variable)
+                assert Path(value).name in service["secrets"], (name, variable)
+    for secret in document["secrets"].values():
+        assert list(secret) == ["file"]
+
+
+def test_every_file_that_is_named_is_there(document: dict[str, Any]) -> None:
+    for config in document["configs"].values():
+        assert (DEPLOY / config["file"]).is_file()
+    for service in document["services"].values():
+        for config in service.get("configs", ()):
+            assert config["source"] in document["configs"]
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            assert source in document["volumes"] or (DEPLOY / source).is_dir()
+
+
+def test_secrets_are_random_and_made_once(tmp_path: Path, document: dict[str, Any]) -> None:
+    def make(folder: str) -> dict[str, str]:
+        subprocess.run(
+            [DEPLOY / "make-secrets.sh", tmp_path / folder], check=True, capture_output=True
+        )
+        assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700
+        return {file.name: file.read_text() for file in (tmp_path / folder).iterdir()}
+
+    made, again, others = make("one"), make("one"), make("two")
+    assert made == again
+    assert set(made) == {Path(secret["file"]).name for secret in document["secrets"].values()}
+    assert not [name for name in made if made[name] == others[name]]
+    assert made["postgres_password"] in made["postgres_url"]
+    for name, text in made.items():
+        assert re.search(r"[0-9a-f]{48}", text), name
+
+
+def test_git_and_images_do_not_take_the_secrets_along() -> None:
+    for name in (".gitignore", ".dockerignore"):
+        assert "deploy/secrets" in (DEPLOY.parent / name).read_text()
+
+
+def test_the_dashboard_asks_for_what_workers_tell_and_for_all_of_it() -> None:
+    worker = WorkerMetrics(lambda: Served(True, False, 1, 1, 1.0, False), {"loaded": 1})
+    worker.answered("/model", 200, 0.1)
+    told = {
+        sample.name
+        for family in worker.registry.collect()
+        for sample in family.samples
+        if not sample.name.endswith(("_created", "_info"))
+    }
+    dashboard = json.loads(DASHBOARD.read_text())
+    queries = " ".join(
+        target["expr"] for panel in dashboard["panels"] for target in panel["targets"]
+    )
+    asked = set(re.findall(r"\b(?:soccer|process)_\w+", queries))
+    assert asked - told == set()
+    ours = {name for name in told if name.startswith("soccer_")}
+    assert ours - asked == {"soccer_worker_request_seconds_sum"}
+
+
+def test_the_dashboard_is_provisioned_and_whole() -> None:
+    sources = DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yaml"
+    (source,) = yaml.safe_load(sources.read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    providers = DEPLOY / "grafana" / "provisioning" / "dashboards" / "soccer.yaml"
+    (provider,) = yaml.safe_load(providers.read_text())["providers"]
+    volumes = read()["services"]["grafana"]["volumes"]
+    assert f"./grafana/dashboards:{provider['options']['path']}:ro" in volumes
+    dashboard = json.loads(DASHBOARD.read_text())
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    for panel in panels:
+        assert panel["datasource"]["uid"] == source["uid"]
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+        refs = [target["refId"] for target in panel["targets"]]
+        assert len(set(refs)) == len(refs)
