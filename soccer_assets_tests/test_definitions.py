@@ -327,15 +327,19 @@ ENTRY_POINTS = {
     "cli.arguments",
     "cli.checks",
     "cli.data",
+    "cli.garbage",
     "cli.ledger",
     "cli.models",
     "cli.office",
+    "cli.season",
     "cli.services",
     "dagster_command",
     "dagster_home",
     "definitions",
     "doctor.rounds",
     "instance",
+    "replay.season",
+    "replay.world",
 }
 
 
