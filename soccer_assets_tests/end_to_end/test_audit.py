@@ -213,7 +213,7 @@ def nothing_any_more(house: Household) -> None:
     house.set("monitoring", volume_min_rows=100_000)
 
 
-@pytest.mark.parametrize("cause", [recipe, volume, shift, decay, age])
+@pytest.mark.parametrize("cause", [recipe, volume, age, shift, decay])
 def test_or_05_a_training_is_asked_for(
     house: Household, cause: Callable[[Household], None]
 ) -> None:
@@ -271,5 +271,5 @@ def test_or_07_every_asset_has_a_freshness_policy_and_its_changes_are_told(
     states = house.instance.get_freshness_state_records(keys)
     assert set(states) == set(keys)  # the daemon judges them all
     during, after = outage
-    assert told(during, ":warning: livescores is stale (WARN)", "stale with it: match, match_raw")
+    assert told(during, ":hourglass: livescores is stale (WARN)", "stale with it: match, match_raw")
     assert told(after, ":white_check_mark: livescores is fresh again")
