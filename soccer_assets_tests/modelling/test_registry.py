@@ -350,13 +350,14 @@ def test_a_version_that_cannot_be_served_is_refused_by_name_and_with_what_it_lac
 def test_what_each_version_was_trained_on_is_told_as_long_as_there_is_one(
     registry: ModelRegistry, versions: list[Version], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert registry.data_revisions() == {version.number: "abc" for version in versions}
+    ours = {version.number: "abc" for version in versions}
+    assert ours.items() <= registry.data_revisions().items()
 
     def gone(_: object, run_id: str, gone: str) -> None:
         raise Unusable(gone)
 
     monkeypatch.setattr(ModelRegistry, "_run", gone)
-    assert registry.data_revisions() == {version.number: None for version in versions}
+    assert dict.fromkeys(ours).items() <= registry.data_revisions().items()
 
 
 def test_an_alias_of_a_deleted_version_points_nowhere(
