@@ -52,6 +52,7 @@ FINISHING = {
 #: Run by other tests, which say so by these words.
 ELSEWHERE = {
     "soccer demo": ("end_to_end/test_demo.py", '"soccer", "demo"'),
+    "soccer replay-season": ("replay", "replay-season"),
     "soccer replay": ("end_to_end/test_real_matches.py", '"replay"'),
     "pip wheel": ("end_to_end/test_wheel.py", '"pip", '),
     "pip install": ("end_to_end/test_wheel.py", '"pip", '),
