@@ -15,6 +15,8 @@ from soccer_assets.definitions import defs
 from soccer_assets.instance import SoccerEventLogStorage
 from soccer_assets.runner import open_instance
 
+pytestmark = pytest.mark.system
+
 ASSETS = ("livescores", "match_raw", "match")
 RANGE = {FIRST_TAG: "2019-01-01", LAST_TAG: "2020-12-31"}
 

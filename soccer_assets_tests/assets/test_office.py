@@ -26,6 +26,8 @@ from soccer_assets_tests.modelling.mlflow_store import Store
 from soccer_assets_tests.modelling.synthetic import FEATURES, simulate_matches
 from soccer_assets_tests.platform import Platform, faults_of, platform
 
+pytestmark = pytest.mark.system
+
 PASSED = Verdict("champion", ())
 GATE = By("gate")
 

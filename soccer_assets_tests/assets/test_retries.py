@@ -23,6 +23,8 @@ from soccer_assets_tests.conftest import MIDSEASON, S3Service
 from soccer_assets_tests.outages import Line
 from soccer_assets_tests.platform import Platform, platform
 
+pytestmark = pytest.mark.system
+
 DAY = date(2025, 2, 26)
 START = datetime(2025, 3, 1, 4, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

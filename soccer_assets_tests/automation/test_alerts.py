@@ -17,6 +17,8 @@ from soccer_assets.definitions import defs
 from soccer_assets_tests.automation.alert_desk import UI, Desk
 from soccer_assets_tests.fake_slack import Slack
 
+pytestmark = pytest.mark.system
+
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 

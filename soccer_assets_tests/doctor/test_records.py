@@ -27,6 +27,8 @@ from soccer_assets.warehouse.serving_tables import publish_predictions
 from soccer_assets_tests.fake_slack import Slack
 from soccer_assets_tests.warehouse.test_serving_tables import champion, predictions
 
+pytestmark = pytest.mark.system
+
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 PASSED, GATE = Verdict("champion", ()), By("gate")

@@ -30,6 +30,8 @@ from soccer_assets.storage.store import LocalStore
 from soccer_assets_tests.feed_days import DAY, a_match, a_payload
 from soccer_assets_tests.feed_days import finished as a_result
 
+pytestmark = pytest.mark.system
+
 #: Days that reach beyond the calendar: no bounds at all.
 UNBOUNDED = FeedLimits(kickoff_days=5_000_000)
 TEAMS = 6

@@ -26,6 +26,8 @@ from soccer_assets.params import MaintenanceParams
 from soccer_assets_tests.automation.loop import FEATURES, NOON, SERVING, Loop
 from soccer_assets_tests.maintenance.deciding import AT_ONCE, NEWEST_ALONE, followers, tidied
 
+pytestmark = pytest.mark.system
+
 PARAMS = MaintenanceParams()
 DAY = timedelta(days=1)
 MATCH = dg.AssetKey("match")

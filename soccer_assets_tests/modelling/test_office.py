@@ -27,6 +27,8 @@ from soccer_assets.warehouse.promotions import Decision, decisions
 from soccer_assets_tests.modelling.mlflow_store import Store
 from soccer_assets_tests.modelling.synthetic import FEATURES, simulate_matches
 
+pytestmark = pytest.mark.system
+
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 GATE = By("gate", "run-1")
 JO = By("jo")
