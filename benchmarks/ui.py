@@ -4,6 +4,7 @@ The queries are as its pages make them, cut to what comes from the storage; the 
 to them, which does not grow with what is stored.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,7 +58,8 @@ class Ui:
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         request = self.context.create_request_context()
-        answer = self.schema.execute(query, context_value=request, variable_values=variables)
+        asked = self.schema.execute_async(query, context_value=request, variable_values=variables)
+        answer = asyncio.run(asked)
         if answer.errors:
             raise RuntimeError(str(answer.errors[:3]))
         data: dict[str, Any] = answer.data
