@@ -9,7 +9,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,14 +17,15 @@ import numpy as np
 import pandas as pd
 import typer
 
+from benchmarks.attempts import attempts
 from benchmarks.reference_recipe import reference_columns, reference_probabilities
+from benchmarks.selection import Selection
 from benchmarks.world import NoRealMatches, finished_matches
 from soccer_assets.arrays import FloatArray
 from soccer_assets.features.build import build_features, feature_names
 from soccer_assets.features.params import FeatureParams
 from soccer_assets.features.registry import declared
 from soccer_assets.modelling.bootstrap import paired_bootstrap
-from soccer_assets.modelling.estimators import estimator_of
 from soccer_assets.modelling.holdout import losses_of, probabilities_of, system_rows
 from soccer_assets.modelling.metrics import ece, per_match_log_loss, rps
 from soccer_assets.modelling.splits import weeks_of
@@ -34,7 +34,6 @@ from soccer_assets.modelling.train import (
     MARKET,
     MODEL,
     TrainingResult,
-    prepared,
     train,
 )
 from soccer_assets.params import read_params
@@ -52,8 +51,13 @@ RESULTS = Path(__file__).with_name("model.json")
 PAGE = Path(__file__).with_name("model.md")
 
 #: Parts of the record that can be left out of a run.
-ODDS, ABLATION = "test_with_odds_history", "ablation"
-NAMES = {ODDS: "the odds of past matches", ABLATION: "the groups of features"}
+ODDS, ABLATION, ATTEMPTS = "test_with_odds_history", "ablation", "attempts"
+NAMES = {
+    ODDS: "the odds of past matches",
+    ABLATION: "the groups of features",
+    ATTEMPTS: "what was tried on top",
+}
+Row = dict[str, Any]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 Progress = Callable[[str], None]
@@ -79,7 +83,8 @@ def main(
         typer.echo(str(absent), err=True)
         raise typer.Exit(1) from None
     params = read_params(DEFAULT_PARAMS)
-    kept = {name for name, asked in ((ODDS, odds_history), (ABLATION, ablation)) if not asked}
+    asked = {ODDS: odds_history, ABLATION: ablation, ATTEMPTS: ablation}
+    kept = {name for name, is_asked in asked.items() if not is_asked}
     found = earlier_parts(output, kept)
     result = judged(matches, params.features, params.training, progress)
     found["test"] = figures(result)
@@ -97,7 +102,16 @@ def main(
         record(found, output)
     if ablation:
         before = matches[matches["kickoff"] < pd.Timestamp(TEST_FROM)]
-        found[ABLATION] = list(ablated(before, params.features, params.training, result, progress))
+        selection = Selection(
+            *dataset_of(before, params.features),
+            pd.Timestamp(SELECTION_FROM),
+            params.training,
+            result,
+        )
+        found[ABLATION] = list(ablated(selection, params.features, progress))
+        record(found, output)
+        progress("what was tried on top")
+        found[ATTEMPTS] = list(attempts(selection, before, params.features))
         record(found, output)
     typer.echo(page_of(found))
 
@@ -193,41 +207,21 @@ def against_reference(matches: pd.DataFrame, result: TrainingResult, seed: int) 
     }
 
 
-def ablated(
-    matches: pd.DataFrame,
-    features: FeatureParams,
-    training: TrainingParams,
-    result: TrainingResult,
-    progress: Progress,
-) -> Iterable[dict[str, Any]]:
-    """Log-loss on the selection matches without each group of features, less that with all.
-
-    Of the candidate that was chosen, at the size that was found: one fit a group.
-    """
-    dataset, names = dataset_of(matches, features)
-    frame, rows = prepared(dataset, names, training)
-    kickoffs = frame["kickoff"]
-    first = int((kickoffs < pd.Timestamp(SELECTION_FROM)).sum())
-    weeks = weeks_of(kickoffs.iloc[first:])
-    _, learner = training.learner(result.chosen)
-
-    def losses_without(dropped: Iterable[str]) -> FloatArray:
-        kept = [place for place, name in enumerate(names) if name not in set(dropped)]
-        part = replace(rows, names=tuple(names[k] for k in kept), features=rows.features[:, kept])
-        new = estimator_of(learner, training.seed)
-        fitted = (new if result.size is None else new.at_size(result.size)).fit(part[:first])
-        later = part[first:]
-        return per_match_log_loss(fitted.predict_proba(later.features), later.outcomes)
-
-    groups: dict[str, list[str]] = {}
+def ablated(selection: Selection, features: FeatureParams, progress: Progress) -> Iterable[Row]:
+    """Log-loss on the selection matches without each group of features, less that with all."""
+    groups: dict[str, set[str]] = {}
     for feature in declared(features):
-        groups.setdefault(feature.group, []).append(feature.name)
-    losses = losses_without([])
-    yield {"without": "nothing", "columns": len(names), "log_loss": float(losses.mean())}
+        groups.setdefault(feature.group, set()).add(feature.name)
+    losses = selection.losses(selection.predicted(selection.rows))
+    yield {
+        "without": "nothing",
+        "columns": len(selection.rows.names),
+        "log_loss": float(losses.mean()),
+    }
     for group, dropped in groups.items():
         progress(f"without {group}")
-        found = losses_without(dropped)
-        compared = paired_bootstrap(found, losses, blocks=weeks)
+        found = selection.losses(selection.predicted(selection.without(dropped)))
+        compared = paired_bootstrap(found, losses, blocks=selection.weeks)
         yield {
             "without": group,
             "columns": len(dropped),
@@ -282,15 +276,26 @@ def page_of(found: dict[str, Any]) -> str:
             "| without | columns | log-loss | difference |",
             "|---|---|---|---|",
         ]
-        for row in found[ABLATION]:
-            told = ""
-            if "difference" in row:
-                low, high = row["interval"]
-                told = f"{row['difference']:+.5f} [{low:+.5f}, {high:+.5f}]"
-            lines.append(
-                f"| {row['without']} | {row.get('columns', '')} | {row['log_loss']:.5f} | {told} |"
-            )
+        lines += [_line(row["without"], row) for row in found[ABLATION]]
+    if ATTEMPTS in found:
+        lines += [
+            "",
+            "What was tried on top of it, on the same matches, and is not worth its price "
+            "(`benchmarks/attempts.py`):",
+            "",
+            "| with | columns | log-loss | difference |",
+            "|---|---|---|---|",
+        ]
+        lines += [_line(row["with"], row) for row in found[ATTEMPTS]]
     return "\n".join(lines) + "\n"
+
+
+def _line(what: str, row: Row) -> str:
+    told = ""
+    if "difference" in row:
+        low, high = row["interval"]
+        told = f"{row['difference']:+.5f} [{low:+.5f}, {high:+.5f}]"
+    return f"| {what} | {row.get('columns', '')} | {row['log_loss']:.5f} | {told} |"
 
 
 if __name__ == "__main__":
