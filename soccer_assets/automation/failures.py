@@ -21,34 +21,48 @@ _TO = "..."
 #: What differs from run to run in the words of the same cause. The status of an answer does not.
 _VARIES = re.compile(r"\b(?=\w*\d)[0-9a-f]{8,}\b|(?<!HTTP )\d+(?:[-:.,T]\d+)*", re.IGNORECASE)
 _KEY_LENGTH = 200
+#: So many of the assets of a run are named in a message.
+_NAMED = 3
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
 
 
 def failure_text(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     """What to say of a run that failed."""
-    _, why = _failed_steps(instance, run)
+    steps, why = _failed_steps(instance, run)
     partition = run.tags.get(_PARTITION)
     where = f" ({partition})" if partition else ""
     times = f" {tries(run)} times" if tries(run) > 1 else ""
-    return f"{run.job_name}{where} failed{times}. {why}"
+    return f"{_shortly(_named(run, steps))}{where} failed{times}. {why}"
 
 
 def failure_alert(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Alert:
     """The alert of a run that failed: runs that fail alike, by the same cause, are one trouble."""
     steps, why = _failed_steps(instance, run)
-    assets = sorted(key.to_user_string() for key in run.asset_selection or ())
     is_reload = tuple(steps) == _RELOAD
-    what = run.job_name
-    if what == _ASSET_JOB:
-        what = ", ".join(steps or assets)
-    key = f"{what}: {_VARIES.sub('#', why)}"[:_KEY_LENGTH]
+    key = f"{', '.join(_named(run, steps))}: {_VARIES.sub('#', why)}"[:_KEY_LENGTH]
     return Alert(
         Kind.RELOAD_FAILED if is_reload else Kind.RUN_FAILED,
         _RELOAD[0] if is_reload else key,
         failure_text(instance, run),
         run.run_id,
-        scope={"job": run.job_name, "steps": steps, "assets": assets, "partitions": _covers(run)},
+        scope={"job": run.job_name, "steps": steps, "assets": _assets(run), "partitions": _covers(run)},
     )
+
+
+def _named(run: dg.DagsterRun, steps: list[str]) -> list[str]:
+    """What failed, by the names that users know: the job of whatever is asked for has none."""
+    if run.job_name != _ASSET_JOB:
+        return [run.job_name]
+    return steps or _assets(run) or [run.job_name]
+
+
+def _shortly(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _assets(run: dg.DagsterRun) -> list[str]:
+    return sorted(key.to_user_string() for key in run.asset_selection or ())
 
 
 def failed_by_checks_alone(steps: Iterable[dg.DagsterEvent]) -> bool:

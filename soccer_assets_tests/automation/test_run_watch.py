@@ -71,7 +71,7 @@ def test_a_command_that_was_killed_is_ended_and_told(
         (run,) = instance.get_runs()
     [told] = outbox()
     assert told.run_id == run.run_id
-    assert f"__ASSET_JOB failed. process {child.process.pid} on" in told.text
+    assert f"waits failed. process {child.process.pid} on" in told.text
 
 
 def test_a_run_that_its_limit_ended_is_told_at_once_and_not_tried_again(
@@ -89,7 +89,7 @@ def test_a_run_that_its_limit_ended_is_told_at_once_and_not_tried_again(
         (ended,) = instance.get_runs()
     assert RETRY_TAG not in ended.tags
     [told] = outbox()
-    assert "__ASSET_JOB failed" in told.text
+    assert "waits failed" in told.text
     assert "maximum runtime of 1 seconds" in told.text
 
 
