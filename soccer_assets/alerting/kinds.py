@@ -28,6 +28,7 @@ class Kind(StrEnum):
     TICK_FAILED = "tick_failed"
     DAEMON_SILENT = "daemon_silent"
     NO_CHAMPION = "no_champion"
+    TRAINING_IN_VAIN = "training_in_vain"
     RELOAD_FAILED = "reload_failed"
     RETRAIN_STARTED = "retrain_started"
     PROMOTED = "promoted"
@@ -142,6 +143,17 @@ KINDS: dict[Kind, About] = {
         "A version is made champion.",
         "See the verdicts of the gates on `candidate_model` and `champion_model`, or why "
         "`trained_model` was not made.",
+    ),
+    Kind.TRAINING_IN_VAIN: About(
+        Severity.WARNING,
+        "model",
+        True,
+        "Trainings in a row came to nothing: they failed, were refused, or what asked for them asks "
+        "still. The next one waits, each time twice as long.",
+        "A training cures what asks for it, or nothing asks any more.",
+        "The reasons are in the alert. Refused ones: see the verdicts of the gates on "
+        "`candidate_model` and `champion_model`; failed ones: their runs. A reason that no training "
+        "cures (a league's feed is wrong, say) is to be cured where it is.",
     ),
     Kind.RELOAD_FAILED: About(
         Severity.ERROR,

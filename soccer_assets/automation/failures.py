@@ -45,7 +45,12 @@ def failure_alert(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Alert:
         _RELOAD[0] if is_reload else key,
         failure_text(instance, run),
         run.run_id,
-        scope={"job": run.job_name, "steps": steps, "assets": _assets(run), "partitions": _covers(run)},
+        scope={
+            "job": run.job_name,
+            "steps": steps,
+            "assets": _assets(run),
+            "partitions": _covers(run),
+        },
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import dagster as dg
@@ -24,6 +24,7 @@ from soccer_assets.automation.retraining import (
     NO_MODEL,
     RECIPE,
     Ask,
+    Attempt,
     Bar,
     Evidence,
     Thresholds,
@@ -31,7 +32,7 @@ from soccer_assets.automation.retraining import (
     decide,
 )
 from soccer_assets.dagster_internals import copy_record
-from soccer_assets.params import read_params
+from soccer_assets.params import Params, read_params
 
 #: Reason for a training -> the report whose check of that name gives it.
 TRIGGERS = {"shift": "prediction_shift", "decay": "prediction_decay", "volume": "data_volume"}
@@ -45,27 +46,43 @@ _MATCHES, _RECIPE = "matches", "recipe"
 AC: Any = dg.AutomationCondition  # its overloads do not type-check when conditions are combined
 
 
+class Decided(NamedTuple):
+    """Whether to train now, and from what that follows."""
+
+    decision: Ask | Wait
+    evidence: Evidence
+    attempts: list[Attempt]
+
+
+def decide_now(instance: dg.DagsterInstance, params: Params, now: float) -> Decided:
+    """The decision by what the instance has recorded.
+
+    Args:
+        now: seconds since 1970.
+    """
+    thresholds = Thresholds(
+        pace=params.retraining,
+        age=RETRAINED_AFTER,
+        volume_min_share=params.monitoring.volume_min_share,
+        volume_min_rows=params.monitoring.volume_min_rows,
+    )
+    evidence, attempts = read_evidence(instance, params, CHECKS), read_attempts(instance, now)
+    return Decided(decide(now, attempts, evidence, thresholds), evidence, attempts)
+
+
 class _Known:
     """What is known in a tick, read once for all parts of the condition."""
 
     def __init__(self, params_file: Path) -> None:
         self._params_file = params_file
-        self._of_ticks: WeakKeyDictionary[Any, tuple[Ask | Wait, Evidence]] = WeakKeyDictionary()
+        self._of_ticks: WeakKeyDictionary[Any, Decided] = WeakKeyDictionary()
 
-    def __call__(self, context: dg.AutomationContext[Any]) -> tuple[Ask | Wait, Evidence]:
+    def __call__(self, context: dg.AutomationContext[Any]) -> Decided:
         tick = context.asset_graph_view
         if tick not in self._of_ticks:
-            instance, now = tick.instance, context.evaluation_time.timestamp()
+            now = context.evaluation_time.timestamp()
             params = read_params(self._params_file)
-            thresholds = Thresholds(
-                pace=params.retraining,
-                age=RETRAINED_AFTER,
-                volume_min_share=params.monitoring.volume_min_share,
-                volume_min_rows=params.monitoring.volume_min_rows,
-            )
-            evidence = read_evidence(instance, params, CHECKS)
-            decision = decide(now, read_attempts(instance, now), evidence, thresholds)
-            self._of_ticks[tick] = decision, evidence
+            self._of_ticks[tick] = decide_now(tick.instance, params, now)
         return self._of_ticks[tick]
 
 
@@ -120,7 +137,7 @@ class Reason(_Part):
     """One reason for a training, whether or not anything keeps it from being asked for."""
 
     def evaluate(self, context: dg.AutomationContext[Any]) -> dg.AutomationResult[Any]:
-        decision, evidence = self._known(context)
+        decision, evidence, _ = self._known(context)
         told = decision.reasons.get(self._name)
         return self._found(
             context,
@@ -135,7 +152,7 @@ class Obstacle(_Part):
     """What keeps a training from being asked for that there is a reason for; says until when."""
 
     def evaluate(self, context: dg.AutomationContext[Any]) -> dg.AutomationResult[Any]:
-        decision, _ = self._known(context)
+        decision = self._known(context).decision
         is_so = decision.bar == self._name
         return self._found(context, is_so, label=decision.why if is_so else "")
 

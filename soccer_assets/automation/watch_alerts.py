@@ -1,5 +1,5 @@
 """What nothing happens about: sensors and schedules that fail, a daemon that is silent, no champion,
-what people and the review decided about champions; and once a day, the digest."""
+trainings in vain, what people and the review decided about champions; and once a day, the digest."""
 
 import json
 import logging
@@ -14,9 +14,11 @@ import sqlalchemy as sa
 from soccer_assets.alerting.digest import daily_digest
 from soccer_assets.alerting.kinds import Kind
 from soccer_assets.alerting.outbox import OPEN, Alert, find, record, tidy
-from soccer_assets.alerting.params import AlertingParams
+from soccer_assets.automation.retraining import Bar, Outcome
 from soccer_assets.automation.telling import Teller, now
+from soccer_assets.automation.training import decide_now
 from soccer_assets.dagster_internals import InstigatorState, InstigatorTick, TickStatus
+from soccer_assets.params import Params
 from soccer_assets.resources import ParamsResource, SlackAlertResource, WarehouseResource
 from soccer_assets.runs import cause_of_error
 from soccer_assets.warehouse.promotions import (
@@ -51,7 +53,7 @@ class Watch:
 
     context: dg.SensorEvaluationContext
     teller: Teller
-    params: AlertingParams
+    settings: Params
     memory: dict[str, Any]
     """What the next look is to know."""
     now: datetime
@@ -90,7 +92,7 @@ class Watch:
 
     def daemon(self) -> None:
         """Signs of life of its parts; of the one that ticks this, the time since it did."""
-        limit = timedelta(minutes=self.params.heartbeat_minutes)
+        limit = timedelta(minutes=self.settings.alerting.heartbeat_minutes)
         beats = self.context.instance.get_daemon_heartbeats()
         for part in self.context.instance.get_required_daemon_types():
             beat = beats.get(part)
@@ -123,9 +125,25 @@ class Watch:
             return
         since = datetime.fromtimestamp(first[0].timestamp, UTC)
         is_open = self.teller.is_open(Kind.NO_CHAMPION, "champion")
-        if self.now - since > timedelta(hours=self.params.no_champion_hours) and not is_open:
+        if (
+            self.now - since > timedelta(hours=self.settings.alerting.no_champion_hours)
+            and not is_open
+        ):
             text = f"There are features since {since:%d %b %H:%M} UTC, and no model is champion"
             self.teller.tell(Alert(Kind.NO_CHAMPION, "champion", text))
+
+    def trainings(self) -> None:
+        """Whether they go on coming to nothing: between two of them weeks can pass."""
+        decision, _, attempts = decide_now(
+            self.context.instance, self.settings, self.now.timestamp()
+        )
+        kind, key = Kind.TRAINING_IN_VAIN, "training"
+        if decision.bar is Bar.BACKING_OFF:
+            if not self.teller.is_open(kind, key):
+                why = f"{decision.why}; asked for by {'; '.join(decision.reasons.values())}"
+                self.teller.tell(Alert(kind, key, f"Trainings come to nothing: {why}"))
+        elif not decision.reasons or (attempts and attempts[0].outcome is Outcome.ACCEPTED):
+            self.teller.over(kind, key, "the newest training was not in vain")
 
     def decisions(self) -> None:
         """What was decided about champions, but for what the gates of a run say themselves."""
@@ -141,7 +159,7 @@ class Watch:
 
     def digest(self) -> None:
         """The digest of today, once it is time; what is long over is forgotten with it."""
-        if self.now.hour < self.params.digest_hour:
+        if self.now.hour < self.settings.alerting.digest_hour:
             return
         key = f"{self.now:%Y-%m-%d}"
         if self.memory.get("digest") == key:
@@ -152,7 +170,8 @@ class Watch:
                 with engine.begin() as connection:
                     record(connection, daily_digest(connection, self.now), self.now)
             forget, keep = (
-                timedelta(days=d) for d in (self.params.forget_days, self.params.keep_days)
+                timedelta(days=d)
+                for d in (self.settings.alerting.forget_days, self.settings.alerting.keep_days)
             )
             tidy(engine, self.now, forget=forget, keep=keep)
 
@@ -178,7 +197,7 @@ def _told(decision: Decision) -> Alert:
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Puts into the outbox which sensors and schedules fail, which part of the daemon is "
-    "silent, that there is no champion; and once a day, the digest.",
+    "silent, that there is no champion, that trainings come to nothing; and once a day, the digest.",
 )
 def alert_watch(
     context: dg.SensorEvaluationContext,
@@ -189,12 +208,12 @@ def alert_watch(
     watch = Watch(
         context,
         Teller(warehouse, slack),
-        params.read().alerting,
+        params.read(),
         json.loads(context.cursor or "{}"),
         now(),
     )
     looks: list[Callable[[], None]] = [watch.ticks, watch.daemon, watch.champion]
-    looks += [watch.decisions, watch.digest]
+    looks += [watch.trainings, watch.decisions, watch.digest]
     failed = []
     for look in looks:
         try:

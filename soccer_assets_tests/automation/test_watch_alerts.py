@@ -24,6 +24,8 @@ from dagster._utils.error import SerializableErrorInfo
 
 from soccer_assets.alerting.kinds import Kind
 from soccer_assets.alerting.outbox import Alert, record
+from soccer_assets.automation.reasons import ATTEMPT, TRAINING_TAG, TRIGGER_TAG
+from soccer_assets.automation.retraining import NO_MODEL
 from soccer_assets.automation.watch_alerts import alert_watch
 from soccer_assets.warehouse import promotions
 from soccer_assets.warehouse.promotions import Decision, Holder
@@ -125,6 +127,31 @@ def test_that_there_is_no_champion_is_told_after_a_day_and_that_there_is_one(des
     desk.instance.report_runless_asset_event(dg.AssetMaterialization("champion_model"))
     desk.tick(alert_watch)
     assert of_kind(desk, Kind.NO_CHAMPION) == [("champion", "recovered", 1)]
+
+
+def test_that_trainings_come_to_nothing_is_told_once_and_that_one_did_not(desk: Desk) -> None:
+    def trains_in_vain() -> None:
+        tags = {TRAINING_TAG: ATTEMPT, TRIGGER_TAG: NO_MODEL}
+        failed = dg.DagsterRun(job_name="a", tags=tags, status=dg.DagsterRunStatus.FAILURE)
+        with freeze_time(desk.now):
+            desk.instance.add_run(failed)
+
+    trains_in_vain()
+    desk.tick(alert_watch)
+    assert of_kind(desk, Kind.TRAINING_IN_VAIN) == []
+    desk.now += DAY
+    trains_in_vain()
+    desk.tick(alert_watch)
+    desk.tick(alert_watch, HOUR)
+    assert of_kind(desk, Kind.TRAINING_IN_VAIN) == [("training", "open", 1)]
+    [told] = [row.text for row in desk.outbox if row.kind is Kind.TRAINING_IN_VAIN]
+    assert "2 failed attempts until" in told
+    assert "there is no model yet" in told
+    with freeze_time(desk.now + HOUR):
+        desk.instance.report_runless_asset_event(dg.AssetMaterialization("trained_model"))
+        desk.instance.report_runless_asset_event(dg.AssetMaterialization("champion_model"))
+    desk.tick(alert_watch, 2 * HOUR)
+    assert of_kind(desk, Kind.TRAINING_IN_VAIN) == [("training", "recovered", 1)]
 
 
 def test_what_people_and_the_review_decide_is_told_once_from_its_record(desk: Desk) -> None:
