@@ -3,7 +3,7 @@
 import atexit
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from enum import StrEnum
@@ -26,9 +26,10 @@ from benchmarks import (
     years,
 )
 from benchmarks.database import server_version
-from benchmarks.report import Comparison, as_json, markdown
+from benchmarks.report import Comparison, as_json, from_json, markdown
 from benchmarks.source import find_source
 from benchmarks.workbench import FULL, QUICK, Workbench
+from soccer_assets.clock import utc_now
 from soccer_assets.warehouse.embedded import start_embedded_postgres
 
 
@@ -71,6 +72,10 @@ def main(
         bool, typer.Option("--quick", help="Small sizes: do they run? The ratios mean little.")
     ] = False,
     rows: Annotated[int | None, typer.Option(help="Matches, at most.", min=1000)] = None,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Renew these in the kept report; the others stay in it."),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(help="Folder for results.md and results.json; default: benchmarks/, or none."),
@@ -81,7 +86,10 @@ def main(
     if rows:
         sizes = replace(sizes, rows=rows)
     whole = not (benchmarks or quick or rows)
-    folder = output or (Path(__file__).parent if whole else None)
+    if keep and (quick or rows):
+        raise typer.BadParameter("small sizes are not kept beside full ones", param_hint="--keep")
+    folder = output or (Path(__file__).parent if whole or keep else None)
+    before = earlier(folder, benchmarks) if folder and keep else []
     started = time.monotonic()
     comparisons: list[Comparison] = []
     work = _work_folder()
@@ -93,16 +101,26 @@ def main(
         typer.echo(f"{source}\n", err=True)
         for name in [b for b in Benchmark if not benchmarks or b in benchmarks]:
             typer.echo(f"{time.monotonic() - started:6.0f} s  {name} ...", err=True)
-            for line in RUN[name](bench):
+            for measured in RUN[name](bench):
+                line = replace(measured, measured=f"{utc_now():%Y-%m-%d}")
                 comparisons.append(line)
                 typer.echo(f"          {line.what}: {line.ratio:.1f}x {line.baseline}", err=True)
     elapsed = time.monotonic() - started
+    order = list(Benchmark)
+    comparisons = sorted(before + comparisons, key=lambda line: order.index(line.benchmark))
     page = markdown(comparisons, here, str(source), elapsed)
     typer.echo(page)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "results.md").write_text(page)
         (folder / "results.json").write_bytes(as_json(comparisons, here, str(source), elapsed))
+
+
+def earlier(folder: Path, renewed: Sequence[Benchmark] | None) -> list[Comparison]:
+    """What the kept report has of the benchmarks that are not run now."""
+    kept = folder / "results.json"
+    lines = from_json(kept.read_bytes()) if kept.exists() else []
+    return [line for line in lines if renewed and line.benchmark not in renewed]
 
 
 def _work_folder() -> Path:

@@ -1,7 +1,7 @@
 """Comparisons as a table for people and as JSON for programs."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import orjson
@@ -75,6 +75,8 @@ class Comparison:
     theirs: Cost
     goal: Goal | None = None
     notes: list[str] = field(default_factory=list)
+    measured: str = ""
+    """The day on which both were."""
 
     @property
     def ratio(self) -> float:
@@ -101,12 +103,13 @@ def markdown(
             {True: "yes", False: "NO", None: "-"}[line.met],
             f"{line.theirs.peak_mb:,.0f}",
             f"{line.ours.peak_mb:,.0f}",
+            line.measured,
         )
         for number, line in enumerate(comparisons, 1)
     ]
     headers = (
         "", "what", "baseline", "baseline takes", "ours takes", "ratio", "goal", "met",
-        "baseline peak MB", "ours peak MB",
+        "baseline peak MB", "ours peak MB", "measured",
     )  # fmt: skip
     table = tabulate(rows, headers, tablefmt="github", disable_numparse=True)
     notes = "\n".join(
@@ -124,8 +127,8 @@ Data: {source}.
 
 Every measured thing runs in a process of its own, in turn with its baseline; times are the best of
 the repeats (one where none are told). Peaks are of that process alone, libraries and input
-included; PostgreSQL's own are the same server's for both. The whole took {elapsed / 60:.1f} min.
-`make bench` makes this page.
+included; PostgreSQL's own are the same server's for both. The last run took {elapsed / 60:.1f} min.
+`make bench` makes this page; `python -m benchmarks NAME --keep` renews what it names.
 """
 
 
@@ -142,6 +145,20 @@ def as_json(
         "comparisons": lines,
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def from_json(document: bytes) -> list[Comparison]:
+    """The comparisons that ``as_json`` kept."""
+    return [_comparison(line) for line in orjson.loads(document)["comparisons"]]
+
+
+def _comparison(line: dict[str, Any]) -> Comparison:
+    known = {one.name for one in fields(Comparison)}
+    kept = {name: value for name, value in line.items() if name in known}
+    goal = None if kept["goal"] is None else Goal(**kept["goal"])
+    return Comparison(
+        **kept | {"ours": Cost(**kept["ours"]), "theirs": Cost(**kept["theirs"]), "goal": goal}
+    )
 
 
 def _seconds(value: float) -> str:

@@ -1,8 +1,12 @@
 """A goal is met by what was measured, in every respect that it names."""
 
+from pathlib import Path
+
 import pytest
 
-from benchmarks.report import Comparison, Cost, Goal
+from benchmarks.__main__ import Benchmark, earlier
+from benchmarks.machine import describe
+from benchmarks.report import Comparison, Cost, Goal, as_json, markdown
 from benchmarks.serving import parse_wrk
 
 PLAIN = Cost(4.0, 4.0, 300.0, p99_ms=90.0)
@@ -36,6 +40,18 @@ def test_a_goal_is_met_in_all_or_not(
 ) -> None:
     line = Comparison("serving", "a request", "plain", ours, PLAIN, goal)
     assert (line.met, str(line.goal)) == (met, told)
+
+
+def test_what_is_not_measured_again_stays_in_the_report(tmp_path: Path) -> None:
+    lines = [
+        Comparison("upsert", "rows", "plain", PLAIN, PLAIN, Goal(4, 250), ["a note"], "2026-01-02"),
+        Comparison("serving", "a request", "plain", PLAIN, PLAIN),
+    ]
+    machine = describe("18.4")
+    (tmp_path / "results.json").write_bytes(as_json(lines, machine, "invented", 1.0))
+    assert earlier(tmp_path, [Benchmark.SERVING]) == lines[:1]
+    assert "2026-01-02" in markdown(lines, machine, "invented", 1.0)
+    assert earlier(tmp_path / "elsewhere", [Benchmark.SERVING]) == []
 
 
 @pytest.mark.parametrize(
