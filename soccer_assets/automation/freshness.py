@@ -23,8 +23,9 @@ _MODEL_WARNS = timedelta(days=21)
 #: Age of the last training from which on it asks for another: before anybody is warned of it.
 RETRAINED_AFTER = _MODEL_WARNS - timedelta(days=1)
 _TRAINING = _within(_MODEL_WARNS, timedelta(days=45))
-# Behind a gate, which may stay shut for a training or two.
-_GATED = _within(timedelta(days=45), timedelta(days=90))
+# Behind a gate, which may stay shut for some trainings, and opens to what is not surely worse where the
+# champion is older than ``gates.max_champion_days``: a training after that it is time to see why.
+_GATED = _within(timedelta(days=85), timedelta(days=120))
 
 #: By asset; the cadence of what makes it fresh, with room for one or two missed ticks.
 FRESHNESS: dict[str, dg.FreshnessPolicy] = {

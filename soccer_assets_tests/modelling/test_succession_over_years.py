@@ -137,9 +137,9 @@ def test_the_same_recipe_on_more_data_comes_into_office(seed: int) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_with_fits_that_differ_more_champions_are_younger_than_they_were(seed: int) -> None:
     found, before = simulated(BOOSTED, seed=seed), simulated(BOOSTED, surely_better, seed=seed)
-    assert found.share >= 0.5
+    assert found.share >= 0.7
     assert found.share > before.share
-    assert np.mean(found.ages) <= 90
+    assert np.mean(found.ages) <= 60
     assert np.mean(found.ages) < np.mean(before.ages)
 
 
