@@ -23,6 +23,7 @@ _VARIES = re.compile(r"\b(?=\w*\d)[0-9a-f]{8,}\b|(?<!HTTP )\d+(?:[-:.,T]\d+)*", 
 _KEY_LENGTH = 200
 #: So many of the assets of a run are named in a message.
 _NAMED = 3
+_PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
 
 
@@ -49,7 +50,7 @@ def failure_alert(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Alert:
             "job": run.job_name,
             "steps": steps,
             "assets": _assets(run),
-            "partitions": _covers(run),
+            "partitions": _covers(run) if _is_of_partitions(instance, run, steps) else [],
         },
     )
 
@@ -123,6 +124,18 @@ def _covers(run: dg.DagsterRun) -> list[str]:
         return [run.tags[_PARTITION]]
     first, last = run.tags.get(_FIRST), run.tags.get(_LAST)
     return [f"{first}{_TO}{last}"] if first and last else []
+
+
+def _is_of_partitions(instance: dg.DagsterInstance, run: dg.DagsterRun, steps: list[str]) -> bool:
+    """Whether what failed is a matter of the run's partitions: in a run of months are also steps that
+    have none, and go through in one of other months, or of none."""
+    planned = [
+        entry.dagster_event
+        for entry in instance.all_logs(run.run_id, of_type=_PLANNED)
+        if entry.dagster_event and entry.dagster_event.step_key in steps
+    ]
+    made = [event.asset_materialization_planned_data for event in planned]
+    return not made or any(one.partition or one.partitions_subset for one in made)
 
 
 def _is_covered(partitions: str, run: dg.DagsterRun) -> bool:

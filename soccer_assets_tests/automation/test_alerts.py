@@ -38,6 +38,12 @@ def broken() -> None:
         raise RuntimeError("no export") from error
 
 
+@dg.asset
+def whole(context: dg.AssetExecutionContext) -> None:
+    if "answers" not in context.run.tags:
+        raise dg.Failure("no worker answers")
+
+
 @dg.asset(partitions_def=dg.DailyPartitionsDefinition("2025-02-01"))
 def daily(context: dg.AssetExecutionContext) -> None:
     if not context.run.tags.get("works"):
@@ -71,6 +77,18 @@ def test_a_failed_run_is_told_with_its_job_steps_reasons_and_link(desk: Desk, sl
     assert "refused: livescores 2025-02-26: HTTP 500 (4 attempts)" in text
     assert "broken: ConnectionError: the lake does not answer" in text
     assert f"{UI}/runs/{result.run_id}" in text
+
+
+def test_what_has_no_partitions_is_over_when_it_goes_through_in_a_run_of_others(desk: Desk) -> None:
+    desk.definitions = nightly(daily, whole)
+    works = {"works": "yes"}
+    desk.run(partition_key="2025-02-26", tags=works)
+    desk.tell(MINUTE)
+    [row] = desk.outbox
+    assert (row.state, row.scope["steps"], row.scope["partitions"]) == ("open", ["whole"], [])
+    desk.run(partition_key="2025-02-27", tags=works | {"answers": "yes"})
+    desk.tell(MINUTE)
+    assert desk.outbox[0].state == "recovered"
 
 
 def test_the_same_failure_of_other_partitions_is_one_message_until_each_went_through(

@@ -7,14 +7,13 @@ import pytest
 
 from soccer_assets_tests.replay.invented import DAY, FIRST, Replayed, copied, replay
 
-#: Of the replay of sixty days: the feed is away from one tick to the next.
-DOWN, LAST, STEP = date(2025, 3, 3), date(2025, 4, 1), timedelta(days=5)
+#: Of the replay of sixty days.
+LAST, STEP = date(2025, 4, 2), timedelta(days=10)
 
 
 @pytest.fixture(scope="session")
 def season(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
-    home = tmp_path_factory.mktemp("season")
-    return replay(home, FIRST, LAST, f"feed-down@{DOWN}+3", step=STEP)
+    return replay(tmp_path_factory.mktemp("season"), FIRST, LAST, step=STEP)
 
 
 @pytest.fixture(scope="session")
