@@ -78,8 +78,8 @@ docs: $(STAMP) ## Renew the generated tables of the documentation
 lock: $(STAMP) ## Resolve pyproject.toml into requirements.lock again, and of it what the image has
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --prerelease if-necessary --no-header --no-annotate -o requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --constraint requirements.lock \
-	  --prerelease if-necessary --no-header --no-annotate -o requirements.runtime.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra celery --extra k8s --universal \
+	  --python-version 3.11 --constraint requirements.lock --prerelease if-necessary --no-header --no-annotate -o requirements.runtime.lock
 
 secrets: ## Make random passwords for deploy/compose.yaml, once
 	@deploy/make-secrets.sh
