@@ -81,7 +81,7 @@ def test_what_is_declared_is_imported_or_has_a_reason() -> None:
     [
         ("browser", {"sources/browser_session.py"}),
         ("celery", {"engines/celery_executor.py", "engines/celery_worker.py"}),
-        ("k8s", {"engines/executors.py"}),
+        ("k8s", {"engines/k8s_executor.py"}),
     ],
 )
 def test_only_who_is_told_to_needs_what_an_extra_brings(extra: str, files: set[str]) -> None:

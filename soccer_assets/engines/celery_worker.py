@@ -77,10 +77,12 @@ def work(settings: Settings, name: str, queues: Sequence[str], processes: int) -
 
 
 @after_setup_logger.connect
-def _without_noise(**_: Any) -> None:
-    """What came of a step is on record, and need not be printed as well; failures are."""
-    for name in ("celery.app.trace", "botocore"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+def _without_noise(logger: logging.Logger, **_: Any) -> None:
+    """What a worker takes, and what goes wrong: libraries would tell every request that they make, and
+    Celery every event of a step, which are on record."""
+    logger.setLevel(logging.WARNING)
+    logging.getLogger("celery").setLevel(logging.INFO)
+    logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
 
 
 def make_step_app(settings: Settings) -> Celery:

@@ -29,6 +29,6 @@ def make_executor(settings: Settings) -> dg.ExecutorDefinition:
 
             return make_celery_executor(settings)
         case "k8s":
-            from dagster_k8s import k8s_job_executor
+            from soccer_assets.engines.k8s_executor import make_k8s_executor
 
-            return k8s_job_executor
+            return make_k8s_executor()

@@ -2,6 +2,7 @@
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.job_base import InMemoryJob
 
 from soccer_assets.definitions import make_definitions
 from soccer_assets.engines import make_executor
@@ -59,3 +60,18 @@ def test_features_and_trainings_have_a_queue_of_their_own() -> None:
     heavy = {name for name, queue in queues.items() if queue == "heavy"}
     assert heavy == {"dvc_outs", "trained_model"}
     assert set(queues.values()) == {"heavy", "dagster"}
+
+
+def test_kubernetes_needs_a_run_that_is_a_pod() -> None:
+    job = make_definitions(settings_for("k8s")).resolve_job_def("retrain")
+    create = job.executor_def.executor_creation_fn
+    assert create
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.InitExecutorContext(
+            job=InMemoryJob(job),
+            executor_def=job.executor_def,
+            executor_config={},
+            instance=instance,
+        )
+        with pytest.raises(dg.DagsterInvariantViolationError, match=r"needs K8sRunLauncher in"):
+            create(context)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -86,8 +86,8 @@ def listens(port: int) -> bool:
 
 
 @contextmanager
-def postgres(folder: Path, *databases: str) -> Iterator[str]:
-    """URL of the first database, of a superuser with a password."""
+def postgres(folder: Path) -> Iterator[str]:
+    """URL of a superuser with a password."""
     binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     if not binaries:
         pytest.skip("there is no PostgreSQL server (apt-get install postgresql)")
@@ -123,13 +123,7 @@ def postgres(folder: Path, *databases: str) -> Iterator[str]:
         *("-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=100"),
     ]
     with running(command, folder / "postgres.log", answers, how=signal.SIGINT):
-        connection = psycopg2.connect(f"{url}/postgres")
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            for database in databases:
-                cursor.execute(f'CREATE DATABASE "{database}"')
-        connection.close()
-        yield f"{url}/{databases[0]}"
+        yield f"{url}/postgres"
 
 
 @dataclass(frozen=True)
@@ -192,13 +186,13 @@ def seaweedfs(folder: Path, bucket: str) -> Iterator[Bucket]:
 
 
 @contextmanager
-def mlflow(folder: Path, store: str, bucket: Bucket) -> Iterator[str]:
+def mlflow(folder: Path, store: str, bucket: Bucket, name: str) -> Iterator[str]:
     """URL of a tracking server that hands artifacts to the bucket for everybody."""
     port = free_port()
     command = [
         *(BIN / "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", store.replace("postgresql://", "postgresql+psycopg2://")),
-        *("--artifacts-destination", f"s3://{bucket.name}/mlflow", "--serve-artifacts"),
+        *("--artifacts-destination", f"s3://{bucket.name}/{name}/mlflow", "--serve-artifacts"),
     ]
     environment = {
         **bucket.environment,
@@ -213,8 +207,7 @@ def mlflow(folder: Path, store: str, bucket: Bucket) -> Iterator[str]:
             return httpx.get(f"{url}/health", trust_env=False).status_code == 200
         return False
 
-    (folder / "mlflow").mkdir(parents=True)
-    with running(command, folder / "mlflow.log", answers, environment, folder=folder / "mlflow"):
+    with running(command, folder / "mlflow.log", answers, environment, folder=folder):
         yield url
 
 
@@ -282,30 +275,42 @@ def redis(folder: Path) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Services:
-    """All that machines share but the broker."""
+class Shared:
+    """What several worlds may use: a PostgreSQL server, and a bucket."""
 
-    postgres_url: str
+    folder: Path
+    administrator: str
     bucket: Bucket
-    mlflow_url: str
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """Settings of each machine."""
-        return {
-            "POSTGRES_URL": self.postgres_url,
-            "LAKE_URI": f"s3://{self.bucket.name}/soccer",
+    def database(self, name: str) -> str:
+        """URL of a new database."""
+        connection = psycopg2.connect(self.administrator)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f'CREATE DATABASE "{name}"')
+        connection.close()
+        return f"{self.administrator.rpartition('/')[0]}/{name}"
+
+    @contextmanager
+    def world(self, name: str, *, with_mlflow: bool = True) -> Iterator[dict[str, str]]:
+        """Settings of every machine of a world of its own: a database, a lake, and a tracking server
+        that keeps its things in the two servers as well."""
+        settings = {
+            "POSTGRES_URL": self.database(name),
+            "LAKE_URI": f"s3://{self.bucket.name}/{name}",
             "S3_ENDPOINT_URL": self.bucket.endpoint,
             **self.bucket.environment,
-            "MLFLOW_TRACKING_URI": self.mlflow_url,
         }
+        if not with_mlflow:
+            yield settings
+            return
+        folder = self.folder / f"world-{name}"
+        folder.mkdir()
+        with mlflow(folder, self.database(f"{name}_mlflow"), self.bucket, name) as url:
+            yield {**settings, "MLFLOW_TRACKING_URI": url}
 
 
 @contextmanager
-def services(folder: Path) -> Iterator[Services]:
-    """PostgreSQL, SeaweedFS and MLflow, which keeps its things in the two."""
-    with ExitStack() as stack:
-        url = stack.enter_context(postgres(folder, "soccer", "mlflow"))
-        bucket = stack.enter_context(seaweedfs(folder, "soccer"))
-        tracking = mlflow(folder, f"{url.rpartition('/')[0]}/mlflow", bucket)
-        yield Services(url, bucket, stack.enter_context(tracking))
+def shared_servers(folder: Path) -> Iterator[Shared]:
+    with postgres(folder) as url, seaweedfs(folder, "soccer") as bucket:
+        yield Shared(folder, url, bucket)
