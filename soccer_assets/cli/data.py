@@ -105,7 +105,7 @@ def backfill(
     check_source()
     config = {"resume": not again, "batch_days": batch_days, "concurrency": concurrency}
     days = (str(first), str(last))
-    months = (f"{first:%Y-%m}-01", f"{last:%Y-%m}-01")
+    lake_months = (f"{first:%Y-%m}-01", f"{last:%Y-%m}-01")
     failures = []
     ops = {"ingest_days": {"config": config}}
     try:
@@ -116,7 +116,7 @@ def backfill(
     except JobFailed as failure:  # what went well is worth having in the lake
         failures.append(str(failure))
     try:
-        run_job("export", _progress, partitions=months)
+        run_job("export", _progress, partitions=lake_months)
     except JobFailed as failure:
         failures.append(str(failure))
     if failures:

@@ -7,13 +7,15 @@ step is done, is being done, or has to be done again, the database knows:
 - While a worker executes a step it holds a lock in PostgreSQL, which goes with its process. Another one
   that is given the step meanwhile hands it back.
 - What has ended is on record in Dagster's event log. It is answered from there and not done again.
-- A step of a run that is over is not done.
+- A step of a run that is over is not done, and one that is being done then is broken off.
 - A step that has taken ``MOST_DEATHS`` workers with it, for want of memory say, fails its run.
 """
 
 import gc
 import hashlib
 import logging
+import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -44,6 +46,8 @@ MOST_DEATHS = 3
 #: How long the lock of a worker that has just died is waited for, and how long a step that another
 #: one executes is left alone before it is handed back.
 LOCK_SECONDS, HAND_BACK_SECONDS = 5.0, 5.0
+#: How often it is looked whether the run of a step is over.
+LOOK_SECONDS = 5.0
 
 _ENDS = {
     dg.DagsterEventType.STEP_SUCCESS,
@@ -100,15 +104,18 @@ def make_step_app(settings: Settings) -> Celery:
             retries = asked.known_state.get_retry_state() if asked.known_state else None
             before = retries.get_attempt_count(step) if retries else 0
             try:
-                with alone(database_url(settings), asked.run_id, step):
-                    with dg.DagsterInstance.from_ref(asked.instance_ref) as instance:
-                        told = what_is_known(instance, asked.run_id, step, before)
+                with (
+                    alone(database_url(settings), asked.run_id, step),
+                    dg.DagsterInstance.from_ref(asked.instance_ref) as instance,
+                ):
+                    told = what_is_known(instance, asked.run_id, step, before)
                     if told is not None:
                         return told
-                    return super().__call__(
-                        execute_step_args_packed=execute_step_args_packed,
-                        executable_dict=executable_dict,
-                    )
+                    with as_long_as_wanted(instance, asked.run_id):
+                        return super().__call__(
+                            execute_step_args_packed=execute_step_args_packed,
+                            executable_dict=executable_dict,
+                        )
             finally:
                 gc.collect()  # of the instance that each step opens, with its connections
 
@@ -127,8 +134,7 @@ def what_is_known(
     Raises:
         StepFatal: it has been executed, too often, and never ended.
     """
-    run = instance.get_run_by_id(run_id)
-    if run is None or run.is_finished or run.status is dg.DagsterRunStatus.CANCELING:
+    if _is_over(instance, run_id):
         log.warning("step %s of run %s is left: the run is over", step, run_id[:8])
         return []
     attempts = list(_attempts(_events(instance, run_id, step)))
@@ -140,6 +146,38 @@ def what_is_known(
     if deaths >= MOST_DEATHS:
         raise StepFatal(f"{step} is not tried again: {deaths} workers were gone before it ended")
     return None
+
+
+def _is_over(instance: dg.DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is None or run.is_finished or run.status is dg.DagsterRunStatus.CANCELING
+
+
+@contextmanager
+def as_long_as_wanted(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """Interrupt what this process does when its run is over: canceled, or its own process died. Celery
+    itself takes back what nobody has begun, and no more."""
+    done = threading.Event()
+
+    def watch() -> None:
+        main = threading.main_thread().ident
+        while not done.wait(LOOK_SECONDS):
+            with suppress(Exception):  # the database may be away
+                if _is_over(instance, run_id) and main and not done.is_set():
+                    log.warning("what is done of run %s is broken off: it is over", run_id[:8])
+                    signal.pthread_kill(main, signal.SIGINT)
+                    return
+
+    # Celery has the processes of its pool ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+        signal.signal(signal.SIGINT, before)
 
 
 def _events(instance: dg.DagsterInstance, run_id: str, step: str) -> Iterator[dg.DagsterEvent]:

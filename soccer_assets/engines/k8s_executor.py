@@ -9,7 +9,7 @@ def make_k8s_executor() -> dg.ExecutorDefinition:
 
     @dg.executor(
         name="k8s",
-        config_schema=k8s_job_executor.config_schema,
+        config_schema=k8s_job_executor.config_schema.as_field(),
         requirements=dg.multiple_process_executor_requirements(),
     )
     def k8s(context: dg.InitExecutorContext) -> dg.Executor:

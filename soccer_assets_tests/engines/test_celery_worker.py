@@ -1,5 +1,8 @@
 """What a step worker makes of a step that it is given: each is done once, whatever the broker thinks."""
 
+import signal
+import threading
+import time
 from collections.abc import Iterator
 
 import dagster as dg
@@ -8,7 +11,13 @@ import sqlalchemy as sa
 from celery.exceptions import Reject
 
 from soccer_assets.engines import celery_worker
-from soccer_assets.engines.celery_worker import MOST_DEATHS, StepFatal, alone, what_is_known
+from soccer_assets.engines.celery_worker import (
+    MOST_DEATHS,
+    StepFatal,
+    alone,
+    as_long_as_wanted,
+    what_is_known,
+)
 
 _TYPE = dg.DagsterEventType
 
@@ -123,3 +132,18 @@ def test_a_step_whose_lock_is_lost_goes_on_and_leaves_it_to_others(database_url:
             assert connection.scalars(others).all() == [True]
         with alone(database_url, "run", "step"):
             pass
+
+
+def test_what_is_done_of_a_run_is_broken_off_when_it_is_over(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celery_worker, "LOOK_SECONDS", 0.05)
+    run = instance.create_run_for_job(thrice, status=dg.DagsterRunStatus.STARTED)
+    handler = signal.getsignal(signal.SIGINT)
+    with as_long_as_wanted(instance, run.run_id):
+        time.sleep(0.2)
+    cancel = threading.Timer(0.2, instance.report_run_canceled, [run])
+    cancel.start()
+    with pytest.raises(KeyboardInterrupt), as_long_as_wanted(instance, run.run_id):
+        time.sleep(20)
+    assert signal.getsignal(signal.SIGINT) is handler

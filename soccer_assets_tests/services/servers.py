@@ -161,6 +161,7 @@ def seaweedfs(folder: Path, bucket: str) -> Iterator[Bucket]:
         *(BIN / "weed", "server", f"-dir={folder / 'weed'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
         *("-filer", "-s3", f"-s3.port={port}", f"-s3.config={config}", *ports),
         *("-master.volumeSizeLimitMB=256", "-volume.max=0"),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0"),
     ]
     found = Bucket(bucket, f"http://127.0.0.1:{port}", key, secret)
     client = boto3.client(
