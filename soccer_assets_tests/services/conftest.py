@@ -45,6 +45,7 @@ def season(place: Path) -> Iterator[dict[str, str]]:
             "LIVESCORES_URL": feed.url,
             "SOCCER_AS_OF": MIDSEASON.isoformat(),
             "SOCCER_PARAMS": str(file),
+            "SERVING_TOKEN": "of the season",
         }
 
 

@@ -155,6 +155,7 @@ from soccer_assets.warehouse.connection import get_engine
 import dagster as dg
 import sqlalchemy as sa
 
+FEATURES = {"data/features", "data/feature_states", "data/features_meta.json", "data/dataset"}
 settings = get_settings()
 resources = make_resources(settings)
 registry = resources["registry"].registry
@@ -185,8 +186,8 @@ told = json.dumps({
     "champion": champion.number,
     "versions": [int(version.version) for version in client.search_model_versions()],
     "metrics": {k: v for k, v in sorted(training.metrics.items())},
-    "features": made.outs,
-    "revision": made.name,
+    # What they are made of, finished matches and fixtures, says when they were first seen.
+    "features": {path: out for path, out in made.outs.items() if path in FEATURES},
     "tables": tables,
     "mlflow_runs": sorted(run.info.status for run in runs),
 }, default=str)
