@@ -51,7 +51,7 @@ test-system: $(STAMP) ## Run what goes through the whole system: commands, serve
 
 # What these tests need beside the lock: servers of Debian's, and programs that PyPI has in wheels.
 # Whatever cannot be installed, its tests are skipped, and say what they miss.
-test-services: $(STAMP) ## Run what is deployed, on real servers: compose, image, charts (half an hour)
+test-services: $(STAMP) ## Run what is deployed, on real servers: compose, image, charts, several machines (an hour)
 	@soccer_assets_tests/services/install.sh $(BIN)/python
 	@$(BIN)/python -m pytest -m services -rs soccer_assets_tests/services
 
