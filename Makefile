@@ -54,7 +54,7 @@ test-system: $(STAMP) ## Run what goes through the whole system: commands, serve
 
 # What these tests need beside the lock: servers of Debian's, and programs that PyPI has in wheels.
 # Whatever cannot be installed, its tests are skipped, and say what they miss.
-test-services: $(STAMP) ## Run what is deployed, on real servers: compose, image, charts (half an hour)
+test-services: $(STAMP) ## Run what is deployed, on real servers: compose, image, charts, several machines (an hour)
 	@soccer_assets_tests/services/install.sh $(BIN)/python
 	@$(BIN)/python -m pytest -m services -rs soccer_assets_tests/services
 
@@ -81,8 +81,8 @@ docs: $(STAMP) ## Renew the generated tables of the documentation
 lock: $(STAMP) ## Resolve pyproject.toml into requirements.lock again, and of it what the image has
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --prerelease if-necessary --no-header --no-annotate -o requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --constraint requirements.lock \
-	  --prerelease if-necessary --no-header --no-annotate -o requirements.runtime.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra celery --extra k8s --universal \
+	  --python-version 3.11 --constraint requirements.lock --prerelease if-necessary --no-header --no-annotate -o requirements.runtime.lock
 
 secrets: ## Make random passwords for deploy/compose.yaml, once
 	@deploy/make-secrets.sh

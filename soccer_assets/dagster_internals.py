@@ -45,6 +45,9 @@ from dagster._core.events import (
     RunFailureReason,
 )
 
+# Whether an executor of Celery's tries steps again, which its configuration says in other words.
+from dagster._core.execution.retries import RetryMode
+
 # Opens the instance of a dagster.yaml in another folder than DAGSTER_HOME, and has the defaults of an
 # instance class. Would be replaced by DagsterInstance.from_config with them.
 from dagster._core.instance.ref import InstanceRef
@@ -88,12 +91,16 @@ from dagster._core.storage.root import LocalArtifactStorage
 # The tag of runs that an automation condition asked for: published as its text in the UI alone.
 from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
 
+# What a worker of Celery is asked to execute, which dagster-celery publishes as little; and how it is
+# packed, as the events are that it answers with. Would go if dagster-celery's task did a step once.
+from dagster._grpc.types import ExecuteStepArgs
+
 # What a sensor answers, changed: tags of the runs that a condition asks for, which would go with tags that
 # a condition may give.
 from dagster._record import copy as copy_record
 
 # What every class named in dagster.yaml is given: published are such classes, not this.
-from dagster._serdes import ConfigurableClassData
+from dagster._serdes import ConfigurableClassData, unpack_value
 
 # The clock that the times of runs and events are read from, which tests move. Otherwise time.time.
 from dagster._time import get_current_timestamp
@@ -117,6 +124,7 @@ __all__ = [
     "ConcurrencyClaimStatus",
     "ConfigurableClassData",
     "EngineEventData",
+    "ExecuteStepArgs",
     "InstanceRef",
     "InstigatorState",
     "InstigatorTick",
@@ -126,6 +134,7 @@ __all__ = [
     "RegisteredCodeLocationOrigin",
     "RemoteJobOrigin",
     "RemoteRepositoryOrigin",
+    "RetryMode",
     "RunFailureReason",
     "ScheduleInstigatorData",
     "SensorInstigatorData",
@@ -140,6 +149,7 @@ __all__ = [
     "report_materializations",
     "run_by_context",
     "storage_tables",
+    "unpack_value",
     "version_tags",
 ]
 

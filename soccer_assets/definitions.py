@@ -29,6 +29,7 @@ from soccer_assets.automation.retries import retry_sensors
 from soccer_assets.automation.retry_policy import with_causes_noted
 from soccer_assets.automation.schedules import feed_schedules
 from soccer_assets.automation.training import with_retraining
+from soccer_assets.engines import make_executor
 from soccer_assets.params import read_params
 from soccer_assets.resources import make_resources
 from soccer_assets.run_processes import fork_runs, is_code_server
@@ -57,8 +58,7 @@ def make_definitions(settings: Settings) -> dg.Definitions:
             catch_up_sensor(ingestion.first_day),
             *retry_sensors(jobs),
         ],
-        # A step costs milliseconds in process and seconds as a process of its own.
-        executor=dg.in_process_executor,
+        executor=make_executor(settings),
         resources=make_resources(settings),
     )
 

@@ -38,6 +38,11 @@ from soccer_assets.urls import bare, credentials, open_url, service_url
 DEFAULT_PARAMS = Path(__file__).parent / "dvc" / "params.yaml"
 #: Where ``soccer serve`` listens.
 DEFAULT_PORT = 8008
+#: Executors that give steps to other machines.
+REMOTE = ("celery", "k8s")
+#: Schemes of brokers, and of what keeps results, that are known to work: RabbitMQ's and Redis'.
+BROKERS = ("amqp", "amqps", "pyamqp", "redis", "rediss", "rpc")
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 def project_folder() -> Path:
@@ -116,6 +121,11 @@ class Settings(BaseSettings):
 
     require_sign_off: bool = False
 
+    soccer_executor: Literal["in_process", "multiprocess", "celery", "k8s"] = "in_process"
+    soccer_celery_broker: SecretStr | None = None
+    soccer_celery_backend: SecretStr | None = None
+    soccer_celery_visibility_seconds: int = Field(default=3600, ge=10)
+
     serving_workers: str = ""
     serving_token: SecretStr | None = None
 
@@ -183,6 +193,49 @@ class Settings(BaseSettings):
             )
         if self.livescores_source == "browser" and credentials(revealed(self.livescores_url)):
             raise ValueError("LIVESCORES_URL must not have a user or a password for a browser")
+        return self
+
+    @field_validator("soccer_celery_broker", "soccer_celery_backend")
+    @classmethod
+    def _address_of_broker(cls, value: SecretStr | None) -> SecretStr | None:
+        """Which is not shown: it may hold a password."""
+        scheme, separator, _ = revealed(value).partition("://")
+        if value is not None and (not separator or scheme not in BROKERS):
+            raise ValueError(
+                f"must start with one of {', '.join(f'{name}://' for name in BROKERS)}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _machines_share_everything(self) -> Self:
+        """Steps on other machines find nothing in this one's home."""
+        if self.soccer_executor not in REMOTE:
+            return self
+        asked = f"SOCCER_EXECUTOR={self.soccer_executor}"
+        needs = ["postgres_url", "lake_uri", "mlflow_tracking_uri"]
+        if self.soccer_executor == "celery":
+            needs.insert(0, "soccer_celery_broker")
+        absent = [name.upper() for name in needs if getattr(self, name) is None]
+        if absent:
+            raise ValueError(f"{asked} needs {', '.join(absent)}: its steps run on other machines")
+        package = f"dagster_{self.soccer_executor}"
+        if find_spec(package) is None:
+            raise ValueError(
+                f"{asked} needs {package.replace('_', '-')}: "
+                f"pip install 'soccer_assets[{self.soccer_executor}]'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _workers_share_a_token(self) -> Self:
+        """One that is generated in a home is known to what runs in that home alone."""
+        hosts = {urlsplit(url).hostname for url in self.workers}
+        is_elsewhere = bool(hosts - LOOPBACK) or (hosts and self.soccer_executor in REMOTE)
+        if is_elsewhere and self.serving_token is None:
+            raise ValueError(
+                "SERVING_TOKEN is needed with these SERVING_WORKERS: what runs on another machine "
+                "does not know the token that is generated here"
+            )
         return self
 
     def environment(self) -> dict[str, str]:
@@ -275,6 +328,14 @@ class Settings(BaseSettings):
         """Where this home's workers leave how they are found, and what they start from while
         PostgreSQL is away."""
         return self.home / "serving"
+
+    @property
+    def celery_backend(self) -> str:
+        """Where step workers leave what came of a step: in the Redis that is the broker, else in
+        messages to whoever asked."""
+        broker = revealed(self.soccer_celery_broker)
+        given = revealed(self.soccer_celery_backend)
+        return given or (broker if broker.startswith("redis") else "rpc://")
 
     @cached_property
     def reload_token(self) -> str:

@@ -333,6 +333,7 @@ ENTRY_POINTS = {
     "cli.office",
     "cli.season",
     "cli.services",
+    "cli.steps",
     "dagster_command",
     "dagster_home",
     "definitions",

@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+import pytest
+
 from soccer_assets.settings import project_folder
 
 PROJECT = tomllib.loads((project_folder() / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 PROVIDERS = metadata.packages_distributions()
+#: Extras that the image has as well.
+ENGINES = ("celery", "k8s")
 #: Declared, but imported by none of ours: why.
 NOT_IMPORTED = {
     "dagster-webserver": "dagster dev starts it",
@@ -50,12 +54,17 @@ def declared(requirements: list[str]) -> set[str]:
     return {_normal(re.split(r"[^\w.-]", text, maxsplit=1)[0]) for text in requirements}
 
 
+def optional() -> set[str]:
+    """What the package imports if it is told to."""
+    return set().union(*(declared(EXTRAS[extra]) for extra in ("browser", *ENGINES)))
+
+
 def undeclared(imported: set[frozenset[str]], requirements: set[str]) -> list[list[str]]:
     return sorted(sorted(providers) for providers in imported if not providers & requirements)
 
 
 def test_what_is_imported_is_declared() -> None:
-    package = declared(PROJECT["dependencies"]) | declared(EXTRAS["browser"])
+    package = declared(PROJECT["dependencies"]) | optional()
     assert undeclared(imports("soccer_assets"), package) == []
     tools = package | declared(EXTRAS["dev"])
     assert undeclared(imports("soccer_assets_tests", "benchmarks"), tools) == []
@@ -64,11 +73,19 @@ def test_what_is_imported_is_declared() -> None:
 def test_what_is_declared_is_imported_or_has_a_reason() -> None:
     imported = set().union(*imports("soccer_assets"))
     assert declared(PROJECT["dependencies"]) - imported == set(NOT_IMPORTED)
-    assert declared(EXTRAS["browser"]) <= imported
+    assert optional() - imported == {"redis"}  # which kombu loads for redis://
 
 
-def test_only_the_browser_needs_what_its_extra_brings() -> None:
-    alone = declared(EXTRAS["browser"]) - declared(PROJECT["dependencies"])
+@pytest.mark.parametrize(
+    ("extra", "files"),
+    [
+        ("browser", {"sources/browser_session.py"}),
+        ("celery", {"engines/celery_executor.py", "engines/celery_worker.py"}),
+        ("k8s", {"engines/k8s_executor.py"}),
+    ],
+)
+def test_only_who_is_told_to_needs_what_an_extra_brings(extra: str, files: set[str]) -> None:
+    alone = declared(EXTRAS[extra]) - declared(PROJECT["dependencies"])
     package = project_folder() / "soccer_assets"
     users = {
         str(file.relative_to(package))
@@ -76,7 +93,7 @@ def test_only_the_browser_needs_what_its_extra_brings() -> None:
         for name in _imports(file)
         if alone & {_normal(provider) for provider in PROVIDERS.get(name, ())}
     }
-    assert users == {"sources/browser_session.py"}
+    assert users == files
 
 
 def test_what_is_declared_is_locked() -> None:
@@ -92,6 +109,7 @@ def test_the_image_has_what_runs_in_the_versions_of_the_lock() -> None:
     )
     assert set(runtime) <= set(lock)
     assert declared(PROJECT["dependencies"]) <= declared(runtime)
+    assert set().union(*(declared(EXTRAS[extra]) for extra in ENGINES)) <= declared(runtime)
     tools = (declared(EXTRAS["dev"]) | declared(EXTRAS["browser"])) - declared(
         PROJECT["dependencies"]
     )

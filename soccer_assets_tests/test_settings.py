@@ -161,6 +161,8 @@ SECRET = "hush"
         ({"LIVESCORES_SOURCE": SECRET}, "LIVESCORES_SOURCE: .*'football_data'"),
         ({"LAKE_URI": f"ftp://{SECRET}@host"}, "LAKE_URI must be a path"),
         ({"LIVESCORES_ATTEMPTS": "0", "SIMULATOR_SEED": "x"}, "LIVESCORES_ATTEMPTS.*; SIMULATOR_"),
+        ({"SOCCER_EXECUTOR": SECRET}, "SOCCER_EXECUTOR: .*'in_process'.*'celery' or 'k8s'"),
+        ({"SOCCER_CELERY_BROKER": f"kafka://u:{SECRET}@host"}, "SOCCER_CELERY_BROKER: must start"),
     ],
 )
 def test_a_bad_value_is_told_in_one_line_that_does_not_repeat_it(
@@ -230,6 +232,80 @@ def test_a_browser_without_selenium_is_one_line(
     )
 
 
+SHARED = {
+    "POSTGRES_URL": "postgresql://u:p@host/db",
+    "LAKE_URI": "s3://bucket/lake",
+    "MLFLOW_TRACKING_URI": "http://mlflow:5000",
+}
+
+
+@pytest.mark.parametrize("executor", ["celery", "k8s"])
+def test_steps_on_other_machines_need_what_all_share(project: Path, executor: str) -> None:
+    os.environ |= {"SOCCER_EXECUTOR": executor, "SOCCER_CELERY_BROKER": "amqp://u:hush@broker//"}
+    with pytest.raises(SettingsError, match="POSTGRES_URL, LAKE_URI, MLFLOW_TRACKING_URI") as told:
+        get_settings()
+    assert "\n" not in str(told.value)
+    os.environ |= SHARED
+    assert get_settings().soccer_executor == executor
+
+
+def test_celery_needs_a_broker(project: Path) -> None:
+    os.environ |= {**SHARED, "SOCCER_EXECUTOR": "celery"}
+    with pytest.raises(SettingsError, match=r"^SOCCER_EXECUTOR=celery needs SOCCER_CELERY_BROKER"):
+        get_settings()
+
+
+@pytest.mark.parametrize("executor", ["celery", "k8s"])
+def test_an_engine_without_its_package_is_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, executor: str
+) -> None:
+    os.environ |= {**SHARED, "SOCCER_EXECUTOR": executor, "SOCCER_CELERY_BROKER": "amqp://broker"}
+    monkeypatch.setitem(sys.modules, f"dagster_{executor}", None)
+    with pytest.raises(SettingsError) as told:
+        get_settings()
+    assert str(told.value) == (
+        f"SOCCER_EXECUTOR={executor} needs dagster-{executor}: "
+        f"pip install 'soccer_assets[{executor}]'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("broker", "backend", "used"),
+    [
+        ("amqp://u:p@broker//", None, "rpc://"),
+        ("redis://:p@broker/0", None, "redis://:p@broker/0"),
+        ("amqp://u:p@broker//", "redis://other/1", "redis://other/1"),
+    ],
+)
+def test_what_came_of_steps_is_kept_where_the_broker_can(
+    project: Path, broker: str, backend: str | None, used: str
+) -> None:
+    os.environ |= {"SOCCER_CELERY_BROKER": broker, "SOCCER_CELERY_BACKEND": backend or ""}
+    assert get_settings().celery_backend == used
+
+
+@pytest.mark.parametrize(
+    ("given", "is_needed"),
+    [
+        ({"SERVING_WORKERS": "http://worker-1:8008"}, True),
+        ({"SERVING_WORKERS": "http://127.0.0.1:8008,http://worker-2:8008"}, True),
+        ({"SERVING_WORKERS": "http://127.0.0.1:8008,http://[::1]:8009"}, False),
+        ({"SERVING_WORKERS": "http://localhost:8008", "SOCCER_EXECUTOR": "k8s"}, True),
+        ({"SOCCER_EXECUTOR": "k8s"}, False),
+        ({}, False),
+    ],
+)
+def test_a_token_for_workers_elsewhere_is_given_and_not_made_here(
+    project: Path, given: dict[str, str], is_needed: bool
+) -> None:
+    os.environ |= {**SHARED, **given}
+    if is_needed:
+        with pytest.raises(SettingsError, match=r"^SERVING_TOKEN is needed"):
+            get_settings()
+        os.environ["SERVING_TOKEN"] = "given"
+    assert (get_settings().reload_token == "given") is is_needed
+
+
 def test_secrets_may_stand_in_files_of_their_own(project: Path) -> None:
     (project / "url").write_text("postgresql://u:hush@host/db\n")
     (project / "key").write_text("aws-hush\n")
@@ -246,6 +322,7 @@ def test_every_secret_setting_may_stand_in_a_file() -> None:
     assert secret == {
         *("POSTGRES_URL", "MLFLOW_TRACKING_URI", "LIVESCORES_URL", "LIVESCORES_TOKEN"),
         *("SELENIUM_REMOTE_URL", "FOOTBALL_DATA_URL", "SLACK_BOT_TOKEN", "SERVING_TOKEN"),
+        *("SOCCER_CELERY_BROKER", "SOCCER_CELERY_BACKEND"),
     }
 
 

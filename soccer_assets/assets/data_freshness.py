@@ -61,7 +61,7 @@ _WORKER_SECONDS = 5.0
     owners=OWNERS,
     kinds={"report"},
     # After all others of its run, whose results it tells of.
-    op_tags={"dagster/priority": "-10"},
+    op_tags={"dagster/priority": "-10", "dagster-celery/priority": "0"},
     check_specs=[
         dg.AssetCheckSpec(
             LEVEL,

@@ -8,7 +8,7 @@ import dagster as dg
 
 from soccer_assets.assets.common import OWNERS, Checks, evaluate, recorded
 from soccer_assets.assets.lake import MATCH_PARQUET
-from soccer_assets.assets.pods import FEATURES_POD
+from soccer_assets.assets.pods import FEATURES_TAGS
 from soccer_assets.clock import utc_now
 from soccer_assets.dvc import outs
 from soccer_assets.dvc.definition import PIPELINE_FILE, stage_code_version
@@ -59,7 +59,7 @@ class FeaturesTranslator(DvcTranslator):
     name="dvc_outs",
     pool="dvc_workspace",
     translator=FeaturesTranslator(),
-    op_tags=FEATURES_POD,
+    op_tags=FEATURES_TAGS,
     check_specs=[
         dg.AssetCheckSpec(
             NEWEST_RESULT,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from soccer_assets.assets.common import OWNERS, asset_once_possible, recorded, table
 from soccer_assets.assets.features import DATASET, FEATURES
-from soccer_assets.assets.pods import TRAINING_POD
+from soccer_assets.assets.pods import TRAINING_TAGS
 from soccer_assets.automation.attempts import MATCHES, MLFLOW_RUN, RECIPE, TRAINED_MODEL
 from soccer_assets.automation.reasons import note_training
 from soccer_assets.automation.recipe import made_by_other_code, recipe_of
@@ -34,7 +34,7 @@ REGION_MONTHS = 13
     owners=OWNERS,
     kinds={"mlflow", "lightgbm"},
     pool="training",
-    op_tags=TRAINING_POD,
+    op_tags=TRAINING_TAGS,
 )
 def trained_model(
     context: dg.AssetExecutionContext,

@@ -1,12 +1,16 @@
-"""What the heavy steps ask of Kubernetes, where its executor gives each step a pod of its own.
+"""What the heavy steps ask of the engines: of Kubernetes, whose executor gives each step a pod of its
+own, its size; of Celery a queue of their own, which big machines listen to.
 
 Everywhere else these tags are words that nobody reads.
 """
 
 from typing import Any
 
-#: The tag that ``dagster-k8s`` reads.
+#: The tags that ``dagster-k8s`` and ``dagster-celery`` read.
 TAG = "dagster-k8s/config"
+QUEUE_TAG = "dagster-celery/queue"
+#: Of features and trainings; all else goes to dagster-celery's own.
+HEAVY_QUEUE = "heavy"
 
 
 def pod(cpu: str, memory: str) -> dict[str, Any]:
@@ -20,7 +24,12 @@ def pod(cpu: str, memory: str) -> dict[str, Any]:
     return {TAG: {"container_config": {"resources": resources}}}
 
 
+def heavy(cpu: str, memory: str) -> dict[str, Any]:
+    """Tags of a step that takes minutes of a whole machine: see ``pod``."""
+    return {**pod(cpu, memory), QUEUE_TAG: HEAVY_QUEUE}
+
+
 #: Loops over all matches, one process a stage.
-FEATURES_POD = pod("1", "4Gi")
+FEATURES_TAGS = heavy("1", "4Gi")
 #: Learners that use what cores there are, with the whole dataset in memory.
-TRAINING_POD = pod("2", "6Gi")
+TRAINING_TAGS = heavy("2", "6Gi")

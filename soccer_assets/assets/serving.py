@@ -51,8 +51,9 @@ SERVING_FEATURES, PREDICTIONS, SERVING_WORKERS = (
 )
 #: What is told of a worker.
 TOLD = ("url", "version_before", "version_after", "ready", "seconds", "error", "restored")
-#: Of steps that are ready, these go before reports: people wait for what is served.
-FIRST = {"dagster/priority": "1"}
+#: Of steps that are ready, these go before reports: people wait for what is served. Celery's usual
+#: priority is 5.
+FIRST = {"dagster/priority": "1", "dagster-celery/priority": "6"}
 #: Metadata: where in the lake the features for serving are.
 FRAME = "frame"
 #: Metadata: of the features that these are rows of.

@@ -10,6 +10,7 @@ from soccer_assets.cli import (  # which add their commands to it
     office,
     season,
     services,
+    steps,
 )
 from soccer_assets.cli.app import app
 
@@ -24,4 +25,5 @@ __all__ = [
     "office",
     "season",
     "services",
+    "steps",
 ]

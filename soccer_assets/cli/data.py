@@ -5,7 +5,7 @@ import sys
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -79,8 +79,17 @@ def backfill(
     again: Annotated[
         bool, typer.Option("--again", help="Ask for days that are loaded and settled, too.")
     ] = False,
+    at_once: Annotated[
+        int, typer.Option(help="Runs at once, of some months each.", min=1, max=64)
+    ] = 1,
+    months: Annotated[
+        int, typer.Option(help="Months of each, with more than one at once.", min=1, max=1200)
+    ] = 12,
 ) -> None:
     """Bring a range of days of the feed into the warehouse, and their months into the lake.
+
+    With --at-once the days are spread: over processes of this machine or, with SOCCER_EXECUTOR=celery,
+    over all step workers. The feed has to bear it: the pool livescores says how many may ask at once.
 
     Ended early, it goes on where it was when it is started again. A day that fails is named at the
     end and does not keep the others out.
@@ -96,18 +105,35 @@ def backfill(
     check_source()
     config = {"resume": not again, "batch_days": batch_days, "concurrency": concurrency}
     days = (str(first), str(last))
-    months = (f"{first:%Y-%m}-01", f"{last:%Y-%m}-01")
+    lake_months = (f"{first:%Y-%m}-01", f"{last:%Y-%m}-01")
     failures = []
+    ops = {"ingest_days": {"config": config}}
     try:
-        run_job("ingest", _progress, partitions=days, config={"ingest_days": {"config": config}})
+        if at_once == 1:
+            run_job("ingest", _progress, partitions=days, config=ops)
+        else:
+            _spread(first, last, months, at_once, ops)
     except JobFailed as failure:  # what went well is worth having in the lake
         failures.append(str(failure))
     try:
-        run_job("export", _progress, partitions=months)
+        run_job("export", _progress, partitions=lake_months)
     except JobFailed as failure:
         failures.append(str(failure))
     if failures:
         raise JobFailed("\n".join(failures))
+
+
+def _spread(first: date, last: date, months: int, at_once: int, ops: dict[str, Any]) -> None:
+    from soccer_assets.spread import ranges_of_months, run_ranges, slots_of
+
+    slots = slots_of("livescores")
+    if slots < at_once:
+        _progress(
+            f"{at_once} runs at once, of which {slots} may ask the feed, the others wait: "
+            f"dagster instance concurrency set livescores {at_once} lets all, if it bears them"
+        )
+    ranges = ranges_of_months(first, last, months)
+    run_ranges("ingest", ranges, at_once, _progress, get_settings(), ops)
 
 
 @app.command()

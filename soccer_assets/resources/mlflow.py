@@ -71,7 +71,7 @@ class MlflowTrackingResource(dg.ConfigurableResource):
         uri = self.settings.tracking_uri
         models = ModelRegistry(uri, self.experiment)
         with failures_told():
-            end_broken_off(models, context)
+            end_broken_off(models, context, begins_anew=True)
             run_id = models.begin_training(context.run.run_id, context.run.job_name)
             configured = mlflow_tracking.configured(
                 {
@@ -98,10 +98,19 @@ class MlflowTrackingResource(dg.ConfigurableResource):
                     resources.mlflow.end_run("FINISHED")
 
 
-def end_broken_off(models: "ModelRegistry", context: dg.AssetExecutionContext) -> None:
-    """End the MLflow runs whose Dagster run is over: they were killed, or lost MLflow."""
+def end_broken_off(
+    models: "ModelRegistry", context: dg.AssetExecutionContext, *, begins_anew: bool = False
+) -> None:
+    """End the MLflow runs whose Dagster run is over: they were killed, or lost MLflow.
+
+    Args:
+        begins_anew: this step is the training of its run: what an earlier attempt at it has left is
+            broken off as well, whose worker died.
+    """
 
     def is_over(dagster_run_id: str) -> bool:
+        if dagster_run_id == context.run.run_id:
+            return begins_anew
         run = context.instance.get_run_by_id(dagster_run_id)
         return run is not None and run.is_finished
 

@@ -67,6 +67,7 @@ ELSEWHERE = {
     "soccer doctor": ("doctor/test_command.py", '"doctor"'),
     "soccer alerts": ("alerting/test_command.py", '"alerts"'),
     "soccer gc": ("test_gc.py", '"gc"'),
+    "soccer step-worker": ("services/test_celery.py", '"step-worker"'),
     "soccer migrate": ("end_to_end/test_migrate.py", '"soccer", "migrate"'),
     "deploy/make-secrets.sh": ("services/test_compose_file.py", '"make-secrets.sh"'),
     "docker compose": ("services/test_compose.py", "with services("),

@@ -15,6 +15,8 @@ need() { # PACKAGE PATH...: any of the paths will do
   missing="$missing $package"
 }
 need postgresql /usr/lib/postgresql/*/bin/postgres
+need rabbitmq-server /usr/lib/rabbitmq/bin/rabbitmq-server
+need redis-server redis-server
 need nginx-light nginx
 need prometheus prometheus
 need wget wget

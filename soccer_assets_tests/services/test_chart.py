@@ -182,4 +182,5 @@ def test_values_for_dagsters_chart_name_our_code_and_one_image() -> None:
         assert part["image"] == code["image"]
         assert part["envSecrets"] == code["envSecrets"]
     assert values["runLauncher"]["type"] == "K8sRunLauncher"
+    assert {"name": "SOCCER_EXECUTOR", "value": "k8s"} in code["env"]
     assert "password" not in str(values["postgresql"]).lower()

