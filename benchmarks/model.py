@@ -51,8 +51,10 @@ RESULTS = Path(__file__).with_name("model.json")
 PAGE = Path(__file__).with_name("model.md")
 
 #: Parts of the record that can be left out of a run.
+TEST, REFERENCE = "test", "vs_reference"
 ODDS, ABLATION, ATTEMPTS = "test_with_odds_history", "ablation", "attempts"
 NAMES = {
+    TEST: "the model",
     ODDS: "the odds of past matches",
     ABLATION: "the groups of features",
     ATTEMPTS: "what was tried on top",
@@ -68,6 +70,9 @@ def main(
     ablation: Annotated[bool, typer.Option(help="Try the features group by group.")] = True,
     odds_history: Annotated[bool, typer.Option(help="Score the option, too.")] = True,
     reference: Annotated[bool, typer.Option(help="Score the old recipe, too.")] = True,
+    judge: Annotated[
+        bool, typer.Option(help="Judge the model anew; else what the kept record chose counts.")
+    ] = True,
     output: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULTS,
 ) -> None:
     """Score the model on real matches that it has not seen, and record the figures."""
@@ -83,15 +88,23 @@ def main(
         typer.echo(str(absent), err=True)
         raise typer.Exit(1) from None
     params = read_params(DEFAULT_PARAMS)
-    asked = {ODDS: odds_history, ABLATION: ablation, ATTEMPTS: ablation}
-    kept = {name for name, is_asked in asked.items() if not is_asked}
-    found = earlier_parts(output, kept)
-    result = judged(matches, params.features, params.training, progress)
-    found["test"] = figures(result)
-    record(found, output)
-    if reference:
+    asked = {
+        TEST: judge,
+        ODDS: odds_history,
+        ABLATION: ablation,
+        ATTEMPTS: ablation,
+    }
+    found = earlier_parts(output, {name for name, is_asked in asked.items() if not is_asked})
+    if not judge and TEST not in found:
+        typer.echo(f"{output} has no judged model: leave --no-judge out", err=True)
+        raise typer.Exit(1)
+    if judge:
+        result = judged(matches, params.features, params.training, progress)
+        found[TEST] = figures(result)
+        record(found, output)
+    if judge and reference:
         progress("the reference's recipe")
-        found["test"]["vs_reference"] = against_reference(matches, result, params.training.seed)
+        found[TEST][REFERENCE] = against_reference(matches, result, params.training.seed)
         record(found, output)
     if odds_history:
         progress("with the odds of past matches")
@@ -106,7 +119,8 @@ def main(
             *dataset_of(before, params.features),
             pd.Timestamp(SELECTION_FROM),
             params.training,
-            result,
+            found[TEST]["chosen"],
+            found[TEST]["size"],
         )
         found[ABLATION] = list(ablated(selection, params.features, progress))
         record(found, output)

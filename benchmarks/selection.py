@@ -10,7 +10,7 @@ from soccer_assets.modelling.estimators import estimator_of
 from soccer_assets.modelling.metrics import per_match_log_loss
 from soccer_assets.modelling.rows import Rows
 from soccer_assets.modelling.splits import weeks_of
-from soccer_assets.modelling.train import TrainingResult, prepared
+from soccer_assets.modelling.train import prepared
 from soccer_assets.params.training import TrainingParams
 
 
@@ -21,7 +21,8 @@ class Selection:
         dataset: matches until the end of the selection, as ``prepared`` takes them.
         names: of their features.
         since: what is fitted kicks off before it, what is predicted does not.
-        result: the training that chose.
+        chosen: which candidate was.
+        size: how large it grew; None where there is no size to it.
     """
 
     def __init__(
@@ -30,13 +31,14 @@ class Selection:
         names: list[str],
         since: pd.Timestamp,
         training: TrainingParams,
-        result: TrainingResult,
+        chosen: str,
+        size: int | None,
     ) -> None:
         frame, self.rows = prepared(dataset, names, training)
         self.seed = training.seed
         self._first = int((frame["kickoff"] < since).sum())
         self.weeks: AnyArray = weeks_of(frame["kickoff"].iloc[self._first :])
-        self._learner, self._size = training.learner(result.chosen)[1], result.size
+        self._learner, self._size = training.learner(chosen)[1], size
 
     def predicted(self, rows: Rows, seed: int | None = None) -> FloatArray:
         """float64 (n, 3), of the selection matches by what was fitted on the rows before them."""
