@@ -186,6 +186,8 @@ def fit_score_model(
         raise ValueError("goals must not be negative")
     weights = np.ones(len(goals)) if weights is None else weights
     weights = weights / weights.sum()
+    # In which order sums are rounded depends on how the memory is laid out.
+    inputs = np.ascontiguousarray(inputs)
     baseline = independent_poisson(goals, weights)
     logs = _logarithms(inputs)
     model = replace(baseline, centre=tuple(_mean(column, weights) for column in logs.T))

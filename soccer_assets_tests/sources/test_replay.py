@@ -442,6 +442,7 @@ odd_cells = st.one_of(
     suffix=st.sampled_from(["csv", "parquet"]),
 )
 @example(column="match_id", cells=["\n", None], suffix="csv")
+@example(column="home_shots", cells=[None, "\r0"], suffix="csv")
 def test_whatever_a_file_holds_is_replayed_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, column: str, cells: list[Any], suffix: str
 ) -> None:
@@ -455,7 +456,8 @@ def test_whatever_a_file_holds_is_replayed_or_refused_in_one_line(
     try:
         backend = ReplayBackend(path)
     except ResultsFileError:
-        assert column in REQUIRED_COLUMNS
+        # Pandas does not quote what has a carriage return in it: that is no CSV.
+        assert column in REQUIRED_COLUMNS or any("\r" in str(cell) for cell in cells)
         refused(path)
         return
     first, last = backend.days
