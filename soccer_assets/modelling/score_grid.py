@@ -187,7 +187,7 @@ def fit_score_model(
     weights = np.ones(len(goals)) if weights is None else weights
     weights = weights / weights.sum()
     # In which order sums are rounded depends on how the memory is laid out.
-    inputs = np.ascontiguousarray(inputs)
+    inputs = np.ascontiguousarray(inputs, np.float64)
     baseline = independent_poisson(goals, weights)
     logs = _logarithms(inputs)
     model = replace(baseline, centre=tuple(_mean(column, weights) for column in logs.T))
