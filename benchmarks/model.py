@@ -5,6 +5,7 @@ features, its parameters, its training. Baselines and the market are of identica
 are of 95 %, by a bootstrap over weeks.
 """
 
+import hashlib
 import json
 import os
 import time
@@ -36,7 +37,7 @@ from soccer_assets.modelling.train import (
     TrainingResult,
     train,
 )
-from soccer_assets.params import read_params
+from soccer_assets.params import Params, read_params
 from soccer_assets.params.training import TrainingParams
 from soccer_assets.settings import DEFAULT_PARAMS, project_folder
 
@@ -59,6 +60,8 @@ NAMES = {
     ABLATION: "the groups of features",
     ATTEMPTS: "what was tried on top",
 }
+#: Part -> the recipe it was measured with.
+RECIPES = "recipes"
 Row = dict[str, Any]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -98,21 +101,27 @@ def main(
     if not judge and TEST not in found:
         typer.echo(f"{output} has no judged model: leave --no-judge out", err=True)
         raise typer.Exit(1)
+    recipe = recipe_of(params)
+
+    def keep(part: str, measured: Any) -> None:
+        """At once: the parts take minutes each."""
+        found[part] = measured
+        found[RECIPES][part] = recipe
+        record(found, output)
+
     if judge:
         result = judged(matches, params.features, params.training, progress)
-        found[TEST] = figures(result)
-        record(found, output)
+        keep(TEST, figures(result))
     if judge and reference:
         progress("the reference's recipe")
-        found[TEST][REFERENCE] = against_reference(matches, result, params.training.seed)
-        record(found, output)
+        against = against_reference(matches, result, params.training.seed)
+        keep(TEST, found[TEST] | {REFERENCE: against})
     if odds_history:
         progress("with the odds of past matches")
         with_odds = params.features.model_copy(
             update={"market": params.features.market.model_copy(update={"is_used": True})}
         )
-        found[ODDS] = figures(judged(matches, with_odds, params.training, progress))
-        record(found, output)
+        keep(ODDS, figures(judged(matches, with_odds, params.training, progress)))
     if ablation:
         before = matches[matches["kickoff"] < pd.Timestamp(TEST_FROM)]
         selection = Selection(
@@ -122,23 +131,28 @@ def main(
             found[TEST]["chosen"],
             found[TEST]["size"],
         )
-        found[ABLATION] = list(ablated(selection, params.features, progress))
-        record(found, output)
+        keep(ABLATION, list(ablated(selection, params.features, progress)))
         progress("what was tried on top")
-        found[ATTEMPTS] = list(attempts(selection, before, params.features))
-        record(found, output)
+        keep(ATTEMPTS, list(attempts(selection, before, params.features)))
     typer.echo(page_of(found))
 
 
 def earlier_parts(output: Path, kept: Iterable[str]) -> dict[str, Any]:
-    """Parts of the last record that are not measured now; the page says that they are of before."""
+    """Parts of the last record that are not measured now, each with the recipe that it is of."""
     before = json.loads(output.read_text()) if output.exists() else {}
     parts = {name: before[name] for name in sorted(kept) if name in before}
-    return {"earlier": list(parts), **parts} if parts else {}
+    recipes = before.get(RECIPES, {})
+    return {RECIPES: {name: recipes.get(name, "") for name in parts}, **parts}
+
+
+def recipe_of(params: Params) -> str:
+    """What tells one recipe from another: the features and the training, as the parameters have them."""
+    text = params.features.model_dump_json() + params.training.model_dump_json()
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def record(found: dict[str, Any], output: Path) -> None:
-    """Keep what is found so far: the parts take minutes each."""
+    """Write what is found so far, and its page."""
     output.write_text(json.dumps(found, indent=2) + "\n")
     output.with_suffix(".md").write_text(page_of(found))
 
@@ -278,9 +292,11 @@ def page_of(found: dict[str, Any]) -> str:
             f"The old recipe (508 columns, isotonic): {reference['log_loss']:.5f}; the model against "
             f"it: {reference['difference']:+.5f} [{low:+.5f}, {high:+.5f}].",
         ]
-    if earlier := found.get("earlier"):
+    recipes = found.get(RECIPES, {})
+    earlier = [part for part in NAMES if part in found and recipes.get(part) != recipes.get(TEST)]
+    if earlier:
         parts = " and ".join(NAMES[part] for part in earlier)
-        lines += ["", f"Measured by an earlier run, with the recipe of then: {parts}."]
+        lines += ["", f"Measured with another recipe than the model: {parts}."]
     if ABLATION in found:
         lines += [
             "",

@@ -110,15 +110,16 @@ def test_the_benchmark_runs_from_end_to_end(files: Path, tmp_path: Path) -> None
     assert "the old recipe" in output.with_suffix(".md").read_text().lower()
 
 
-def test_parts_that_are_not_measured_again_are_kept_and_told_as_of_before(tmp_path: Path) -> None:
+def test_parts_that_are_not_measured_again_are_kept_with_their_recipe(tmp_path: Path) -> None:
     record = tmp_path / "model.json"
-    assert earlier_parts(record, ["ablation"]) == {}
+    assert earlier_parts(record, ["ablation"]) == {"recipes": {}}
     record.write_text(
-        '{"test": {"rows": 1}, "ablation": [], "test_with_odds_history": {"rows": 2}}'
+        '{"test": {"rows": 1}, "ablation": [], "test_with_odds_history": {"rows": 2},'
+        ' "recipes": {"test": "b", "ablation": "a"}}'
     )
     kept = earlier_parts(record, ["test_with_odds_history", "ablation"])
     assert kept == {
-        "earlier": ["ablation", "test_with_odds_history"],
+        "recipes": {"ablation": "a", "test_with_odds_history": ""},
         "ablation": [],
         "test_with_odds_history": {"rows": 2},
     }
