@@ -29,7 +29,10 @@ _CHECK_FAILED = "DagsterAssetCheckFailedError"
 
 def failure_text(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     """What to say of a run that failed."""
-    steps, why = _failed_steps(instance, run)
+    return _text(run, *_failed_steps(instance, run))
+
+
+def _text(run: dg.DagsterRun, steps: list[str], why: str) -> str:
     partition = run.tags.get(_PARTITION)
     where = f" ({partition})" if partition else ""
     times = f" {tries(run)} times" if tries(run) > 1 else ""
@@ -44,7 +47,7 @@ def failure_alert(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Alert:
     return Alert(
         Kind.RELOAD_FAILED if is_reload else Kind.RUN_FAILED,
         _RELOAD[0] if is_reload else key,
-        failure_text(instance, run),
+        _text(run, steps, why),
         run.run_id,
         scope={
             "job": run.job_name,

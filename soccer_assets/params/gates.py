@@ -33,7 +33,7 @@ class GateParams(BaseModel):
     max_champion_days: float = Field(default=60, gt=0)
     """Where the champion's data are older by so many days, its successor needs but not to be surely
     worse: a gate that cannot tell the two apart does not stay shut. Half a year was too long: in a replayed
-    season equals were refused five times in a row for what a few thousand matches leave unclear."""
+    season equals were refused nine times in a row for what 25,000 matches leave unclear."""
     rollback_margin: float = Field(default=0.001, ge=0)
     """Log-loss, nats, by which a champion must be worse than the one before it to be replaced by it."""
     rollback_e_value: float = Field(default=20, gt=1)
