@@ -110,6 +110,7 @@ def candidate_model(
             comparison.weeks,
             baseline_losses=comparison.baseline_losses,
             champion_fault=comparison.champion_fault,
+            since=comparison.since_champion,
         )
         models.record(version, verdict)
         if verdict.passed:

@@ -53,6 +53,14 @@ class Comparison:
     weeks: IntArray
     """Week of each kick-off: matches of one week are resampled together."""
 
+    @property
+    def since_champion(self) -> BoolArray | None:
+        """Which of the matches were settled since the champion was made, (n,); None where there is no
+        champion to compare with."""
+        if self.champion_until is None:
+            return None
+        return np.asarray(utc_kickoffs(self.matches["kickoff"]) >= self.champion_until)
+
 
 def compare_with_champion(
     registry: ModelRegistry, version: Version, dataset: Callable[[str], pd.DataFrame]

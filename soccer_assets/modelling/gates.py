@@ -21,7 +21,12 @@ from soccer_assets.modelling.metrics import (
     per_match_log_loss,
     validated,
 )
-from soccer_assets.modelling.succession import Challenge, succession
+from soccer_assets.modelling.succession import (
+    Challenge,
+    compare_since,
+    succession,
+    surely_worse,
+)
 from soccer_assets.modelling.verdict import Criterion, Verdict
 from soccer_assets.params.gates import GateParams
 
@@ -103,13 +108,15 @@ def candidate_gate(
     *,
     baseline_losses: Mapping[str, ArrayLike] | None = None,
     champion_fault: str | None = None,
+    since: BoolArray | None = None,
 ) -> Verdict:
     """May the model become a candidate: is it not worse than the champion beyond chance?
 
     All losses are per-match log-losses (n,) on the same matches; ``champion_losses`` is None when
     nothing is served, and then the gate passes, or when the champion cannot be used, which
     ``champion_fault`` tells, and then the baselines stand in for it. ``blocks`` as in
-    ``bootstrap.paired_bootstrap``. Raises ``ValueError`` on unequal shapes or losses that are not
+    ``bootstrap.paired_bootstrap``; ``since`` marks the matches that were settled since the champion was
+    made, (n,), see ``succession.surely_worse``. Raises ``ValueError`` on unequal shapes or losses that are not
     finite.
     """
     limits = params or GateParams()
@@ -127,15 +134,21 @@ def candidate_gate(
             ]
         return Verdict("candidate", tuple(reasons))
     compared = _compare(candidate_losses, champion_losses, limits, blocks)
+    losses, theirs = (np.asarray(each, np.float64) for each in (candidate_losses, champion_losses))
+    lately = compare_since(losses, theirs, since, limits, blocks)
+    told = f"mean log-loss difference to the champion, {_interval(compared)}"
+    if lately is not None:
+        told += f"; on {lately.n} matches settled since it was made, {_interval(lately)}"
     return Verdict(
         "candidate",
         (
             Criterion(
                 "not_worse_than_champion",
-                compared.low <= 0.0,
+                not surely_worse(compared, lately, limits),
                 compared.mean_difference,
-                f"{limits.confidence:.0%} interval reaching to 0 or below",
-                f"mean log-loss difference to the champion, {_interval(compared)}",
+                f"{limits.confidence:.0%} interval reaching to 0 or below, or to {limits.choice_margin:g}"
+                " where what was settled since does not say the same",
+                told,
             ),
         ),
     )

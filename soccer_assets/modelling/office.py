@@ -202,6 +202,7 @@ class Office:
             newer_days=(comparison.until - champion_until) / pd.Timedelta(days=1),
             attempt=attempt_number(self.refused(version), since),
             barred=barred,
+            since=comparison.since_champion,
         )
 
     def bar(self, version: Version, training: TrainingRun) -> str | None:

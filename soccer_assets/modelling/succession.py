@@ -4,7 +4,8 @@ The same recipe on newer data is hardly ever surely better: to ask for that keep
 until it is old. So it is enough not to be worse by more than a margin, on matches that neither has
 learnt from, and to know more. What is tried again and again would pass some day by luck, so the level
 of the tests is spent: see ``share_of_level``. A champion that has become old may be followed by
-whatever is not surely worse: no gate stays shut for ever.
+whatever is not surely worse: no gate stays shut for ever. And the matches that a champion was chosen by
+speak for it by that choice, be it luck: see ``surely_worse``.
 """
 
 from collections.abc import Iterable
@@ -34,6 +35,8 @@ class Challenge:
     """1, or more where others were refused on some of the same fresh matches."""
     barred: str | None = None
     """Why it may not challenge at all, whatever it is worth."""
+    since: BoolArray | None = None
+    """Which of the matches were settled since the champion was made, (n,); None: none of them."""
 
 
 def fresh_from(
@@ -76,6 +79,38 @@ def share_of_level(attempt: int) -> float:
     return 1.0 / attempt**2
 
 
+def surely_worse(
+    compared: PairedComparison, since: PairedComparison | None, params: GateParams
+) -> bool:
+    """Whether a challenger is worse than the champion beyond chance.
+
+    Of equals the one comes into office that was lucky on the matches it was chosen by, and on those its
+    successors look worse than they are (the winner's curse). So what is beyond chance, but within a
+    margin, counts only where the matches settled since, which nobody has chosen by, say the same.
+
+    Args:
+        compared: on all matches, or on the fresh ones.
+        since: on those settled since the champion was made; None where they are too few.
+    """
+    if compared.low <= 0.0:
+        return False
+    return compared.low > params.choice_margin or (since is not None and since.low > 0.0)
+
+
+def compare_since(
+    losses: FloatArray,
+    champion_losses: FloatArray,
+    since: BoolArray | None,
+    params: GateParams,
+    blocks: ArrayLike | None = None,
+) -> PairedComparison | None:
+    """On the matches settled since the champion was made, bool (n,); None with fewer than
+    ``min_fresh_rows`` of them."""
+    if since is None or since.sum() < params.min_fresh_rows:
+        return None
+    return _compared(losses, champion_losses, since, params, blocks)
+
+
 def succession(
     losses: FloatArray,
     champion_losses: ArrayLike,
@@ -99,20 +134,9 @@ def succession(
             f"losses and fresh matches must be alike, got {losses.shape}, {theirs.shape} and"
             f" {challenge.fresh.shape}"
         )
-    labels = None if blocks is None else np.asarray(blocks)
-
-    def compared(rows: BoolArray) -> PairedComparison:
-        return paired_bootstrap(
-            losses[rows],
-            theirs[rows],
-            params.draws,
-            params.seed,
-            None if labels is None else labels[rows],
-            params.confidence,
-        )
-
     share = share_of_level(challenge.attempt)
-    fresh = compared(challenge.fresh)
+    fresh = _compared(losses, theirs, challenge.fresh, params, blocks)
+    since = compare_since(losses, theirs, challenge.since, params, blocks)
     required = 1.0 - (1.0 - params.min_probability) * share
     is_better = fresh.probability_a_better >= required
     criteria = [
@@ -123,17 +147,36 @@ def succession(
             "nothing that bars it",
             challenge.barred or "nothing bars it",
         ),
-        _not_inferior(fresh, share, is_better, challenge, params),
+        _not_inferior(fresh, since, share, is_better, challenge, params),
         _newer_or_better(fresh, required, is_better, challenge, params),
     ]
     older = ~challenge.fresh
     if older.sum() >= params.min_fresh_rows:
-        criteria.append(_holds_on_older(compared(older), params))
+        on_older = _compared(losses, theirs, older, params, blocks)
+        criteria.append(_holds_on_older(on_older, params))
     return criteria
+
+
+def _compared(
+    losses: FloatArray,
+    champion_losses: FloatArray,
+    rows: BoolArray,
+    params: GateParams,
+    blocks: ArrayLike | None,
+) -> PairedComparison:
+    return paired_bootstrap(
+        losses[rows],
+        champion_losses[rows],
+        params.draws,
+        params.seed,
+        None if blocks is None else np.asarray(blocks)[rows],
+        params.confidence,
+    )
 
 
 def _not_inferior(
     fresh: PairedComparison,
+    since: PairedComparison | None,
     share: float,
     is_better: bool,
     challenge: Challenge,
@@ -152,10 +195,10 @@ def _not_inferior(
     if not passed and is_better:
         passed, told = True, f"{told}; but it is surely better"
     elif not passed and challenge.newer_days >= params.max_champion_days:
-        passed = fresh.low <= 0.0
+        passed = not surely_worse(fresh, since, params)
         told = (
             f"{told}; the champion's data are {challenge.newer_days:.0f} days older, so it is enough "
-            f"not to be surely worse"
+            f"not to be surely worse{_told_since(since)}"
         )
     return Criterion(
         "not_inferior",
@@ -191,6 +234,10 @@ def _holds_on_older(older: PairedComparison, params: GateParams) -> Criterion:
         f"lower end of the interval <= {params.older_margin:g}",
         f"mean log-loss difference to the champion on {older.n} older matches, {_interval(older)}",
     )
+
+
+def _told_since(since: PairedComparison | None) -> str:
+    return "" if since is None else f" (on {since.n} settled since, {_interval(since)})"
 
 
 def _interval(compared: PairedComparison) -> str:

@@ -115,6 +115,19 @@ def test_candidate_refuses_unlike_losses(losses):
         candidate_gate(losses, losses[:-1], FAST)
 
 
+def test_a_candidate_may_look_worse_within_a_margin_on_what_the_champion_was_chosen_by(losses):
+    since = np.arange(len(losses)) >= len(losses) // 2
+    noise = np.random.default_rng(3).normal(0.0, 0.005, len(losses))
+    worse = losses + noise - noise.mean() + 0.0004
+    assert candidate_gate(worse, losses, FAST).passed
+    assert not candidate_gate(worse + 0.0006, losses, FAST).passed
+    # What nobody has chosen by says the same: no luck.
+    told = candidate_gate(worse, losses, FAST, since=since)
+    assert failed(told) == ["not_worse_than_champion"]
+    assert f"on {since.sum()} matches settled since" in told.reasons[0].explanation
+    assert candidate_gate(worse - 0.0006 * since, losses, FAST, since=since).passed
+
+
 @dataclass
 class Judged:
     """A calibrated challenger on 4000 simulated matches, and its rivals."""

@@ -28,11 +28,13 @@ def failed(
     attempt: int = 1,
     fresh: object = None,
     barred: str | None = None,
+    since: object = None,
 ) -> list[str]:
     """The criteria that a challenger with these differences to the champion does not meet."""
     champion = np.random.default_rng(0).exponential(1.0, len(difference))
     rows = np.ones(len(difference), dtype=bool) if fresh is None else np.asarray(fresh)
-    challenge = Challenge(rows, newer_days, attempt, barred)
+    settled_since = None if since is None else np.asarray(since)
+    challenge = Challenge(rows, newer_days, attempt, barred, settled_since)
     found = succession(champion + difference, champion, challenge, PARAMS, WEEKS)
     return [one.name for one in found if not one.passed]
 
@@ -62,6 +64,19 @@ def test_one_that_cannot_be_told_from_the_champion_waits_until_the_champion_is_o
     assert failed(vague, newer_days=180.0) == []
     # But a worse one waits for ever.
     assert failed(differences(0.002), newer_days=2000.0) == ["not_inferior"]
+
+
+def test_what_the_champion_was_chosen_by_does_not_keep_an_equal_out_for_ever() -> None:
+    since = np.arange(N) >= N // 2
+    # The champion was lucky on the matches it was chosen by; on those settled since they are equals.
+    lucky = differences(0.0) + np.where(since, 0.0, 0.0017)
+    assert failed(lucky, newer_days=60.0, since=since) == []
+    assert failed(lucky, newer_days=59.0, since=since) == ["not_inferior"]
+    # Worse on what nobody chose by, or by more than luck explains: not an equal.
+    assert failed(lucky[::-1], newer_days=60.0, since=since) == ["not_inferior"]
+    assert failed(lucky + 0.0007, newer_days=60.0, since=since) == ["not_inferior"]
+    # A handful settled since says nothing.
+    assert failed(lucky[::-1], newer_days=60.0, since=np.arange(N) >= N - 299) == []
 
 
 def test_one_that_was_better_lately_and_much_worse_before_does_not_succeed() -> None:
