@@ -8,7 +8,12 @@ import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
-from soccer_assets.dagster_internals import REPORTED, report_materializations, version_tags
+from soccer_assets.dagster_internals import (
+    REPORTED,
+    AssetCheckExecutionRecordStatus,
+    report_materializations,
+    version_tags,
+)
 from soccer_assets.not_yet import NotYet
 from soccer_assets.text import markdown_table
 
@@ -138,6 +143,21 @@ def check_evaluation(
         blocking=blocking,
         metadata=result.metadata,
     )
+
+
+def told_by_check(
+    instance: dg.DagsterInstance, key: dg.AssetCheckKey, *, passed_only: bool = False
+) -> Mapping[str, Any]:
+    """The metadata of the newest evaluation of a check, by name; none where there is none. What is
+    planned, or was killed, tells nothing."""
+    ended = {AssetCheckExecutionRecordStatus.SUCCEEDED}
+    if not passed_only:
+        ended.add(AssetCheckExecutionRecordStatus.FAILED)
+    history = instance.event_log_storage.get_asset_check_execution_history
+    found = history(key, limit=1, status=ended)
+    event: Any = found[0].event.dagster_event if found and found[0].event else None
+    metadata = event.asset_check_evaluation_data.metadata if event else {}
+    return {name: entry.value for name, entry in metadata.items()}
 
 
 #: Name of a check -> what evaluates it.

@@ -2,15 +2,18 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence, Set
+from hashlib import sha256
 from pathlib import PurePosixPath
 
 import dagster as dg
 
-from soccer_assets.assets.common import OWNERS, Checks, evaluate, recorded
+from soccer_assets.assets.common import OWNERS, Checks, evaluate, recorded, told_by_check
 from soccer_assets.assets.lake import MATCH_PARQUET
 from soccer_assets.assets.pods import FEATURES_TAGS
 from soccer_assets.clock import utc_now
 from soccer_assets.dvc import outs
+from soccer_assets.dvc.code_version import code_version
+from soccer_assets.dvc.command import DvcError
 from soccer_assets.dvc.definition import PIPELINE_FILE, stage_code_version
 from soccer_assets.dvc.pipeline import Pipeline, Stage, StageOut
 from soccer_assets.dvc.reading import RevisionReader
@@ -26,6 +29,8 @@ FINISHED = dg.AssetKey("finished")
 FEATURES = dg.AssetKey("features")
 DATASET = dg.AssetKey("dataset")
 NEWEST_RESULT, FEATURE_RANGES = "newest_result", "feature_ranges"
+#: Metadata of a check: the version of the contract that was kept or not.
+_CONTRACT = "contract"
 
 
 class FeaturesTranslator(DvcTranslator):
@@ -86,18 +91,22 @@ def dvc_outs(
             dvc.workspace,
             read_manifest(store).to_bytes(),
             store,
-            check=lambda key, revision: evaluate(context, key, _contracts(key, dvc, revision)),
+            check=lambda key, revision: evaluate(
+                context, key, _contracts(context, key, dvc, revision)
+            ),
         )
     else:
         for key in sorted({check.asset_key for check in context.selected_asset_check_keys}):
             revision = recorded(context, key, REVISION)
-            yield from evaluate(context, key, _contracts(key, dvc, revision))
+            yield from evaluate(context, key, _contracts(context, key, dvc, revision))
 
 
-def _contracts(key: dg.AssetKey, dvc: DvcResource, revision: str) -> Checks:
+def _contracts(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, dvc: DvcResource, revision: str
+) -> Checks:
     contracts: dict[dg.AssetKey, Checks] = {
         FINISHED: {NEWEST_RESULT: lambda: _newest_result(dvc.at(revision))},
-        FEATURES: {FEATURE_RANGES: lambda: _feature_ranges(dvc.at(revision))},
+        FEATURES: {FEATURE_RANGES: lambda: _feature_ranges(context.instance, dvc, revision)},
     }
     return contracts.get(key, {})
 
@@ -119,13 +128,42 @@ def _newest_result(made: RevisionReader) -> dg.AssetCheckResult:
     )
 
 
-def _feature_ranges(made: RevisionReader) -> dg.AssetCheckResult:
-    if not made.tables(outs.FEATURES):
-        return dg.AssetCheckResult(passed=True, metadata={"rows": 0})
-    features = made.frame(outs.FEATURES)
+def _feature_ranges(
+    instance: dg.DagsterInstance, dvc: DvcResource, revision: str
+) -> dg.AssetCheckResult:
+    """Reads the months that are not as they were when the same contract was kept last."""
+    made = dvc.at(revision)
     params = FeatureParams.model_validate(made.document(outs.FEATURES_META)["params"])
-    found = violations(features, params)
+    contract = _contract_version(params)
+    known = _kept_before(instance, dvc, contract)
+    months = [month for month, md5 in made.hashes(outs.FEATURES).items() if known.get(month) != md5]
+    features = made.frame(outs.FEATURES, files=months) if months else None
+    found = {} if features is None else violations(features, params)
     return dg.AssetCheckResult(
         passed=not found,
-        metadata={"rows": len(features), "violations": found},
+        metadata={
+            "rows": 0 if features is None else len(features),
+            "months": len(months),
+            "violations": found,
+            REVISION: revision,
+            _CONTRACT: contract,
+        },
     )
+
+
+def _contract_version(params: FeatureParams) -> str:
+    """Of what features must be like, a digest (16 hex digits)."""
+    told = f"{code_version(violations.__module__)} {params.model_dump_json()}"
+    return sha256(told.encode()).hexdigest()[:16]
+
+
+def _kept_before(instance: dg.DagsterInstance, dvc: DvcResource, contract: str) -> dict[str, str]:
+    """Months of the features, with their MD5, that kept this contract when it was looked at last."""
+    check = dg.AssetCheckKey(FEATURES, FEATURE_RANGES)
+    told = told_by_check(instance, check, passed_only=True)
+    if told.get(_CONTRACT) != contract:
+        return {}
+    try:
+        return dvc.at(told[REVISION]).hashes(outs.FEATURES)
+    except DvcError:  # it is not kept any more
+        return {}

@@ -16,11 +16,11 @@ from soccer_assets.assets.common import (
     evaluate,
     report_partitions,
     reported,
+    told_by_check,
 )
 from soccer_assets.assets.warehouse import MATCH, MATCH_RAW, TABLES
 from soccer_assets.automation.check_alerts import FIGURES
 from soccer_assets.automation.partitions import month_of
-from soccer_assets.dagster_internals import AssetCheckExecutionRecordStatus
 from soccer_assets.lake import export
 from soccer_assets.lake.export import ExportResult
 from soccer_assets.lake.manifest import Manifest, read_manifest
@@ -182,17 +182,7 @@ def _not_exported_again_yet(instance: dg.DagsterInstance, parity: Parity) -> set
 
 def _tried(instance: dg.DagsterInstance) -> Mapping[str, Any]:
     """The differences that stayed, as the check told them last."""
-    found = instance.event_log_storage.get_asset_check_execution_history(
-        dg.AssetCheckKey(MATCH_PARQUET, PARITY),
-        limit=1,
-        status={
-            AssetCheckExecutionRecordStatus.SUCCEEDED,
-            AssetCheckExecutionRecordStatus.FAILED,
-        },
-    )
-    before: Any = found[0].event.dagster_event if found and found[0].event else None
-    metadata = before.asset_check_evaluation_data.metadata if before else {}
-    return metadata[_TRIED].value if _TRIED in metadata else {}
+    return told_by_check(instance, dg.AssetCheckKey(MATCH_PARQUET, PARITY)).get(_TRIED, {})
 
 
 def _parity_with_postgres(

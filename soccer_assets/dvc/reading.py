@@ -64,7 +64,12 @@ class RevisionReader:
 
     def tables(self, path: Path) -> list[str]:
         """The names of a directory's tables, in order; none where there is no row."""
-        return _tables(self._listing(self._out(path)))
+        return list(self.hashes(path))
+
+    def hashes(self, path: Path) -> dict[str, str]:
+        """The same with the MD5 of each: what has the same in another revision is the same."""
+        listing = self._listing(self._out(path))
+        return {name: listing[name] for name in _tables(listing)}
 
     def document(self, path: Path) -> Any:
         """An out that is JSON."""

@@ -18,6 +18,7 @@ import uvicorn
 
 from soccer_assets.params import ServingParams
 from soccer_assets.serving.addresses import FOLDER, announced, new_instance
+from soccer_assets.serving.heap import give_back_large_blocks
 from soccer_assets.serving.service import DEFAULTS, create_app
 
 DATABASE_URL_VARIABLE = "SOCCER_SERVING_DATABASE_URL"
@@ -41,6 +42,7 @@ def run(
         state: folder in the home, for the address by which the worker is found while it runs, and
             for the last good snapshot; None: neither is left.
     """
+    give_back_large_blocks()
     instance = new_instance()
     config = uvicorn.Config(
         create_app(url, token=token, params=params, kept_in=state, instance=instance),

@@ -36,10 +36,10 @@ def features() -> pd.DataFrame:
     return build_features(*frames(rows), FeatureParams())
 
 
-def publish(here: Platform, features: pd.DataFrame) -> None:
+def publish(here: Platform, features: pd.DataFrame, **ratings: float) -> None:
     """As if they had been made, on some machine."""
     meta = {
-        "params": FeatureParams().model_dump(),
+        "params": FeatureParams.model_validate({"ratings": ratings}).model_dump(),
         "features_as_of": features["kickoff"].max().isoformat(),
     }
     fixtures = features.loc[~features["is_finished"], ["match_id", "kickoff"]]
@@ -96,6 +96,29 @@ def test_features_as_they_are_built_pass(midseason: Platform, features: pd.DataF
     found = checks_of(result)["feature_ranges"]
     assert found.passed
     assert found.metadata["rows"].value == len(features)
+
+
+def test_months_that_kept_the_contract_are_not_read_again_until_they_change(
+    midseason: Platform, features: pd.DataFrame
+) -> None:
+    def looked_at() -> tuple[bool, int]:
+        found = checks_of(midseason.check("features", "feature_ranges"))["feature_ranges"]
+        return found.passed, found.metadata["months"].value
+
+    early = features.assign(kickoff=features["kickoff"] - pd.Timedelta(days=90))
+    early["match_id"] += 1000
+    old = early["kickoff"].dt.strftime("%Y-%m").nunique()
+    new = features["kickoff"].dt.strftime("%Y-%m").nunique()
+    publish(midseason, pd.concat([early, features], ignore_index=True))
+    assert looked_at() == (True, old + new)
+    assert looked_at() == (True, 0)
+    set_column("league_draws", 1.5)(features)
+    publish(midseason, pd.concat([early, features], ignore_index=True))
+    assert looked_at() == (False, 1)
+    assert looked_at() == (False, 1)  # what is wrong stays wrong
+    set_column("league_draws", 0.25)(features)
+    publish(midseason, pd.concat([early, features], ignore_index=True), elo_k=21.0)
+    assert looked_at() == (True, old + new)  # other parameters, another contract
 
 
 @pytest.mark.parametrize(("spoil", "column", "says"), BAD.values(), ids=BAD)
