@@ -26,6 +26,8 @@ from soccer_assets.warehouse.serving_tables import (
 #: So far back the warehouse is asked what is usual: the former years, and the weeks before them.
 _RHYTHM_DAYS = 400
 _COMPLETE_DAYS = 365
+#: Of all versions' predictions, those of so many days are scored.
+_SCORED_DAYS = 365
 
 
 def _report_asset(name: str, deps: list, check: str | None = None, description: str = ""):  # type: ignore[no-untyped-def]
@@ -82,15 +84,17 @@ def prediction_scorecard(
     registry: ModelRegistryResource,
 ) -> dg.MaterializeResult:
     """Proper scores of the champion's settled predictions, made before kick-off, and of all versions'
-    beside the class prior, Elo and the odds; why the others are not settled."""
+    of a year beside the class prior, Elo and the odds; why the others are not settled."""
     from soccer_assets.monitoring.scorecard import score_settled
 
     with registry.opened(context) as models:
         version, training = champion_training(models)
         promised = training.metric("model_log_loss")
+    now = utc_now()
     score = score_settled(settled(warehouse.engine, version.number))
-    ever = score_settled(settled(warehouse.engine))
-    waiting = unsettled(warehouse.engine, utc_now(), version.number)
+    # The ledger grows for ever, and this is read after every result.
+    year = score_settled(settled(warehouse.engine, after=now - timedelta(days=_SCORED_DAYS)))
+    waiting = unsettled(warehouse.engine, now, version.number)
     overall = score.overall.as_dict() if score.overall else {}
     return dg.MaterializeResult(
         metadata={
@@ -103,9 +107,9 @@ def prediction_scorecard(
             **overall,
             **score.against,
             "weekly": table(score.weekly.round(4)),
-            "daily": table(ever.daily.tail(31).round(4)),
-            "leagues": table(ever.leagues.head(30).round(4)),
-            "versions": table(ever.versions.round(4)),
+            "daily": table(year.daily.tail(31).round(4)),
+            "leagues": table(year.leagues.head(30).round(4)),
+            "versions": table(year.versions.round(4)),
         },
     )
 
