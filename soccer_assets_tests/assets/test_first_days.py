@@ -73,7 +73,7 @@ def test_a_retraining_without_a_match_makes_empty_features_and_says_what_is_miss
     here: Platform,
 ) -> None:
     result = here.run_job("retrain")
-    assert set(here.recorded(result)) == FEATURES
+    assert set(here.recorded(result)) == FEATURES | {"data_freshness"}
     assert why(here, "trained_model") == "there is no finished match to learn from"
     assert why(here, "serving_features") == "there is no finished match to make features from"
     assert here.not_started(result) == set(NOTHING) - {"trained_model", "serving_features"}
