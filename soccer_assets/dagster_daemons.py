@@ -70,8 +70,8 @@ class QueueLauncher(RunLauncher, ConfigurableClass):
         super().__init__()
         self._inst_data = inst_data
         self._waiting: deque[str] = deque()
-        #: So many of the next runs die when they have begun.
-        self.kills = 0
+        #: The next run of this job dies when it has begun.
+        self.kill: str | None = None
 
     @property
     def inst_data(self) -> ConfigurableClassData | None:
@@ -116,8 +116,8 @@ class QueueLauncher(RunLauncher, ConfigurableClass):
         """Execute a run to its end, or to the death of its process."""
         assert run.job_code_origin
         try:
-            if self.kills:
-                self.kills -= 1
+            if run.job_name == self.kill:
+                self.kill = None
                 begun = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name)
                 self._instance.report_dagster_event(begun, run.run_id)
                 if leases := leases_of(self._instance):

@@ -172,8 +172,17 @@ def _reasons(
         yield reason, f"{reason}: {check.found}" if check.found else reason
     if (age := _between(now, trained.ended)) >= thresholds.age.total_seconds():
         yield AGE, f"the last training is {age / 86400:.0f} days old"
-    if evidence.recipe and trained.recipe not in (None, evidence.recipe):
+    if _is_another_recipe(trained, attempts, evidence):
         yield RECIPE, "code, parameters or features have changed since the last training"
+
+
+def _is_another_recipe(trained: Attempt, attempts: Sequence[Attempt], evidence: Evidence) -> bool:
+    """Whether it is neither that of the last training nor of the last that was accepted: to what was
+    tried in between, refused and taken back, the champion is the answer."""
+    if evidence.recipe is None:
+        return False
+    accepted = next((one for one in attempts if one.outcome is Outcome.ACCEPTED), trained)
+    return all(one.recipe not in (None, evidence.recipe) for one in (trained, accepted))
 
 
 def _has_gained(trained: Attempt, evidence: Evidence, thresholds: Thresholds) -> bool:

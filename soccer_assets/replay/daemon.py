@@ -85,9 +85,9 @@ class Daemon:
         failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={RETRY_TAG: WAITS})
         return bool(self.instance.get_run_records(failed, limit=1))
 
-    def kill_next(self) -> None:
-        """The process of the next run dies when the run has begun."""
-        self._launcher.kills += 1
+    def kill_next(self, job: str) -> None:
+        """The process of the next run of a job dies when the run has begun."""
+        self._launcher.kill = job
 
     def execute(self, timed: Timed) -> Iterator[dg.DagsterRun]:
         """Execute the runs that wait, in their order, each inside what ``timed`` gives for it."""

@@ -168,13 +168,13 @@ class BadChallenger(Kind):
 
 
 class KilledRun(Kind):
-    """The process of the first run of the day dies in the middle of it."""
+    """The process of the day's ingest dies in the middle of it."""
 
     days = 1
 
     def begin(self, world: "World") -> None:
         assert world.daemon
-        world.daemon.kill_next()
+        world.daemon.kill_next("ingest")
 
     def end(self, world: "World") -> None:
         """Whoever was killed stays killed."""

@@ -266,6 +266,15 @@ def test_volume_asks_by_what_came_in_since_the_last_training_not_since_the_champ
     assert isinstance(decide(0.0, attempts, evidence("volume", matches=12_500)), Ask)
 
 
+def test_a_recipe_that_was_tried_refused_and_taken_back_asks_for_nothing() -> None:
+    attempts = [attempt(2, REFUSED, recipe="tried"), attempt(9, ACCEPTED, recipe="old")]
+    assert decide(0.0, attempts, evidence(recipe="old")).bar is Bar.NOTHING_ASKS
+    assert decide(0.0, attempts, evidence(recipe="tried")).bar is Bar.NOTHING_ASKS
+    assert isinstance(decide(0.0, attempts, evidence(recipe="new")), Ask)
+    never_accepted = [attempt(2, REFUSED, recipe="tried"), attempt(9, REFUSED, recipe="old")]
+    assert isinstance(decide(0.0, never_accepted, evidence(recipe="old")), Ask)
+
+
 def test_few_new_matches_keep_a_report_from_asking_but_not_age_or_recipe() -> None:
     attempts = [attempt(3, ACCEPTED)]
     waits = decide(0.0, attempts, evidence("shift", matches=10_199))

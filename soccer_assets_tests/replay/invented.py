@@ -47,6 +47,11 @@ class Replayed:
         """The outbox, in the order in which its alerts were seen first."""
         return self.tables["alerts"].sort_values(["first_seen", "last_seen"], ignore_index=True)
 
+    @property
+    def last(self) -> pd.Timestamp:
+        """When the last tick was."""
+        return pd.Timestamp(self.days[-1].tick)
+
     def of_kind(self, kind: str, key: str = "") -> pd.DataFrame:
         """Alerts of a kind whose key has this in it."""
         found = self.alerts[self.alerts["kind"] == kind]
