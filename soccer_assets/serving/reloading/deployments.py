@@ -32,6 +32,8 @@ _REQUEST_SECONDS = 10.0
 class Rollout:
     """What the API server says of a Deployment."""
 
+    template: str
+    """Of its pods: other text, another template."""
     restarted_at: str | None
     generation: int
     observed: int
@@ -180,6 +182,7 @@ def _seen(deployment: V1Deployment) -> Rollout:
         if condition.type == "Progressing" and condition.reason == _LATE
     ]
     return Rollout(
+        template=json.dumps(_solid(spec.template.to_dict()), sort_keys=True, default=str),
         restarted_at=(annotations or {}).get(RESTARTED_AT),
         generation=deployment.metadata.generation or 0,
         observed=status.observed_generation or 0,
@@ -190,6 +193,14 @@ def _seen(deployment: V1Deployment) -> Rollout:
         late=late[0] if late else None,
         is_paused=bool(spec.paused),
     )
+
+
+def _solid(value: Any) -> Any:
+    """Without what is empty: no annotations are the same as none."""
+    if isinstance(value, dict):
+        whole = {key: _solid(one) for key, one in value.items()}
+        return {key: one for key, one in whole.items() if one not in (None, {}, [])}
+    return [_solid(one) for one in value] if isinstance(value, list) else value
 
 
 def _message(error: ApiException) -> str:

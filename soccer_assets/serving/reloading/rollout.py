@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from soccer_assets.clock import stamped_now
 from soccer_assets.serving.client import WorkerClient, WorkerError, WorkerUnreachable
-from soccer_assets.serving.reloading.deployments import Deployment
+from soccer_assets.serving.reloading.deployments import Deployment, Rollout
 from soccer_assets.serving.reloading.roll import WorkerReport
 from soccer_assets.serving.reloading.ways import Outcome, Wanted
 from soccer_assets.serving.schemas import ModelInfo
@@ -71,14 +71,14 @@ class ByRollout:
             raise WorkerError(deployment.name, f"cannot be restarted: {why}")
         served = self._model()
         stamp = stamped_now().isoformat()
-        self._restart(deployment, stamp)
-        trouble = self._watch(deployment, stamp)
+        restarted = self._restart(deployment, stamp)
+        trouble = self._watch(deployment, restarted.template)
         problem, restored = trouble.problem if trouble else None, None
         if trouble is None:
             trouble = self._verify(wanted, before.wanted)
             problem = trouble.problem if trouble else None
         elif not trouble.is_anothers:
-            is_undone = self._undo(deployment, stamp, before.restarted_at)
+            is_undone = self._undo(deployment, restarted, before)
             restored = is_undone and self._serves_again(served, before.wanted)
             problem = f"{trouble.problem}; {_told(is_undone, restored, served)}"
         serves = self._model()
@@ -96,15 +96,14 @@ class ByRollout:
         )
         return Outcome([report], 1)
 
-    def _restart(self, deployment: Deployment, stamp: str) -> None:
+    def _restart(self, deployment: Deployment, stamp: str) -> Rollout:
         for _ in range(_ATTEMPTS - 1):
             with suppress(WorkerUnreachable):
-                deployment.restart(stamp)
-                return
+                return deployment.restart(stamp)
             self._sleep(self._poll_seconds)
-        deployment.restart(stamp)
+        return deployment.restart(stamp)
 
-    def _watch(self, deployment: Deployment, stamp: str) -> _Trouble | None:
+    def _watch(self, deployment: Deployment, template: str) -> _Trouble | None:
         """What keeps all pods from being new and ready; None once they are."""
         until = self._clock() + self._rollout_seconds
         told = "nothing was seen of it"
@@ -116,7 +115,7 @@ class ByRollout:
             except WorkerError as error:
                 return _Trouble(error.problem, error)
             else:
-                if seen.restarted_at != stamp:
+                if seen.template != template:
                     return _Trouble("somebody else has changed it meanwhile", is_anothers=True)
                 if seen.is_known:
                     if seen.is_done:
@@ -129,20 +128,20 @@ class ByRollout:
                 return _Trouble(f"the restart has not ended {limit}: {told}")
             self._sleep(self._poll_seconds)
 
-    def _undo(self, deployment: Deployment, stamp: str, before: str | None) -> bool:
+    def _undo(self, deployment: Deployment, restarted: Rollout, before: Rollout) -> bool:
         """Whether all pods are again of the template of before, and ready."""
         until = self._clock() + self._verify_seconds
         while True:
             try:
                 seen = deployment.read()
-                if seen.restarted_at == stamp:
-                    seen = deployment.undo(stamp, before)
+                if seen.template == restarted.template and restarted.restarted_at:
+                    seen = deployment.undo(restarted.restarted_at, before.restarted_at)
             except WorkerUnreachable:
                 pass
             except WorkerError:
                 return False
             else:
-                if seen.restarted_at != before:
+                if seen.template != before.template:
                     return False
                 if seen.is_known and seen.is_done:
                     return True

@@ -46,6 +46,7 @@ class Cluster:
     """Statuses that the next questions are answered with."""
     asked: list[tuple[str, str]] = field(default_factory=list)
     annotations: dict[str, str] | None = None
+    image: str = "soccer:7"
     is_paused: bool = False
     generation: int = 1
     observed: int = 1
@@ -60,7 +61,7 @@ class Cluster:
 
     @property
     def template(self) -> str:
-        return json.dumps(self.annotations, sort_keys=True)
+        return json.dumps([self.image, self.annotations], sort_keys=True)
 
     def step(self) -> None:
         self.observed = self.generation
@@ -115,7 +116,7 @@ class Cluster:
                 "selector": {"matchLabels": {"app": "worker"}},
                 "template": {
                     "metadata": {"labels": {"app": "worker"}, "annotations": self.annotations},
-                    "spec": {"containers": [{"name": "worker", "image": "soccer:7"}]},
+                    "spec": {"containers": [{"name": "worker", "image": self.image}]},
                 },
             },
             "status": {

@@ -107,20 +107,48 @@ def test_a_restart_that_takes_too_long_is_undone(enter: Enter) -> None:
     assert here.cluster.annotations is None
 
 
-def test_what_somebody_else_changes_meanwhile_is_left_to_them(enter: Enter) -> None:
+def another_restart(cluster: Cluster) -> None:
+    cluster._become({RESTARTED_AT: "theirs"})
+
+
+def another_image(cluster: Cluster) -> None:
+    """As ``helm upgrade`` does: annotations that are not its own stay."""
+    cluster.image = "soccer:8"
+    cluster.generation += 1
+
+
+@pytest.mark.parametrize("theirs", [another_restart, another_image])
+def test_what_somebody_else_changes_meanwhile_is_left_to_them(
+    enter: Enter, theirs: Callable[[Cluster], None]
+) -> None:
     here = enter(Cluster(replicas=3))
     step = here.cluster.step
 
     def deploy() -> None:
         step()
         if here.cluster.generation == 2:
-            here.cluster._become({RESTARTED_AT: "theirs"})
+            theirs(here.cluster)
 
     here.cluster.step = deploy  # type: ignore[method-assign]
     (report,) = restart(here).reports
     assert "somebody else has changed it meanwhile" in str(report.error)
     assert report.restored is None
-    assert here.cluster.annotations == {RESTARTED_AT: "theirs"}
+    assert here.cluster.generation == 3
+
+
+def test_more_replicas_meanwhile_are_no_trouble(enter: Enter) -> None:
+    here = enter(Cluster(published=2))
+    step = here.cluster.step
+
+    def scale() -> None:
+        step()
+        if here.cluster.generation == 2:
+            here.cluster.replicas = 3
+            here.cluster.generation += 1
+
+    here.cluster.step = scale  # type: ignore[method-assign]
+    assert restart(here).failed == 0
+    assert len(here.cluster.pods) == 3
 
 
 def test_an_undo_never_takes_back_anothers_restart(enter: Enter) -> None:
