@@ -21,10 +21,17 @@ STATEMENT_MS, RECYCLE_SECONDS = 60_000, 3600
 STORAGES, BESIDE = 3, 1
 #: Of a prediction worker: a load, and a look whether there is something newer.
 OF_WORKER = 2
+#: Of a process of a step worker, beside the step's own: the lock on the step.
+LOCK = 1
 
 
 def budget(
-    settings: Settings, *, runs: int = 3, commands: int = 1, workers: int = 2
+    settings: Settings,
+    *,
+    runs: int = 3,
+    commands: int = 1,
+    workers: int = 2,
+    step_workers: int = 0,
 ) -> dict[str, int]:
     """The most connections to PostgreSQL, by the kind of process, of all that there are of it.
 
@@ -32,6 +39,8 @@ def budget(
         runs: that the queue lets run at once: ``max_concurrent_runs`` of ``dagster.yaml``.
         commands: such as ``soccer backfill``.
         workers: prediction workers.
+        step_workers: processes of step workers, of all machines: of one that was started with
+            ``--processes 4`` four.
     """
     ours = settings.postgres_connections
     server = STORAGES * settings.dagster_connections + BESIDE
@@ -43,7 +52,15 @@ def budget(
         "runs": runs * run,
         "commands": commands * (server + ours),
         "workers": workers * OF_WORKER,
+        "step workers": step_workers * of_step_worker(settings),
     }
+
+
+def of_step_worker(settings: Settings) -> int:
+    """The most of one process: it looks after a step by an instance of its own, with a connection to
+    each storage at a time, while the step has another, and holds the lock."""
+    watch = STORAGES + LOCK
+    return STORAGES * settings.dagster_connections + BESIDE + settings.postgres_connections + watch
 
 
 def share_of_process(most: int) -> int:

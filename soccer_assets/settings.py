@@ -9,7 +9,9 @@ the embedded default: a PostgreSQL server, a lake, a DVC remote and an MLflow re
 
 import io
 import os
+import re
 import secrets
+import sys
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.util import find_spec
@@ -40,9 +42,21 @@ DEFAULT_PARAMS = Path(__file__).parent / "dvc" / "params.yaml"
 DEFAULT_PORT = 8008
 #: Executors that give steps to other machines.
 REMOTE = ("celery", "k8s")
+#: What else than URLs leads to the prediction workers: the package that is needed, and the extra that
+#: brings it.
+RELOADING = {"celery": ("kombu", "celery"), "kubernetes": ("kubernetes", "k8s")}
+#: As Kubernetes has names, of a Deployment or of a namespace and a Deployment.
+DEPLOYMENT = re.compile(
+    r"([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/)?[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
+)
 #: Schemes of brokers, and of what keeps results, that are known to work: RabbitMQ's and Redis'.
 BROKERS = ("amqp", "amqps", "pyamqp", "redis", "rediss", "rpc")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def _is_installed(package: str) -> bool:
+    """Some (kombu) put a module in their own place that no specification can be found of."""
+    return sys.modules.get(package) is not None or find_spec(package) is not None
 
 
 def project_folder() -> Path:
@@ -128,6 +142,9 @@ class Settings(BaseSettings):
 
     serving_workers: str = ""
     serving_token: SecretStr | None = None
+    serving_reload: Literal["urls", "celery", "kubernetes"] = "urls"
+    serving_deployment: str | None = None
+    serving_rollout_seconds: float = Field(default=600, gt=0)
 
     @field_validator("postgres_url")
     @classmethod
@@ -159,6 +176,13 @@ class Settings(BaseSettings):
     def _workers_in_the_open(cls, value: str) -> str:
         """What authorises a reload is ``SERVING_TOKEN``."""
         return ",".join(open_url(url.strip()) for url in value.split(",") if url.strip())
+
+    @field_validator("serving_deployment")
+    @classmethod
+    def _name_of_deployment(cls, value: str | None) -> str | None:
+        if value is not None and not DEPLOYMENT.fullmatch(value):
+            raise ValueError("not a name like soccer-worker or namespace/soccer-worker")
+        return value
 
     @field_validator("lake_uri")
     @classmethod
@@ -227,8 +251,26 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _workers_can_be_reached(self) -> Self:
+        needs = {
+            "celery": ("soccer_celery_broker",),
+            "kubernetes": ("serving_deployment", "serving_workers"),
+        }.get(self.serving_reload, ())
+        asked = f"SERVING_RELOAD={self.serving_reload}"
+        absent = [name.upper() for name in needs if not getattr(self, name)]
+        if absent:
+            raise ValueError(f"{asked} needs {' and '.join(absent)}")
+        package, extra = RELOADING.get(self.serving_reload, ("", ""))
+        if package and not _is_installed(package):
+            raise ValueError(f"{asked} needs {package}: pip install 'soccer_assets[{extra}]'")
+        return self
+
+    @model_validator(mode="after")
     def _workers_share_a_token(self) -> Self:
-        """One that is generated in a home is known to what runs in that home alone."""
+        """One that is generated in a home is known to what runs in that home alone. Only a reload
+        by URL asks for one."""
+        if self.serving_reload != "urls":
+            return self
         hosts = {urlsplit(url).hostname for url in self.workers}
         is_elsewhere = bool(hosts - LOOPBACK) or (hosts and self.soccer_executor in REMOTE)
         if is_elsewhere and self.serving_token is None:

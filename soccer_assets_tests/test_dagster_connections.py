@@ -30,7 +30,17 @@ def test_the_budget_follows_the_settings(monkeypatch: pytest.MonkeyPatch) -> Non
         "runs": 23,
         "commands": 0,
         "workers": 0,
+        "step workers": 0,
     }
+
+
+def test_each_process_of_a_step_worker_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert budget(Settings(), step_workers=3)["step workers"] == 3 * 20
+    more = sum(budget(Settings(), step_workers=4).values()) - sum(budget(Settings()).values())
+    assert more == 4 * 20
+    monkeypatch.setenv("POSTGRES_CONNECTIONS", "10")
+    monkeypatch.setenv("DAGSTER_CONNECTIONS", "8")
+    assert budget(Settings(), step_workers=1)["step workers"] == 3 * 8 + 1 + 10 + 3 + 1
 
 
 @pytest.mark.parametrize("as_webserver", [False, True])

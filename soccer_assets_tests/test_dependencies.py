@@ -80,8 +80,14 @@ def test_what_is_declared_is_imported_or_has_a_reason() -> None:
     ("extra", "files"),
     [
         ("browser", {"sources/browser_session.py"}),
-        ("celery", {"engines/celery_executor.py", "engines/celery_worker.py"}),
-        ("k8s", {"engines/k8s_executor.py"}),
+        (
+            "celery",
+            {
+                *("engines/celery_executor.py", "engines/celery_worker.py"),
+                *(f"serving/reloading/{name}.py" for name in ("broadcast", "listening", "mailbox")),
+            },
+        ),
+        ("k8s", {"engines/k8s_executor.py", "serving/reloading/deployments.py"}),
     ],
 )
 def test_only_who_is_told_to_needs_what_an_extra_brings(extra: str, files: set[str]) -> None:
@@ -113,7 +119,7 @@ def test_the_image_has_what_runs_in_the_versions_of_the_lock() -> None:
     tools = (declared(EXTRAS["dev"]) | declared(EXTRAS["browser"])) - declared(
         PROJECT["dependencies"]
     )
-    # Werkzeug and urllib3 are MLflow's and boto3's as well, dagster-graphql is the webserver's;
-    # setuptools is for whoever wants it.
-    others = {"werkzeug", "urllib3", "dagster-graphql"}
+    # Werkzeug and cryptography are MLflow's as well, dagster-graphql is the webserver's; setuptools is
+    # for whoever wants it.
+    others = {"werkzeug", "cryptography", "dagster-graphql"}
     assert tools & declared(runtime) <= others | {"setuptools", "markdown-it-py"}

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from soccer_assets.params import read_params
 from soccer_assets.settings import SECRETS, Settings, SettingsError, get_settings, revealed
 
 AWS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+BY_ROLLOUT = {"SERVING_RELOAD": "kubernetes", "SERVING_DEPLOYMENT": "soccer/worker"}
 FILES = tuple(f"{name}_FILE" for name in SECRETS)
 
 
@@ -291,6 +293,7 @@ def test_what_came_of_steps_is_kept_where_the_broker_can(
         ({"SERVING_WORKERS": "http://127.0.0.1:8008,http://worker-2:8008"}, True),
         ({"SERVING_WORKERS": "http://127.0.0.1:8008,http://[::1]:8009"}, False),
         ({"SERVING_WORKERS": "http://localhost:8008", "SOCCER_EXECUTOR": "k8s"}, True),
+        ({"SERVING_WORKERS": "http://predictions", **BY_ROLLOUT}, False),
         ({"SOCCER_EXECUTOR": "k8s"}, False),
         ({}, False),
     ],
@@ -304,6 +307,51 @@ def test_a_token_for_workers_elsewhere_is_given_and_not_made_here(
             get_settings()
         os.environ["SERVING_TOKEN"] = "given"
     assert (get_settings().reload_token == "given") is is_needed
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"SERVING_RELOAD": "celery"}, "SERVING_RELOAD=celery needs SOCCER_CELERY_BROKER"),
+        (
+            {"SERVING_RELOAD": "kubernetes"},
+            "SERVING_RELOAD=kubernetes needs SERVING_DEPLOYMENT and SERVING_WORKERS",
+        ),
+        (BY_ROLLOUT, "SERVING_RELOAD=kubernetes needs SERVING_WORKERS"),
+        (
+            {"SERVING_DEPLOYMENT": "a/b/c"},
+            "SERVING_DEPLOYMENT: not a name like soccer-worker or namespace/soccer-worker",
+        ),
+        ({"SERVING_DEPLOYMENT": "../secrets"}, "SERVING_DEPLOYMENT: not a name like"),
+        ({"SERVING_RELOAD": "url"}, "SERVING_RELOAD: Input should be 'urls', 'celery' or "),
+        ({"SERVING_ROLLOUT_SECONDS": "0"}, "SERVING_ROLLOUT_SECONDS: Input should be greater"),
+    ],
+)
+def test_a_way_to_reload_workers_has_what_it_needs(
+    project: Path, given: dict[str, str], complaint: str
+) -> None:
+    os.environ |= given
+    with pytest.raises(SettingsError) as raised:
+        get_settings()
+    assert str(raised.value).startswith(complaint)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("way", "package"), [("celery", "kombu"), ("kubernetes", "kubernetes")])
+def test_a_way_to_reload_workers_says_what_it_is_installed_with(
+    project: Path, monkeypatch: pytest.MonkeyPatch, way: str, package: str
+) -> None:
+    os.environ |= {
+        **BY_ROLLOUT,
+        "SERVING_WORKERS": "http://predictions",
+        "SOCCER_CELERY_BROKER": "amqp://broker",
+        "SERVING_RELOAD": way,
+    }
+    import_module(package)
+    assert get_settings().serving_reload == way
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(SettingsError, match=f"^SERVING_RELOAD={way} needs {package}: pip install"):
+        get_settings()
 
 
 def test_secrets_may_stand_in_files_of_their_own(project: Path) -> None:

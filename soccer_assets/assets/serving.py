@@ -32,7 +32,7 @@ from soccer_assets.resources import (
     WorkersResource,
 )
 from soccer_assets.resources.mlflow import champion_training
-from soccer_assets.serving.client import reload_workers
+from soccer_assets.serving.reloading.ways import Wanted
 from soccer_assets.storage.frames import get_frame, keep_frames, put_frame
 from soccer_assets.storage.store import ObjectNotFound
 from soccer_assets.warehouse.ledger import BASELINES
@@ -50,7 +50,7 @@ SERVING_FEATURES, PREDICTIONS, SERVING_WORKERS = (
     dg.AssetKey(name) for name in ("serving_features", "predictions", "serving_workers")
 )
 #: What is told of a worker.
-TOLD = ("url", "version_before", "version_after", "ready", "seconds", "error", "restored")
+TOLD = ("worker", "version_before", "version_after", "ready", "seconds", "error", "restored")
 #: Of steps that are ready, these go before reports: people wait for what is served. Celery's usual
 #: priority is 5.
 FIRST = {"dagster/priority": "1", "dagster-celery/priority": "6"}
@@ -217,23 +217,22 @@ def serving_workers(
     champion = served_model(warehouse.engine)
     if champion is None:
         raise NotYet("no predictions were published: materialize predictions")
-    with workers.clients(context.log.warning) as (clients, started):
-        reports = reload_workers(
-            clients, champion.version, workers.timeout_seconds, expected_run=champion.run_id
-        )
-        urls = [client.url for client in clients]
+    with workers.reloading(context.log.warning) as (way, started):
+        outcome = way.reload(Wanted(champion.version, champion.run_id))
+    reports = outcome.reports
     told = pd.DataFrame([{k: getattr(r, k) for k in r.__slots__ if k in TOLD} for r in reports])
-    if len(reports) < len(urls) or not all(report.ok for report in reports):
+    if outcome.failed:
         raise dg.Failure(
-            f"{len(urls) - sum(r.ok for r in reports)} of {len(urls)} workers do not serve version "
-            f"{champion.version}: {reports[-1].error}",
+            f"{outcome.failed} of {outcome.workers} workers do not serve version "
+            f"{champion.version}: {outcome.error}",
             metadata={"workers": table(told)},
-        ) from reports[-1].cause
+        ) from outcome.cause
     return dg.MaterializeResult(
         metadata={
             "champion_version": champion.version,
             "dagster/row_count": len(reports),
             "embedded": started,
+            "reloaded_by": workers.settings.serving_reload,
             "workers": table(told),
         },
         data_version=dg.DataVersion(published),

@@ -13,7 +13,7 @@ import typer
 from soccer_assets.cli.app import WrongUse, app, console
 from soccer_assets.cli.arguments import DAY, DateFormat, replayed
 from soccer_assets.clock import stamped_now
-from soccer_assets.settings import DEFAULT_PORT, Settings, get_settings
+from soccer_assets.settings import DEFAULT_PORT, Settings, get_settings, revealed
 
 Port = typer.Option(help="The port to listen on.", min=1, max=65535)
 
@@ -85,6 +85,11 @@ def serve(
             params=params,
             listener=listener,
             state=settings.serving_folder,
+            broker=(
+                revealed(settings.soccer_celery_broker)
+                if settings.serving_reload == "celery"
+                else None
+            ),
         )
 
 

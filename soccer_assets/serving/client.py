@@ -1,8 +1,5 @@
-"""Talks to workers: one at a time, or all of them in turn when a new champion is served."""
+"""Talks to a worker over HTTP."""
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import httpx
@@ -10,16 +7,16 @@ from pydantic import BaseModel, ValidationError
 
 from soccer_assets.serving.schemas import ModelInfo, PredictionPage, Readiness, ReloadResult
 
-POLL_SECONDS = 0.2
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class WorkerError(RuntimeError):
     """A worker did not do what it was asked; the message never holds the token."""
 
-    def __init__(self, url: str, problem: str) -> None:
-        super().__init__(f"{url}: {problem}")
-        self.url = url
+    def __init__(self, worker: str, problem: str) -> None:
+        """``worker``: by its URL, or whatever else it is asked by."""
+        super().__init__(f"{worker}: {problem}")
+        self.worker = worker
         self.problem = problem
 
 
@@ -30,8 +27,8 @@ class WorkerUnreachable(WorkerError):
 class WorkerRefused(WorkerError):
     """An answer, but not the one wanted."""
 
-    def __init__(self, url: str, problem: str, status_code: int) -> None:
-        super().__init__(url, problem)
+    def __init__(self, worker: str, problem: str, status_code: int) -> None:
+        super().__init__(worker, problem)
         self.status_code = status_code
 
 
@@ -55,6 +52,10 @@ class WorkerClient:
 
     def __repr__(self) -> str:
         return f"WorkerClient({self.url!r})"
+
+    @property
+    def name(self) -> str:
+        return self.url
 
     def __enter__(self) -> "WorkerClient":
         return self
@@ -126,121 +127,6 @@ class WorkerClient:
         return f": {detail[:300]}"
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerReport:
-    url: str
-    version_before: int | None
-    version_after: int | None
-    ready: bool
-    seconds: float
-    error: str | None
-    cause: WorkerError | None = None
-    """What the worker did when it was told to reload."""
-    restored: bool | None = None
-    """Whether it serves the champion before again, as a later worker has failed; None: it need not."""
-    run_before: str | None = None
-    run_after: str | None = None
-
-    @property
-    def ok(self) -> bool:
-        return self.error is None
-
-
-def reload_workers(
-    clients: Sequence[WorkerClient],
-    expected_version: int,
-    timeout: float = 60.0,
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
-    *,
-    expected_run: str | None = None,
-) -> list[WorkerReport]:
-    """Reload one worker after the other, each given ``timeout`` seconds to serve the version, and
-    the one of ``expected_run`` if that is given: versions are counted anew in every registry.
-
-    Stops at the first that fails, so the last report may be a failure and the workers after it
-    have no report and were not touched. Those that had a new champion by then, the failed one too if
-    it has, serve the one before again: no two workers answer by different models. Newer predictions of
-    the same champion stay.
-    """
-    reports: list[WorkerReport] = []
-    for client in clients:
-        reports.append(
-            _reload_worker(client, expected_version, expected_run, timeout, sleep, clock)
-        )
-        if not reports[-1].ok:
-            return [
-                _restored(*pair, expected_version) for pair in zip(clients, reports, strict=False)
-            ]
-    return reports
-
-
-def _restored(client: WorkerClient, report: WorkerReport, expected_version: int) -> WorkerReport:
-    """The report, after its worker was restored if it had got the new champion. What has loaded yet
-    another is ahead of this roll, and left to the next."""
-    if report.version_after != expected_version or report.cause is not None:
-        return report
-    same_run = None in (report.run_before, report.run_after) or (
-        report.run_before == report.run_after
-    )
-    if report.version_before is None or (
-        report.version_before == report.version_after and same_run
-    ):
-        return report
-    try:
-        result = client.restore()
-    except WorkerError:
-        return replace(report, restored=False)
-    return replace(report, restored=result.version_after == report.version_before)
-
-
-def _reload_worker(
-    client: WorkerClient,
-    expected_version: int,
-    expected_run: str | None,
-    timeout: float,
-    sleep: Callable[[float], None],
-    clock: Callable[[], float],
-) -> WorkerReport:
-    started = clock()
-
-    def report(
-        result: ReloadResult | None,
-        ready: bool = False,
-        error: str | None = None,
-        cause: WorkerError | None = None,
-    ) -> WorkerReport:
-        return WorkerReport(
-            url=client.url,
-            version_before=result.version_before if result else None,
-            version_after=result.version_after if result else None,
-            ready=ready,
-            seconds=clock() - started,
-            error=error,
-            cause=cause,
-            run_before=result.run_id_before if result else None,
-            run_after=result.run_id if result else None,
-        )
-
-    try:
-        result = client.reload()
-    except WorkerError as error:
-        return report(None, error=str(error), cause=error)
-    if result.version_after != expected_version:  # waiting would not change it
-        problem = f"loaded version {result.version_after}, not {expected_version}"
-        return report(result, error=f"{client.url}: {problem}")
-    if serves_another(result, expected_run):
-        problem = f"loaded the model of run {result.run_id}, not of {expected_run}"
-        return report(result, error=f"{client.url}: {problem}")
-    while True:
-        problem_now = _unmet(client, expected_version)
-        if problem_now is None:
-            return report(result, ready=True)
-        if clock() - started >= timeout:
-            return report(result, error=f"{problem_now} (after {timeout:g} s)")
-        sleep(POLL_SECONDS)
-
-
 def serves_another(result: ReloadResult, run_id: str | None) -> bool:
     """Whether a reload has brought in the model of another training, so of another database."""
     return None not in (run_id, result.run_id) and result.run_id != run_id
@@ -262,18 +148,4 @@ def stranger(client: WorkerClient, run_id: str | None = None) -> str | None:
         return None
     if serves_another(result, run_id):
         return f"it serves the model of run {result.run_id}"
-    return None
-
-
-def _unmet(client: WorkerClient, expected_version: int) -> str | None:
-    """What keeps the worker from serving the version; ``None`` when it does."""
-    try:
-        readiness = client.ready()
-        if not readiness.ready:
-            return f"{client.url}: not ready: {readiness.reason}"
-        version = client.model().version
-    except WorkerError as error:
-        return str(error)
-    if version != expected_version:
-        return f"{client.url}: serves version {version}, not {expected_version}"
     return None

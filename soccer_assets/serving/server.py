@@ -9,8 +9,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -18,9 +18,12 @@ import uvicorn
 
 from soccer_assets.params import ServingParams
 from soccer_assets.serving.addresses import FOLDER, announced, new_instance
+from soccer_assets.serving.client import WorkerClient
 from soccer_assets.serving.heap import give_back_large_blocks
 from soccer_assets.serving.service import DEFAULTS, create_app
 
+#: That a worker asked over a broker has to answer in: less than whoever asks it waits.
+ANSWER_SECONDS = 25.0
 DATABASE_URL_VARIABLE = "SOCCER_SERVING_DATABASE_URL"
 TOKEN_VARIABLE = "SERVING_TOKEN"
 GRACEFUL_SECONDS = 5
@@ -35,12 +38,14 @@ def run(
     params: ServingParams = DEFAULTS,
     listener: socket.socket | None = None,
     state: Path | None = None,
+    broker: str | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, on ``listener`` if it is given, else on ``host:port``.
 
     Args:
         state: folder in the home, for the address by which the worker is found while it runs, and
             for the last good snapshot; None: neither is left.
+        broker: over which the worker can be asked to reload as well, whenever it can be reached.
     """
     give_back_large_blocks()
     instance = new_instance()
@@ -54,12 +59,24 @@ def run(
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     with ExitStack() as stack:
-        if state is not None:
+        if state is not None or broker is not None:
             listener = listener or bind(host, port)
+        if state is not None and listener:
             # Before it is announced: who comes while the first snapshot is loaded waits for it.
             listener.listen(config.backlog)
             stack.enter_context(announced(state / FOLDER, url_of(host, listener), instance))
+        if broker is not None and listener:
+            stack.enter_context(_listening(broker, url_of(host, listener), token, instance))
         _Server(config, stack.close).run(sockets=[listener] if listener else None)
+
+
+@contextmanager
+def _listening(broker: str, url: str, token: str | None, instance: str) -> Iterator[None]:
+    from soccer_assets.serving.reloading.listening import listening
+
+    name = f"{socket.gethostname()}:{url.rpartition(':')[2]}-{instance[:6]}"
+    with WorkerClient(url, token, ANSWER_SECONDS) as worker, listening(broker, name, worker):
+        yield
 
 
 class _Server(uvicorn.Server):

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from soccer_assets.instance import CODE_LOCATION
+from soccer_assets.settings import Settings
 from soccer_assets_tests.services.compose import DEPLOY, read
 
 pytestmark = pytest.mark.services
@@ -61,7 +62,13 @@ def named(documents: list[dict[str, Any]], kind: str, name: str) -> dict[str, An
 OPTIONS: dict[str, tuple[str, ...]] = {
     "as it is": (),
     "with parameters": ("--set-string", "params=serving: {recent_days: 3}\n"),
-    "workers as a deployment": ("--set", "workers.kind=Deployment", "--set", "workers.replicas=3"),
+    "three workers": ("--set", "workers.replicas=3"),
+    "workers by a broadcast": ("--set", "settings.SERVING_RELOAD=celery"),
+    "beside Dagster's chart": (
+        *("--set", "orchestration.enabled=false", "--set", "workers.restartedBy[0].name=dagster"),
+        *("--set", "workers.restartedBy[0].namespace=dagster"),
+    ),
+    "workers alone": ("--set", "orchestration.enabled=false"),
     "no second webserver": ("--set", "webserverReadOnly.enabled=false"),
     "pull secrets": ("--set", "imagePullSecrets[0].name=registry"),
 }
@@ -93,7 +100,7 @@ def test_what_is_rendered_is_kubernetes_to_the_last_field(
 
 def test_every_process_has_one_image_no_root_and_its_secrets_by_reference(render: Render) -> None:
     documents = render("--set", "image.repository=r/soccer", "--set", "image.tag=7")
-    kinds = ("Deployment", "StatefulSet", "Job")
+    kinds = ("Deployment", "Job")
     pods = [d["spec"]["template"]["spec"] for d in documents if d["kind"] in kinds]
     assert len(pods) == 6
     for pod in pods:
@@ -113,7 +120,7 @@ def test_commands_are_those_of_the_compose_file(render: Render) -> None:
             "spec"
         ]["containers"]
         assert words(container["command"]) == words(read()["services"][component]["command"])
-    (worker,) = named(documents, "StatefulSet", "soccer-worker")["spec"]["template"]["spec"][
+    (worker,) = named(documents, "Deployment", "soccer-worker")["spec"]["template"]["spec"][
         "containers"
     ]
     assert worker["command"] == read()["services"]["worker-1"]["command"]
@@ -130,35 +137,107 @@ def test_there_is_never_a_second_daemon(render: Render) -> None:
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
-@pytest.mark.parametrize("kind", ["StatefulSet", "Deployment"])
-def test_workers_are_rolled_one_at_a_time_and_count_once_they_are_ready(
-    render: Render, kind: str
-) -> None:
-    workers = named(render("--set", f"workers.kind={kind}"), kind, "soccer-worker")
-    (container,) = workers["spec"]["template"]["spec"]["containers"]
+def test_workers_are_replaced_one_at_a_time_and_count_once_they_are_ready(render: Render) -> None:
+    spec = named(render(), "Deployment", "soccer-worker")["spec"]
+    assert spec["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+    }
+    assert 0 < spec["minReadySeconds"] < spec["progressDeadlineSeconds"]
+    (container,) = spec["template"]["spec"]["containers"]
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
-    if kind == "Deployment":
-        rolled = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
-        assert workers["spec"]["strategy"] == rolled
-    else:
-        assert workers["spec"]["updateStrategy"] == {"type": "RollingUpdate"}
 
 
-def test_each_worker_can_be_asked_by_its_own_name(render: Render) -> None:
-    documents = render("--set", "workers.replicas=3")
-    settings = named(documents, "ConfigMap", "soccer-settings")["data"]
-    assert settings["SERVING_WORKERS"].split(",") == [
-        f"http://soccer-worker-{n}.soccer-workers:8008" for n in range(3)
+def of_chart(documents: list[dict[str, Any]]) -> Settings:
+    """What a process is told, with the keys of the Secret."""
+    data = named(documents, "ConfigMap", "soccer-settings")["data"]
+    given = {name.lower(): value for name, value in data.items()}
+    secret = {"postgres_url": "postgresql://u:p@h/d", "soccer_celery_broker": "amqp://u:p@broker//"}
+    return Settings.model_validate({**given, **secret})
+
+
+def test_runs_restart_the_deployment_that_there_is_and_ask_its_service(render: Render) -> None:
+    documents = render()
+    settings = of_chart(documents)
+    assert settings.serving_reload == "kubernetes"
+    assert settings.serving_deployment
+    workers = named(documents, "Deployment", settings.serving_deployment)["spec"]
+    (url,) = settings.workers
+    service = named(documents, "Service", url.removeprefix("http://"))["spec"]
+    assert service["selector"].items() <= workers["template"]["metadata"]["labels"].items()
+    assert [port["port"] for port in service["ports"]] == [80]
+
+
+def test_runs_may_restart_that_one_deployment_and_nothing_else(render: Render) -> None:
+    documents = render("--namespace", "football")
+    pods = {
+        d["metadata"]["name"]: d["spec"]["template"]["spec"]
+        for d in documents
+        if d["kind"] in ("Deployment", "Job")
+    }
+    runs = pods.pop("soccer-code-server")
+    assert runs["automountServiceAccountToken"] is True
+    for pod in pods.values():
+        assert pod["automountServiceAccountToken"] is False
+        assert "serviceAccountName" not in pod
+    named(documents, "ServiceAccount", runs["serviceAccountName"])
+    (role,) = (d for d in documents if d["kind"] == "Role")
+    assert role["rules"] == [
+        {
+            "apiGroups": ["apps"],
+            "resources": ["deployments"],
+            "resourceNames": [of_chart(documents).serving_deployment],
+            "verbs": ["get", "patch"],
+        }
     ]
-    workers = named(documents, "StatefulSet", "soccer-worker")["spec"]
-    service = named(documents, "Service", workers["serviceName"])["spec"]
-    assert (service["clusterIP"], service["publishNotReadyAddresses"]) == ("None", True)
+    (binding,) = (d for d in documents if d["kind"] == "RoleBinding")
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    account = {"kind": "ServiceAccount", "name": runs["serviceAccountName"]}
+    assert binding["subjects"] == [{**account, "namespace": "football"}]
+    assert not [d for d in documents if d["kind"].startswith("ClusterRole")]
+
+
+def test_by_a_broadcast_nobody_may_do_anything_in_kubernetes(render: Render) -> None:
+    documents = render("--set", "settings.SERVING_RELOAD=celery")
+    settings = of_chart(documents)
+    assert (settings.serving_reload, settings.serving_deployment) == ("celery", None)
+    assert not {d["kind"] for d in documents} & {"ServiceAccount", "Role", "RoleBinding"}
+    for pod in (d["spec"]["template"]["spec"] for d in documents if d["kind"] == "Deployment"):
+        assert pod["automountServiceAccountToken"] is False
+
+
+def test_urls_which_these_workers_have_not_are_refused(helm: str) -> None:
+    command = [helm, "template", "soccer", str(CHART), "--set", "settings.SERVING_RELOAD=urls"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "workers of this chart are reloaded by kubernetes or celery" in done.stderr
+
+
+def test_beside_dagsters_chart_there_are_workers_that_its_runs_may_restart(render: Render) -> None:
+    values = yaml.safe_load((DEPLOY / "helm" / "values-dagster.yaml").read_text())
+    account = values["global"]["serviceAccountName"]
+    documents = render(
+        *("--set", "orchestration.enabled=false", "--namespace", "football"),
+        *("--set", f"workers.restartedBy[0].name={account}"),
+    )
+    deployments = {d["metadata"]["name"] for d in documents if d["kind"] == "Deployment"}
+    services = {d["metadata"]["name"] for d in documents if d["kind"] == "Service"}
+    (binding,) = (d for d in documents if d["kind"] == "RoleBinding")
+    assert binding["subjects"] == [
+        {"kind": "ServiceAccount", "name": account, "namespace": "football"}
+    ]
+    assert "ServiceAccount" not in {d["kind"] for d in documents}
+    (code,) = values["dagster-user-deployments"]["deployments"]
+    given = {entry["name"]: entry["value"] for entry in code["env"]}
+    assert given["SERVING_RELOAD"] == "kubernetes"
+    assert {given["SERVING_DEPLOYMENT"]} == deployments
+    assert {given["SERVING_WORKERS"].removeprefix("http://")} == services
 
 
 def test_names_and_ports_fit_each_other(render: Render) -> None:
     documents = render()
-    pods = [d["spec"]["template"] for d in documents if d["kind"] in ("Deployment", "StatefulSet")]
+    pods = [d["spec"]["template"] for d in documents if d["kind"] == "Deployment"]
     for service in (d["spec"] for d in documents if d["kind"] == "Service"):
         wanted = service["selector"].items()
         (pod,) = (pod for pod in pods if wanted <= pod["metadata"]["labels"].items())

@@ -97,12 +97,13 @@ class Database:
 
 
 class Gate:
-    """A port that leads to a database as long as it is open."""
+    """A port that leads to a database, or a broker, as long as it is open."""
 
     def __init__(self, url: str) -> None:
         self._target = sa.make_url(url)
         self._listener: socket.socket | None = None
         self._port = 0
+        self._through: list[socket.socket] = []
         self.open()
         query = {k: v for k, v in self._target.query.items() if k not in ("host", "port", "plugin")}
         self.url = self._target.set(
@@ -120,6 +121,14 @@ class Gate:
             self._listener.close()
             self._listener = None
 
+    def cut(self) -> None:
+        """Close it, and every connection that goes through."""
+        self.close()
+        for connection in self._through:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._through.clear()
+
     def __enter__(self) -> "Gate":
         return self
 
@@ -131,6 +140,7 @@ class Gate:
             while True:
                 ours, _ = listener.accept()
                 theirs = self._connect()
+                self._through += [ours, theirs]
                 for source, sink in ((ours, theirs), (theirs, ours)):
                     threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
 

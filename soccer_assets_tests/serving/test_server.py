@@ -18,8 +18,8 @@ from soccer_assets.serving.client import (
     WorkerClient,
     WorkerRefused,
     WorkerUnreachable,
-    reload_workers,
 )
+from soccer_assets.serving.reloading.roll import reload_workers
 from soccer_assets.serving.server import ServiceProcess
 from soccer_assets_tests.serving.conftest import Database, Gate
 

@@ -3,8 +3,21 @@ app.kubernetes.io/name: soccer-assets
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/* How new predictions reach the workers. None of them has a URL of its own. */}}
+{{- define "soccer.reload" -}}
+{{- $way := .Values.settings.SERVING_RELOAD | default "kubernetes" -}}
+{{- if not (has $way (list "kubernetes" "celery")) -}}
+{{- fail (printf "settings.SERVING_RELOAD=%s: workers of this chart are reloaded by kubernetes or celery" $way) -}}
+{{- end -}}
+{{- $way -}}
+{{- end }}
+
 {{- define "soccer.pod" -}}
 automountServiceAccountToken: false
+{{ include "soccer.user" . }}
+{{- end }}
+
+{{- define "soccer.user" -}}
 securityContext:
   runAsNonRoot: true
   runAsUser: 1000
