@@ -1,14 +1,20 @@
 """Parsed days into PostgreSQL, all of them and again with one match in a hundred changed."""
 
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+
 from benchmarks.baselines import METHODS, frames, upsert_frames
 from benchmarks.corpus import CHANGED_ONE_IN, Corpus
 from benchmarks.database import connect, create_database, tidy
-from benchmarks.loading import load_corpus
+from benchmarks.loading import copy_corpus, load_corpus
 from benchmarks.measure import Measurement, Stopwatch, interleave, measure
 from benchmarks.report import Comparison, Cost, Goal
 from benchmarks.workbench import Workbench
 
 NONE, MULTI, COPY = METHODS
+#: How many times as long as a plain COPY of the same rows a load of all history may take.
+AS_LONG_AS_COPY = 1.8
 
 
 def load_frames(
@@ -76,7 +82,38 @@ def run(bench: Workbench) -> list[Comparison]:
                     + ([f"{note}; {done}"] if goal else []),
                 )
             )
+    lines.append(_beside_copy(bench, lines[0].what))
     return lines
+
+
+def _beside_copy(bench: Workbench, what: str) -> Comparison:
+    """Ours against what no way to load the rows can be faster than, in one process."""
+
+    def into_empty_tables(way: Callable[..., object]) -> Measurement:
+        with bench.empty_database() as url:
+            return measure(way, url, bench.corpus)
+
+    ours, copy = interleave(
+        bench.sizes.load_repeats,
+        {way.__name__: partial(into_empty_tables, way) for way in (load_corpus, copy_corpus)},
+    ).values()
+    if ours.result != (copy.result, 0):
+        raise RuntimeError(f"not the same rows: {ours.result}, {copy.result}")
+    took, least = (median(lap.seconds for lap in found.laps) for found in (ours, copy))
+    return Comparison(
+        "upsert",
+        what,
+        "COPY ... FROM STDIN of the same rows, as CSV that was there before",
+        Cost.of(ours),
+        Cost.of(copy),
+        Goal(1 / AS_LONG_AS_COPY),
+        [
+            "baseline: the least that a load costs, into the same tables with their indexes and"
+            " constraints, a transaction a year as ours; nothing is compared, nothing is written as"
+            f" CSV. Medians of {len(ours.laps)}: {least:.1f} s and ours {took:.1f} s,"
+            f" {took / least:.2f} times as long (asked for: at most {AS_LONG_AS_COPY})"
+        ],
+    )
 
 
 def _faster_of(bench: Workbench, *methods: str) -> str:

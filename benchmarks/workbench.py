@@ -30,6 +30,7 @@ class Sizes:
     plain_features_sample: int = 10_000
     repeats: int = 2
     export_repeats: int = 5
+    load_repeats: int = 3
     served: int = 100_000
     load_seconds: float = 10
     planned_days: int = 10_000
@@ -50,6 +51,7 @@ QUICK = Sizes(
     plain_features_sample=1_000,
     repeats=1,
     export_repeats=1,
+    load_repeats=1,
     served=1_000,
     load_seconds=1,
     planned_days=30,

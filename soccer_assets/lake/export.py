@@ -45,7 +45,8 @@ SPOOL_BYTES = 8 << 20
 #: Parquet goes there in pieces of this size; written by Arrow, it would be hundreds of small ones,
 #: each of which waits for the interpreter's lock.
 WRITE_BYTES = 1 << 20
-#: Months between two lines of progress.
+#: Months between two lines of progress. So many are begun ahead: workers have something to do while
+#: those before are synced.
 PROGRESS_MONTHS = 24
 
 T = TypeVar("T")
@@ -233,7 +234,7 @@ class _Export:
         known = [old.tables.get(name, {}) for name in tables]
         due = dict(zip(tables, self._workers.map(self._due, RELATIONS, known), strict=True))
         unsynced = []
-        for name, month, entry in _ahead(2 * WORKERS, self._begin(due, old, asked)):
+        for name, month, entry in _ahead(PROGRESS_MONTHS, self._begin(due, old, asked)):
             months, count = tables[name], len(due[name])
             if isinstance(entry, Future):
                 entry = entry.result()

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +18,9 @@ from soccer_assets.files import aside, is_unfinished, naming, remove_abandoned, 
 
 #: Larger objects go to S3 in parts of this size, a few at a time.
 PART_BYTES = 8 << 20
+#: Files that are synced at once: one commit of the file system's journal settles all that wait for
+#: it, and one after the other each would wait for a commit of its own.
+SYNCS = 16
 #: Attempts to read an object whose body breaks off on its way.
 READ_ATTEMPTS = 5
 
@@ -87,6 +92,11 @@ class ObjectStore(Protocol):
         ...
 
 
+def _sync_file(path: Path) -> None:
+    with naming(path), path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
 class LocalStore:
     """A folder; files have the rights that the umask leaves."""
 
@@ -108,14 +118,13 @@ class LocalStore:
             sync_folder(path.parent)
 
     def sync(self, keys: Iterable[str]) -> None:
-        folders = set()
-        for path in (self._root / key for key in keys):
-            with naming(path), path.open("r+b") as file:
-                os.fsync(file.fileno())
-            # The folder may be new itself.
-            folders |= {path.parent, path.parent.parent}
-        for folder in sorted(folders):
-            sync_folder(folder)
+        paths = [self._root / key for key in keys]
+        # The folder may be new itself.
+        folders = {folder for path in paths for folder in (path.parent, path.parent.parent)}
+        with ThreadPoolExecutor(SYNCS, "store-sync") as at_once:
+            # Folders when all files are: a name is worth nothing before what it names.
+            deque(at_once.map(_sync_file, paths), maxlen=0)
+            deque(at_once.map(sync_folder, folders), maxlen=0)
 
     def get(self, key: str) -> bytes:
         try:

@@ -1,4 +1,5 @@
-"""Bulk upsert of parsed days: COPY into staging tables, then set-based statements.
+"""Bulk upsert of parsed days: what is unknown by COPY into the tables, what is known by COPY into
+staging tables and set-based statements.
 
 Payloads take effect one after the other, in the order of their fetches, whatever the batches: the
 tables are a function of the archive alone, so that reading it again rebuilds them bit-equal.
@@ -21,10 +22,11 @@ from soccer_assets.warehouse.contest import decide_contests
 from soccer_assets.warehouse.ingested_days import note_ingested
 from soccer_assets.warehouse.merge import TableChange, merge
 from soccer_assets.warehouse.rows import ParsedDay
-from soccer_assets.warehouse.schema import LOCK_KEY
+from soccer_assets.warehouse.schema import LOCK_KEY, match, match_raw
 from soccer_assets.warehouse.session import allow_long
 from soccer_assets.warehouse.staging import plan_without_statistics, stage
 from soccer_assets.warehouse.steps import Shown, held_payloads, shown_matches, steps_of
+from soccer_assets.warehouse.unknown import add, rows_of, tell_apart
 
 
 @dataclass(frozen=True)
@@ -131,5 +133,10 @@ def _load(
 
 def _apply(cursor: psycopg2.extensions.cursor, days: list[ParsedDay], shown: Shown) -> LoadResult:
     """Apply days whose effects do not meet."""
-    stage(cursor, days, shown)
-    return LoadResult(*merge(cursor, decide_contests(cursor)))
+    known, unknown = tell_apart(cursor, rows_of(days))
+    stage(cursor, days, known, shown)
+    merged = LoadResult(*merge(cursor, decide_contests(cursor)))
+    # Afterwards: to the merge, a match of its days that is not staged has vanished.
+    add(cursor, unknown)
+    raw, canonical = (TableChange(unknown[t.name].num_rows) for t in (match_raw, match))
+    return merged + LoadResult(raw, canonical)

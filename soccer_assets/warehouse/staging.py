@@ -1,16 +1,13 @@
 """The staging tables: days of a step on their way into the tables, by COPY."""
 
-import io
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
+from collections.abc import Mapping, Sequence
 
 import psycopg2.extensions
 import pyarrow as pa
-import pyarrow.csv
 import sqlalchemy as sa
 from psycopg2.extras import execute_values
 
+from soccer_assets.warehouse.filling import copy_in
 from soccer_assets.warehouse.rows import ParsedDay
 from soccer_assets.warehouse.schema import SCHEMA, match, match_odds, match_raw, match_statistics
 from soccer_assets.warehouse.steps import Shown
@@ -67,10 +64,19 @@ def plan_without_statistics(cursor: psycopg2.extensions.cursor) -> None:
     cursor.execute(_PLANS)
 
 
-def stage(cursor: psycopg2.extensions.cursor, days: Sequence[ParsedDay], shown: Shown) -> None:
-    """Fill the staging tables with the rows of some days; of what a day could not tell, with what
-    is known. They are made when first needed: in most loads nothing is new, and to make them would be
-    most of what those take."""
+def stage(
+    cursor: psycopg2.extensions.cursor,
+    days: Sequence[ParsedDay],
+    rows: Mapping[str, pa.Table],
+    shown: Shown,
+) -> None:
+    """Fill the staging tables with rows of some days; of what a day could not tell, with what is
+    known. They are made when first needed: in most loads nothing is new, and to make them would be
+    most of what those take.
+
+    Args:
+        rows: table of the warehouse -> those of its rows that are to be merged.
+    """
     cursor.execute(_TABLES)
     staged = ", ".join(f"stage_{table.name}" for table in _STAGED)
     cursor.execute(f"TRUNCATE {staged}, stage_day, pool")
@@ -79,51 +85,8 @@ def stage(cursor: psycopg2.extensions.cursor, days: Sequence[ParsedDay], shown: 
         "INSERT INTO stage_day VALUES %s",
         [(day.day, day.fetched_at, day.payload_key) for day in days],
     )
-    # Rows are written as CSV while the database takes those before them.
-    with ThreadPoolExecutor(1, "load-csv") as writer:
-        for table, parts in (
-            ("stage_match_raw", [day.raw for day in days]),
-            ("stage_match", [day.match for day in days]),
-            ("stage_match_odds", [day.odds for day in days]),
-            ("stage_match_statistics", [day.statistics for day in days]),
-        ):
-            _copy(cursor, table, pa.concat_tables(parts), writer)
+    for name, table_rows in rows.items():
+        copy_in(cursor, f"stage_{name}", table_rows)
     for day in days:
         if untold := shown.untold(day):
             cursor.execute(_AS_BEFORE, {"day": day.day, "ids": list(untold)})
-
-
-_NAIVE = pa.timestamp("us")
-
-
-#: Rows that are written as CSV at once.
-_CSV_ROWS = 4096
-
-
-def _copy(
-    cursor: psycopg2.extensions.cursor, table: str, rows: pa.Table, writer: ThreadPoolExecutor
-) -> None:
-    if not rows.num_rows:
-        return
-    # What the feed leaves empty need not be written; and Arrow is ten times as fast with times that
-    # have no zone, which the transaction reads as UTC.
-    rows = pa.table(
-        {
-            name: column.cast(_NAIVE) if pa.types.is_timestamp(column.type) else column
-            for name, column in zip(rows.column_names, rows.columns, strict=True)
-            if column.null_count < rows.num_rows
-        }
-    )
-    slices = [rows.slice(start, _CSV_ROWS) for start in range(0, rows.num_rows, _CSV_ROWS)]
-    chunks = writer.map(_as_csv, slices)
-    cursor.copy_expert(
-        f"COPY {table} ({', '.join(rows.column_names)}) FROM STDIN (FORMAT csv)",
-        # A chunk may be longer than COPY asks for.
-        SimpleNamespace(read=lambda _: next(chunks, b"")),
-    )
-
-
-def _as_csv(rows: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    pa.csv.write_csv(rows, buffer, pa.csv.WriteOptions(include_header=False))
-    return buffer.getvalue()

@@ -1,8 +1,10 @@
 """Objects on disk and in S3 behave the same."""
 
+import errno
 import os
 import stat
 import tempfile
+import threading
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -11,7 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from soccer_assets.storage.store import LocalStore, ObjectNotFound, ObjectStore, S3Store, open_store
+from soccer_assets.storage.store import (
+    SYNCS,
+    LocalStore,
+    ObjectNotFound,
+    ObjectStore,
+    S3Store,
+    open_store,
+)
 from soccer_assets_tests.conftest import S3Service
 
 BODIES = [b"", b"text", bytes(range(256)), b"\x00" * 100_000]
@@ -189,9 +198,31 @@ def test_objects_that_were_put_together_are_on_disk_once_they_are_settled(
         store.put(key, b"x", sync=False)
     assert synced == []
     store.sync(keys)
-    assert synced == [*keys, "tables", "tables/a", "tables/b"]
+    assert sorted(synced[:3]) == keys
+    assert sorted(synced[3:]) == ["tables", "tables/a", "tables/b"]
     store.sync([])
     assert len(synced) == 6
+
+
+def test_files_are_synced_together_and_an_error_of_one_is_not_lost(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [f"tables/{n}" for n in range(SYNCS)]
+    for key in keys:
+        store.put(key, b"x", sync=False)
+    together, fsync = threading.Barrier(SYNCS), os.fsync
+
+    def meet(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        if not path.is_dir():
+            together.wait(60)  # ends with an error unless all are there
+        if path.name == "7":
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", meet)
+    with pytest.raises(OSError, match=r"Input/output error.*tables/7"):
+        store.sync(keys)
 
 
 # Opening

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import psycopg2.errors
+import psycopg2.extensions
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
@@ -109,6 +110,56 @@ def test_nothing_is_written_to_the_rows_of_matches_that_are_as_before(engine: sa
                 sa.text(f"SELECT match_id FROM soccer.{table} WHERE xmax <> 0")
             )
             assert list(locked) == [], table
+
+
+def copied(database_url: str, *days: ParsedDay) -> dict[str, int]:
+    """Load days; the table of every COPY -> its rows."""
+    counts: dict[str, int] = {}
+
+    class Noting(psycopg2.extensions.cursor):
+        def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
+            super().copy_expert(sql, file, size)
+            counts[sql.split()[1]] = self.rowcount
+
+    engine = sa.create_engine(
+        database_url, connect_args={"options": "-c timezone=UTC", "cursor_factory": Noting}
+    )
+    load_days(engine, days)
+    engine.dispose()
+    return counts
+
+
+def test_only_what_is_known_is_compared_with_what_is_there(
+    engine: sa.Engine, database_url: str
+) -> None:
+    first, second = (parsed(a_match(n, day), day=day) for n, day in enumerate(DAYS[:2], 1))
+    assert copied(database_url, first, second) == {"soccer.match_raw": 2, "soccer.match": 2}
+    mixed = parsed(finished(1, 1, 0), a_match(3), fetched_at=LATER)
+    assert copied(database_url, mixed) == {
+        "soccer.match_raw": 1,
+        "soccer.match": 1,
+        "stage_match_raw": 1,
+        "stage_match": 1,
+    }
+    assert where(engine) == {
+        1: ("finished", DAYS[0]),
+        2: ("scheduled", DAYS[1]),
+        3: ("scheduled", DAYS[0]),
+    }
+    assert [row["vanished_at"] for row in rows(engine)] == [None] * 3
+
+
+@pytest.mark.parametrize("table", ["match", "match_raw"])
+def test_a_match_that_somebody_deleted_from_one_table_is_there_again(
+    engine: sa.Engine, table: str
+) -> None:
+    day = parsed(a_match(1), a_match(2))
+    load_days(engine, [day])
+    before = content(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"DELETE FROM soccer.{table} WHERE match_id = 1"))
+    assert load_days(engine, [day], reparse=True).refused == ()
+    assert content(engine) == before
 
 
 def test_changes_add_up() -> None:
