@@ -61,7 +61,7 @@ test-services: $(STAMP) ## Run what is deployed, on real servers: compose, image
 test-all: $(STAMP) ## Run every test, the slow ones too
 	@$(BIN)/python -m pytest $(IN_PARALLEL)
 
-bench: $(STAMP) ## Measure against plain ways to do the same; writes benchmarks/results.md (a quarter of an hour)
+bench: $(STAMP) ## Measure against plain ways to do the same; writes benchmarks/results.md (an hour)
 	@$(BIN)/python -m benchmarks
 
 lint: $(STAMP) ## Lint, check formatting, imports and types

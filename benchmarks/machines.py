@@ -47,11 +47,12 @@ class Machine:
         self.started.append(process)
         return process
 
-    def run(self, program: str, *arguments: str) -> None:
-        self.finish(self.start(program, *arguments))
+    def run(self, program: str, *arguments: str, seconds: float = PATIENCE_SECONDS) -> None:
+        self.finish(self.start(program, *arguments), seconds)
 
-    def finish(self, process: subprocess.Popen[bytes]) -> None:
-        code = process.wait(PATIENCE_SECONDS)
+    def finish(self, process: subprocess.Popen[bytes], seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait for its end, which has to be a good one."""
+        code = process.wait(seconds)
         assert code == 0, self.log.read_text(errors="replace")[-6000:]
 
     def job(self, name: str, *days: str) -> subprocess.Popen[bytes]:
