@@ -1,10 +1,14 @@
 """What counts as the platform's own work on the way of a corrected result, and what does not."""
 
+import time
+from collections.abc import Iterator
 from itertools import pairwise
 
+import dagster as dg
 import pytest
 
 from benchmarks.loop_hops import PATH, RUN_STARTS, Event, Hop, Lap, fastest, hops, told
+from soccer_assets.assets.common import evaluate
 
 BEGAN = 1000.0
 
@@ -54,6 +58,37 @@ def test_of_dvc_stages_and_contracts_are_own_work_and_nothing_else() -> None:
     own = {hop.name: hop.own for hop in hops(EVENTS, BEGAN)}
     assert own["dvc_outs"] == pytest.approx(1.25 + 2 + 0.5)
     assert own["predictions"] == pytest.approx(2)
+
+
+def test_a_contract_says_how_long_it_took_where_it_is_read() -> None:
+    """As Dagster has it on record, of a step that takes no time but for the contract's."""
+
+    def slow() -> dg.AssetCheckResult:
+        time.sleep(0.2)
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.asset(name="dvc_outs", check_specs=[dg.AssetCheckSpec("ranges", asset="dvc_outs")])
+    def made(context: dg.AssetExecutionContext) -> Iterator[object]:
+        yield from evaluate(context, dg.AssetKey("dvc_outs"), {"ranges": slow})
+        yield dg.MaterializeResult()
+
+    with dg.instance_for_test() as instance:
+        began = time.time()
+        run = dg.materialize([made], instance=instance).run_id
+        logs = instance.all_logs(run)
+    events = [
+        Event(
+            entry.run_id,
+            entry.dagster_event and entry.dagster_event.event_type_value,
+            entry.step_key,
+            entry.timestamp,
+            entry.user_message,
+        )
+        for entry in logs
+    ]
+    found = {hop.name: hop for hop in hops(events, began)}
+    assert 0.2 <= found["dvc_outs"].own <= found["dvc_outs"].seconds
+    assert "until run 1 starts" in found
 
 
 def test_a_step_beside_the_way_is_waited_for() -> None:
