@@ -1,6 +1,5 @@
 """What several groups share."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any
@@ -177,7 +176,5 @@ def evaluate(
     selected = {key.name for key in context.selected_asset_check_keys if key.asset_key == asset}
     for name, check in checks.items():
         if asset in context.selected_asset_keys or name in selected:
-            began = time.monotonic()
             result = check()
-            context.log.info(f"check {name} took {time.monotonic() - began:.2f} s")
             yield result._replace(asset_key=asset, check_name=name)

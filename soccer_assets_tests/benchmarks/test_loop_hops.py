@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.loop_hops import PATH, RUN_STARTS, Event, Hop, Lap, fastest, hops, told
 from soccer_assets.assets.common import evaluate
+from soccer_assets.assets.features import timed
 
 BEGAN = 1000.0
 
@@ -69,7 +70,7 @@ def test_a_contract_says_how_long_it_took_where_it_is_read() -> None:
 
     @dg.asset(name="dvc_outs", check_specs=[dg.AssetCheckSpec("ranges", asset="dvc_outs")])
     def made(context: dg.AssetExecutionContext) -> Iterator[object]:
-        yield from evaluate(context, dg.AssetKey("dvc_outs"), {"ranges": slow})
+        yield from evaluate(context, dg.AssetKey("dvc_outs"), timed(context, {"ranges": slow}))
         yield dg.MaterializeResult()
 
     with dg.instance_for_test() as instance:
