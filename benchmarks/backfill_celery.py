@@ -1,6 +1,5 @@
 """Years of a feed spread over step workers with homes of their own, by Celery: by two, and by one."""
 
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,11 +43,7 @@ class Spread:
 
 def run(bench: Workbench) -> list[Comparison]:
     """None where there is no broker."""
-    if not broker.is_installed():
-        print(
-            f"backfill-celery is left out: there is no RabbitMQ (Debian: apt install {broker.PACKAGE})",
-            file=sys.stderr,
-        )
+    if broker.is_missed_by("backfill-celery"):
         return []
     days = bench.source.days[-bench.sizes.spread_days - WARM_UP_DAYS :]
     folder = bench.folder / "spread"

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,17 @@ _PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 
 def is_installed() -> bool:
     return (_PROGRAMS / "rabbitmq-server").exists()
+
+
+def is_missed_by(benchmark: str) -> bool:
+    """Whether a benchmark has to be left out for want of a broker, which is told then."""
+    if is_installed():
+        return False
+    print(
+        f"{benchmark} is left out: there is no RabbitMQ (Debian: apt install {PACKAGE})",
+        file=sys.stderr,
+    )
+    return True
 
 
 @contextmanager

@@ -9,7 +9,6 @@ where ``--home`` says so. In the report the baseline is the platform's own work 
 """
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -54,8 +53,7 @@ def run(bench: Workbench) -> list[Comparison]:
 
 def run_on_celery(bench: Workbench) -> list[Comparison]:
     """None where there is no broker."""
-    if not broker.is_installed():
-        _left_out("scoring-loop-celery")
+    if broker.is_missed_by("scoring-loop-celery"):
         return []
     with broker.rabbitmq(bench.folder / "broker-of-loop") as url:
         found = _measured(bench, on_celery(url), step_workers=1)
@@ -104,13 +102,6 @@ def _measured(
 ) -> list[Lap]:
     with daemon_at(bench.place, engine_of_steps, step_workers) as daemon:
         return [lap for lap, _ in laps(daemon, bench.sizes.loop_laps, bench.sizes.loop_rest)]
-
-
-def _left_out(name: str) -> None:
-    print(
-        f"{name} is left out: there is no RabbitMQ (Debian: apt install {broker.PACKAGE})",
-        file=sys.stderr,
-    )
 
 
 def main(
