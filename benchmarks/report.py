@@ -130,7 +130,8 @@ Data: {source}.
 
 Every measured thing runs in a process of its own, in turn with its baseline; times are the best of
 the repeats (one where none are told). Peaks are of that process alone, libraries and input
-included; PostgreSQL's own are the same server's for both. The last run took {elapsed / 60:.1f} min.
+included; PostgreSQL's own are the same server's for both. What goes through Dagster's daemon or step
+workers runs in theirs. The last run took {elapsed / 60:.1f} min.
 `make bench` makes this page; `python -m benchmarks NAME --keep` renews what it names.
 """
 
