@@ -56,12 +56,12 @@ test-system: $(STAMP) ## Run what goes through the whole system: commands, serve
 # Whatever cannot be installed, its tests are skipped, and say what they miss.
 test-services: $(STAMP) ## Run what is deployed, on real servers: compose, image, charts, several machines (an hour)
 	@soccer_assets_tests/services/install.sh $(BIN)/python
-	@$(BIN)/python -m pytest -m services -rs soccer_assets_tests/services
+	@$(BIN)/python -m pytest -m services -rs soccer_assets_tests/services soccer_assets_tests/benchmarks
 
 test-all: $(STAMP) ## Run every test, the slow ones too
 	@$(BIN)/python -m pytest $(IN_PARALLEL)
 
-bench: $(STAMP) ## Measure against plain ways to do the same; writes benchmarks/results.md (a quarter of an hour)
+bench: $(STAMP) ## Measure against plain ways to do the same; writes benchmarks/results.md (an hour)
 	@$(BIN)/python -m benchmarks
 
 lint: $(STAMP) ## Lint, check formatting, imports and types

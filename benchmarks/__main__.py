@@ -3,7 +3,7 @@
 import atexit
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import replace
 from enum import StrEnum
@@ -15,18 +15,20 @@ import typer
 
 from benchmarks import (
     backfill,
+    backfill_celery,
     export,
     features,
     hourly,
     machine,
     parse,
     planning,
+    scoring_loop,
     serving,
     upsert,
     years,
 )
 from benchmarks.database import server_version
-from benchmarks.report import Comparison, as_json, from_json, markdown
+from benchmarks.report import Comparison, as_json, from_json, markdown, times
 from benchmarks.source import find_source
 from benchmarks.workbench import FULL, QUICK, Workbench
 from soccer_assets.clock import utc_now
@@ -45,6 +47,9 @@ class Benchmark(StrEnum):
     FEATURES = "features"
     SERVING = "serving"
     YEARS = "years"
+    SCORING_LOOP = "scoring-loop"
+    SCORING_LOOP_CELERY = "scoring-loop-celery"
+    BACKFILL_CELERY = "backfill-celery"
 
 
 RUN: dict[Benchmark, Callable[[Workbench], list[Comparison]]] = {
@@ -57,6 +62,9 @@ RUN: dict[Benchmark, Callable[[Workbench], list[Comparison]]] = {
     Benchmark.FEATURES: features.run,
     Benchmark.SERVING: serving.run,
     Benchmark.YEARS: years.run,
+    Benchmark.SCORING_LOOP: scoring_loop.run,
+    Benchmark.SCORING_LOOP_CELERY: scoring_loop.run_on_celery,
+    Benchmark.BACKFILL_CELERY: backfill_celery.run,
 }
 
 
@@ -89,7 +97,6 @@ def main(
     if keep and (quick or rows):
         raise typer.BadParameter("small sizes are not kept beside full ones", param_hint="--keep")
     folder = output or (Path(__file__).parent if whole or keep else None)
-    before = earlier(folder, benchmarks) if folder and keep else []
     started = time.monotonic()
     comparisons: list[Comparison] = []
     work = _work_folder()
@@ -104,8 +111,10 @@ def main(
             for measured in RUN[name](bench):
                 line = replace(measured, measured=f"{utc_now():%Y-%m-%d}")
                 comparisons.append(line)
-                typer.echo(f"          {line.what}: {line.ratio:.1f}x {line.baseline}", err=True)
+                typer.echo(f"          {line.what}: {times(line.ratio)} {line.baseline}", err=True)
     elapsed = time.monotonic() - started
+    measured_now = {line.benchmark for line in comparisons}
+    before = earlier(folder, measured_now) if folder and keep else []
     order = list(Benchmark)
     comparisons = sorted(before + comparisons, key=lambda line: order.index(line.benchmark))
     page = markdown(comparisons, here, str(source), elapsed)
@@ -116,11 +125,16 @@ def main(
         (folder / "results.json").write_bytes(as_json(comparisons, here, str(source), elapsed))
 
 
-def earlier(folder: Path, renewed: Sequence[Benchmark] | None) -> list[Comparison]:
-    """What the kept report has of the benchmarks that are not run now."""
+def earlier(folder: Path, measured: Collection[str]) -> list[Comparison]:
+    """What the kept report has of benchmarks that were not measured now, be it that they were left out
+    for want of something on this machine."""
     kept = folder / "results.json"
     lines = from_json(kept.read_bytes()) if kept.exists() else []
-    return [line for line in lines if renewed and line.benchmark not in renewed]
+    return [
+        line
+        for line in lines
+        if line.benchmark in list(Benchmark) and line.benchmark not in measured
+    ]
 
 
 def _work_folder() -> Path:

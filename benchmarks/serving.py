@@ -23,6 +23,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from benchmarks.database import connect, tidy
+from benchmarks.processes import peak_mb
 from benchmarks.report import Comparison, Cost, Goal
 from benchmarks.workbench import Workbench
 from soccer_assets.serving.client import WorkerClient
@@ -106,7 +107,7 @@ def run(bench: Workbench) -> list[Comparison]:
         urls = [worker.base_url for worker in workers]
         reloading = hit(urls, matches, seconds, until=rolling, connections=CONNECTIONS // 2)
         spent_rolling = sum(map(_cpu, processes)) - before
-        peak = max(map(_peak_mb, processes))
+        peak = max(map(peak_mb, processes))
         at_once = _thirty(clients[0])
     served = f"{matches:,} predictions"
     return [
@@ -276,7 +277,7 @@ class _Plain:
 
     @property
     def peak_mb(self) -> float:
-        return _peak_mb(psutil.Process(self._process.pid))
+        return peak_mb(psutil.Process(self._process.pid))
 
     def stop(self) -> None:
         self._process.terminate()
@@ -315,16 +316,6 @@ def _process(worker: ServiceProcess) -> psutil.Process:
 def _cpu(process: psutil.Process) -> float:
     times = process.cpu_times()
     return times.user + times.system
-
-
-def _peak_mb(process: psutil.Process) -> float:
-    """Largest resident memory so far (10^6 bytes), where the kernel tells it (Linux), or now."""
-    try:
-        status = Path(f"/proc/{process.pid}/status").read_text()
-    except OSError:
-        return process.memory_info().rss / 1e6
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024 / 1e6
 
 
 if __name__ == "__main__":

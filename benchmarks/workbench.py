@@ -1,9 +1,9 @@
-"""What the benchmarks share: sizes, the server, the parsed corpus, a full database, the feed."""
+"""What the benchmarks share: sizes, the server, the parsed corpus, a full database, the feed, a place to run."""
 
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from benchmarks.corpus import Corpus, make_corpus
 from benchmarks.database import create_database, drop_database, tidy
 from benchmarks.feed import Feed, serving
 from benchmarks.loading import load_corpus
+from benchmarks.loop_place import Place
 from benchmarks.measure import measure
 from benchmarks.source import Source
 
@@ -36,6 +37,11 @@ class Sizes:
     planned_days: int = 10_000
     planned_sample: int = 1_000
     lived_days: int = 365
+    loop_rows: int = 1_000_000
+    loop_laps: int = 3
+    loop_rest: float = 45
+    spread_days: int = 4 * 365
+    spread_months: int = 6
 
 
 FULL = Sizes()
@@ -57,6 +63,12 @@ QUICK = Sizes(
     planned_days=30,
     planned_sample=10,
     lived_days=3,
+    # As few as a champion can be trained on.
+    loop_rows=40_000,
+    loop_laps=1,
+    loop_rest=10,
+    spread_days=60,
+    spread_months=1,
 )
 
 
@@ -87,6 +99,13 @@ class Workbench:
         measure(load_corpus, url, self.corpus)
         tidy(url)
         return url
+
+    @cached_property
+    def place(self) -> Place:
+        """Where the scoring loop runs."""
+        rows = min(self.sizes.loop_rows, max(self.source.rows, QUICK.loop_rows))
+        database = create_database(self.server_url)
+        return Place(self.folder / "place", database, replace(self.source, rows=rows))
 
     @contextmanager
     def empty_database(self) -> Iterator[str]:

@@ -1,7 +1,9 @@
 """Features: the outs of ``dvc.yaml``, and the contracts on them."""
 
+import time
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
+from functools import partial
 from hashlib import sha256
 from pathlib import PurePosixPath
 
@@ -92,13 +94,25 @@ def dvc_outs(
             read_manifest(store).to_bytes(),
             store,
             check=lambda key, revision: evaluate(
-                context, key, _contracts(context, key, dvc, revision)
+                context, key, timed(context, _contracts(context, key, dvc, revision))
             ),
         )
     else:
         for key in sorted({check.asset_key for check in context.selected_asset_check_keys}):
             revision = recorded(context, key, REVISION)
             yield from evaluate(context, key, _contracts(context, key, dvc, revision))
+
+
+def timed(context: dg.AssetExecutionContext, checks: Checks) -> Checks:
+    """The same checks, which say in the log how long they took, as stages do."""
+
+    def told(name: str, check: Callable[[], dg.AssetCheckResult]) -> dg.AssetCheckResult:
+        began = time.monotonic()
+        result = check()
+        context.log.info(f"check {name} took {time.monotonic() - began:.2f} s")
+        return result
+
+    return {name: partial(told, name, check) for name, check in checks.items()}
 
 
 def _contracts(

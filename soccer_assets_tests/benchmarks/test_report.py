@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.__main__ import Benchmark, earlier
 from benchmarks.machine import describe
-from benchmarks.report import Comparison, Cost, Goal, as_json, markdown
+from benchmarks.report import Comparison, Cost, Goal, as_json, markdown, times
 from benchmarks.serving import parse_wrk
 
 PLAIN = Cost(4.0, 4.0, 300.0, p99_ms=90.0)
@@ -33,6 +33,9 @@ Running 10s test @ http://127.0.0.1:8008
         (Goal(p99_ms=50), Cost(1.0, 1.0, 1.0, p99_ms=50.1), False, "p99 <= 50 ms, none failed"),
         (Goal(p99_ms=50), Cost(1.0, 1.0, 1.0), False, "p99 <= 50 ms, none failed"),
         (Goal(4), Cost(1.0, 1.0, 1.0, failed=1), False, ">= 4x"),
+        (Goal(0.6, seconds=60), Cost(6.0, None, 1.0), True, ">= 0.6x, <= 60 s"),
+        (Goal(0.6, seconds=5), Cost(6.0, None, 1.0), False, ">= 0.6x, <= 5 s"),
+        (Goal(0.7, seconds=60), Cost(6.0, None, 1.0), False, ">= 0.7x, <= 60 s"),
     ],
 )
 def test_a_goal_is_met_in_all_or_not(
@@ -52,6 +55,20 @@ def test_what_is_not_measured_again_stays_in_the_report(tmp_path: Path) -> None:
     assert earlier(tmp_path, [Benchmark.SERVING]) == lines[:1]
     assert "2026-01-02" in markdown(lines, machine, "invented", 1.0)
     assert earlier(tmp_path / "elsewhere", [Benchmark.SERVING]) == []
+
+
+def test_a_benchmark_that_is_no_more_goes_from_the_report(tmp_path: Path) -> None:
+    lines = [
+        Comparison("upsert", "rows", "plain", PLAIN, PLAIN),
+        Comparison("of old", "rows", "plain", PLAIN, PLAIN),
+    ]
+    (tmp_path / "results.json").write_bytes(as_json(lines, describe("18.4"), "invented", 1.0))
+    assert earlier(tmp_path, []) == lines[:1]
+
+
+@pytest.mark.parametrize(("ratio", "shown"), [(0.604, "0.60x"), (1.94, "1.94x"), (11.16, "11.2x")])
+def test_small_differences_are_told_of_what_differs_little(ratio: float, shown: str) -> None:
+    assert times(ratio) == shown
 
 
 @pytest.mark.parametrize(

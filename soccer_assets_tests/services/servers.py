@@ -5,84 +5,20 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from urllib.parse import quote
 
 import boto3
 import httpx
 import psycopg2
 import pytest
 
-BIN = Path(sys.executable).parent
-#: A server that is not ready by then has failed.
-READY_SECONDS = 300.0
-_RABBITMQ = Path("/usr/lib/rabbitmq/bin")
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def end(process: subprocess.Popen[bytes], how: int = signal.SIGTERM, seconds: float = 20) -> None:
-    """A process with all that it has started, which is its group."""
-    for number in (how, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
-            break
-    with suppress(ProcessLookupError):  # what it has left behind
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-@contextmanager
-def running(
-    command: Sequence[str | Path],
-    log: Path,
-    is_ready: Callable[[], bool],
-    environment: Mapping[str, str] | None = None,
-    how: int = signal.SIGTERM,
-    folder: Path | None = None,
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is ready, as long as the block."""
-    with log.open("ab") as printed:
-        process = subprocess.Popen(
-            [str(word) for word in command],
-            stdout=printed,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, **(environment or {})},
-            cwd=folder,
-            start_new_session=True,
-        )
-    try:
-        until = time.monotonic() + READY_SECONDS
-        while not is_ready():
-            told = log.read_text(errors="replace")[-3000:]
-            assert process.poll() is None, f"{command[0]} ended: {told}"
-            assert time.monotonic() < until, f"{command[0]} is not ready: {told}"
-            time.sleep(0.2)
-        yield process
-    finally:
-        end(process, how)
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+from benchmarks import broker
+from benchmarks.processes import BIN, free_port, listens, running
 
 
 @contextmanager
@@ -212,52 +148,11 @@ def mlflow(folder: Path, store: str, bucket: Bucket, name: str) -> Iterator[str]
         yield url
 
 
-@contextmanager
-def rabbitmq(folder: Path, consumer_timeout: int = 24 * 3600 * 1000) -> Iterator[str]:
-    """URL of a broker of Debian's, with a user and a password that has characters of its own."""
-    if not (_RABBITMQ / "rabbitmq-server").exists():
-        pytest.skip("there is no RabbitMQ (apt-get install rabbitmq-server)")
-    home = folder / "rabbitmq"
-    home.mkdir(parents=True)
-    port, epmd = free_port(), free_port()
-    password = f"{token_hex(8)}@/%"
-    (home / "plugins").write_text("[].")
-    (home / "rabbitmq.conf").write_text(
-        f"listeners.tcp.1 = 127.0.0.1:{port}\nconsumer_timeout = {consumer_timeout}\n"
-        f"default_user = soccer\ndefault_pass = {password}\n"
-    )
-    environment = {
-        "HOME": str(home),
-        "RABBITMQ_NODENAME": f"soccer{port}@localhost",
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-        "RABBITMQ_NODE_PORT": str(port),
-        "RABBITMQ_DIST_PORT": str(free_port()),
-        "ERL_EPMD_PORT": str(epmd),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(home / "log"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
-        "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
-        "RABBITMQ_PID_FILE": str(home / "pid"),
-    }
-
-    def is_up() -> bool:
-        return (
-            listens(port)
-            and not subprocess.run(
-                [_RABBITMQ / "rabbitmqctl", "-q", "await_startup", "--timeout", "60"],
-                env={**os.environ, **environment},
-                capture_output=True,
-                check=False,
-            ).returncode
-        )
-
-    try:
-        with running([_RABBITMQ / "rabbitmq-server"], folder / "rabbitmq.log", is_up, environment):
-            yield f"amqp://soccer:{quote(password, safe='')}@127.0.0.1:{port}//"
-    finally:
-        # What finds nodes by their names stays behind.
-        subprocess.run(["epmd", "-port", str(epmd), "-kill"], capture_output=True, check=False)
+def rabbitmq(folder: Path, consumer_timeout: int = 24 * 3600 * 1000) -> AbstractContextManager[str]:
+    """URL of a broker: see ``benchmarks.broker``."""
+    if not broker.is_installed():
+        pytest.skip(f"there is no RabbitMQ (apt-get install {broker.PACKAGE})")
+    return broker.rabbitmq(folder, consumer_timeout)
 
 
 @contextmanager
