@@ -64,7 +64,11 @@ class Container:
 
     def execute(self, *command: str, seconds: float = 60.0) -> tuple[int, str]:
         """Run a command inside, as ``docker compose exec`` does; its exit code and what it printed."""
-        entered = ["nsenter", "--target", str(self._first.pid)]
+        try:
+            first = self._first.pid
+        except (psutil.Error, IndexError):
+            return -1, "it has not begun, or has ended"
+        entered = ["nsenter", "--target", str(first)]
         entered += ["--mount", "--net", "--uts", "--pid", "--root"]
         inside = 'set -a; . /environment; set +a; cd "$CWD"; exec "$@"'
         try:
