@@ -9,7 +9,7 @@ IN_PARALLEL := -n 4 --dist loadfile
 # Compiled modules are kept: many tests start processes that import them.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo replay ui serve feed test test-system test-services test-all lint format docs bench lock secrets clean
+.PHONY: help demo replay ui serve feed test test-system test-services test-services-short test-all lint format docs bench lock secrets clean
 .DEFAULT_GOAL := help
 
 help: ## What can be made
@@ -57,6 +57,11 @@ test-system: $(STAMP) ## Run what goes through the whole system: commands, serve
 test-services: $(STAMP) ## Run what is deployed, on real servers: compose, image, charts, several machines (an hour)
 	@soccer_assets_tests/services/install.sh $(BIN)/python
 	@$(BIN)/python -m pytest -m services -rs soccer_assets_tests/services soccer_assets_tests/benchmarks
+
+# Without the two that take longest: the image, and the graph on Celery workers that are killed.
+test-services-short: $(STAMP) ## As much of it as continuous integration has time for
+	@soccer_assets_tests/services/install.sh $(BIN)/python
+	@$(BIN)/python -m pytest -m services -rs soccer_assets_tests/services --ignore=soccer_assets_tests/services/test_image.py --ignore=soccer_assets_tests/services/test_celery.py
 
 test-all: $(STAMP) ## Run every test, the slow ones too
 	@$(BIN)/python -m pytest $(IN_PARALLEL)
