@@ -79,7 +79,8 @@ class FeaturesTranslator(DvcTranslator):
             asset=FEATURES,
             blocking=True,
             description="The features are those that are declared, each finite, inside its range, "
-            "and missing only where its declaration allows.",
+            "and missing only where its declaration allows. Months that have not changed since they "
+            "held to that are not read again: rows and months are those that were read.",
         ),
     ],
 )
@@ -94,7 +95,7 @@ def dvc_outs(
             read_manifest(store).to_bytes(),
             store,
             check=lambda key, revision: evaluate(
-                context, key, timed(context, _contracts(context, key, dvc, revision))
+                context, key, _timed(context, _contracts(context, key, dvc, revision))
             ),
         )
     else:
@@ -103,7 +104,7 @@ def dvc_outs(
             yield from evaluate(context, key, _contracts(context, key, dvc, revision))
 
 
-def timed(context: dg.AssetExecutionContext, checks: Checks) -> Checks:
+def _timed(context: dg.AssetExecutionContext, checks: Checks) -> Checks:
     """The same checks, which say in the log how long they took, as stages do."""
 
     def told(name: str, check: Callable[[], dg.AssetCheckResult]) -> dg.AssetCheckResult:
