@@ -34,6 +34,12 @@ def bare(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
+def shown(url: str) -> str:
+    """Scheme, host and port, for people: no login, and no path or query that may hold one."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
 def credentials(url: str) -> Credentials | None:
     """User and password; None where there are none."""
     parts = urlsplit(url)

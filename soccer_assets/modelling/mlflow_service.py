@@ -5,9 +5,10 @@ import sqlite3
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from soccer_assets.modelling.mlflow_sqlite import prepare_sqlite, sqlite_path
+from soccer_assets.urls import bare, shown
 
 #: Settings of MLflow's client where the environment has none of its own.
 _MANNERS = {
@@ -51,8 +52,7 @@ def connect(tracking_uri: str, experiment: str) -> None:
     if parts.scheme in ("http", "https") and parts.username is not None:
         os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username)
         os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
-        host = parts.netloc.rpartition("@")[2]
-        tracking_uri = urlunsplit(parts._replace(netloc=host))
+        tracking_uri = bare(tracking_uri)
     elif database := sqlite_path(tracking_uri):
         prepare_sqlite(database, experiment)
     elif parts.scheme.partition("+")[0] in ("postgresql", "mysql"):
@@ -89,8 +89,7 @@ def place(tracking_uri: str) -> str:
     """Where MLflow is, for people: no user, no password, no query."""
     if path := sqlite_path(tracking_uri):
         return str(path)
-    parts = urlsplit(tracking_uri)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return shown(tracking_uri)
 
 
 def _knock(tracking_uri: str) -> None:

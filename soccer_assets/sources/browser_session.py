@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from soccer_assets.sources.bounded_http import TooLarge
 from soccer_assets.sources.http import USER_AGENT
+from soccer_assets.urls import bare
 
 if TYPE_CHECKING:
     from selenium.webdriver import ChromeOptions, Remote
@@ -236,7 +237,7 @@ def _grid_config(remote_url: str) -> "ClientConfig":
 
     parts = urlsplit(remote_url)
     return ClientConfig(
-        parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(),
+        bare(remote_url),
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
     )

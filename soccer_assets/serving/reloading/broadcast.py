@@ -20,11 +20,11 @@ from soccer_assets.serving.reloading.mailbox import (
     errors_of,
     mailbox,
     reach,
-    shown,
 )
 from soccer_assets.serving.reloading.roll import reload_workers
 from soccer_assets.serving.reloading.ways import Outcome, Wanted
 from soccer_assets.serving.schemas import ModelInfo, Readiness, ReloadResult
+from soccer_assets.urls import shown
 
 #: How long nobody else has to answer a call, for all to have done so.
 PING_SECONDS = 2.0

@@ -24,9 +24,9 @@ from soccer_assets.serving.reloading.mailbox import (
     connect,
     mailbox,
     reach,
-    shown,
 )
 from soccer_assets.serving.reloading.roll import Worker
+from soccer_assets.urls import shown
 
 #: Before another attempt to reach a broker that is away; doubled with each up to the second.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0

@@ -10,7 +10,6 @@ broker's password guards both. ``SERVING_TOKEN`` does not go over it.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from kombu import Connection, Producer
 from kombu.exceptions import OperationalError
@@ -61,9 +60,3 @@ def reach(connection: Connection) -> None:
 def errors_of(connection: Connection) -> tuple[type[BaseException], ...]:
     """What is raised where the broker is away, or turns somebody away."""
     return (OperationalError, *connection.connection_errors, *connection.channel_errors)
-
-
-def shown(broker: str) -> str:
-    """An address without the login that it may hold."""
-    parts = urlsplit(broker)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -13,8 +13,8 @@ from kombu.transport.memory import Transport
 from soccer_assets.serving.client import WorkerUnreachable
 from soccer_assets.serving.reloading.broadcast import ByBroadcast
 from soccer_assets.serving.reloading.listening import Listener, listening
-from soccer_assets.serving.reloading.mailbox import shown
 from soccer_assets.serving.reloading.ways import Outcome, Wanted
+from soccer_assets.urls import shown
 from soccer_assets_tests.serving.fake_worker import TOKEN, FakeWorker, client_of
 
 BROKER = "memory://"
