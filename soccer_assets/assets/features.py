@@ -95,7 +95,7 @@ def dvc_outs(
             read_manifest(store).to_bytes(),
             store,
             check=lambda key, revision: evaluate(
-                context, key, _timed(context, _contracts(context, key, dvc, revision))
+                context, key, timed(context, _contracts(context, key, dvc, revision))
             ),
         )
     else:
@@ -104,7 +104,7 @@ def dvc_outs(
             yield from evaluate(context, key, _contracts(context, key, dvc, revision))
 
 
-def _timed(context: dg.AssetExecutionContext, checks: Checks) -> Checks:
+def timed(context: dg.AssetExecutionContext, checks: Checks) -> Checks:
     """The same checks, which say in the log how long they took, as stages do."""
 
     def told(name: str, check: Callable[[], dg.AssetCheckResult]) -> dg.AssetCheckResult:
