@@ -98,7 +98,7 @@ def test_the_tables_of_another_version_are_left_to_its_migration(postgres_server
 
 
 def test_columns_that_are_there_are_asked_for_once(household_url: str) -> None:
-    storage = SoccerPostgresStorage(household_url)
+    storage: Any = SoccerPostgresStorage(household_url)
     events = storage.event_log_storage
     asked: list[str] = []
 

@@ -38,7 +38,8 @@ def test_candidates_have_names_of_their_own_and_any_number_a_learner():
     )
     found = [params.learner(name) for name in params.candidates]
     assert [learner for learner, _ in found] == ["logistic", "logistic", "boosting"]
-    assert (found[1][1].C, found[2][1].rounds) == (0.001, 5)
+    assert found[1][1].model_dump()["C"] == 0.001
+    assert found[2][1].model_dump()["rounds"] == 5
 
 
 def test_a_learner_that_cannot_weigh_rows_is_refused_by_name(monkeypatch):

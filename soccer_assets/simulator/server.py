@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from email.message import Message
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from soccer_assets.clock import utc_now
@@ -72,7 +72,7 @@ class FeedServer:
         self._server: GetServer | None = None
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> "FeedServer":
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *exception: object) -> None:
@@ -91,7 +91,7 @@ class FeedServer:
         """How often the feed was asked for, with or without success."""
         return self._requests
 
-    def start(self) -> "FeedServer":
+    def start(self) -> Self:
         """Bind and serve; does nothing when already running."""
         if self._server is None:
             self._stopping.clear()

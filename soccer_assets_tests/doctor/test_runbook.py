@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,8 @@ def test_every_alert_and_every_line_has_a_section_in_order_and_nothing_else_has(
 
 
 def test_every_section_says_what_it_means_and_what_to_do() -> None:
-    for place, about in [*KINDS.items(), *LINES.items()]:
+    said: dict[str, Any] = {**KINDS, **LINES}
+    for place, about in said.items():
         heading = f"### `{place}`\n"
         below = TEXT[TEXT.index(heading) : TEXT.index(heading) + 4000]
         assert about.means in below, place

@@ -236,21 +236,21 @@ class Filter:
                 competition.new_attack += self.p.newcomer_rate * (after[attack] - before[attack])
                 competition.new_defence += self.p.newcomer_rate * (after[defence] - before[defence])
         total, better = sum(rates), told[0] - told[1] - (rates[0] - rates[1])
-        for number, team, sign in ((row.home, homes, 1), (row.away, aways, -1)):
-            came = team.latest == row.tournament_id
+        for number, its_team, sign in ((row.home, homes, 1), (row.away, aways, -1)):
+            came = its_team.latest == row.tournament_id
             rate = 0.5 * max(0.01, 1 / (competition.played + 5))
             competition.steady += rate * (came - competition.steady)
-            team.latest = row.tournament_id
+            its_team.latest = row.tournament_id
             league = self.league(number, row)
-            is_settled = competition.steady > 0.4 and team.matches >= 3
-            team.league = row.tournament_id if is_settled else league
-            if team.league != league:
-                team.alone = self.blocks[league].take(number)
-            team.day = max(team.day, day) if team.matches else day
-            team.matches += 1
+            is_settled = competition.steady > 0.4 and its_team.matches >= 3
+            its_team.league = row.tournament_id if is_settled else league
+            if its_team.league != league:
+                its_team.alone = self.blocks[league].take(number)
+            its_team.day = max(its_team.day, day) if its_team.matches else day
+            its_team.matches += 1
             by = min(3.0, max(-3.0, sign * better / sqrt(total)))
-            team.form_fast += self.p.form_fast * (by - team.form_fast)
-            team.form_slow += self.p.form_slow * (by - team.form_slow)
+            its_team.form_fast += self.p.form_fast * (by - its_team.form_fast)
+            its_team.form_slow += self.p.form_slow * (by - its_team.form_slow)
         competition.played += 1
         least = 1 / (competition.played + 15)
         competition.level += max(self.p.level_rate, least) * (sum(told) - total) / total

@@ -13,6 +13,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.pyfunc import PythonModel
 
 from soccer_assets.modelling.comparison import Comparison, compare_with_champion
 from soccer_assets.modelling.gates import smoke_gate
@@ -267,7 +268,7 @@ def test_runs_of_trainings_that_were_killed_are_ended(registry: ModelRegistry) -
 
 
 @dataclass
-class Foreign(mlflow.pyfunc.PythonModel):
+class Foreign(PythonModel):
     """Somebody's model, which this project has not made."""
 
     model: object = None

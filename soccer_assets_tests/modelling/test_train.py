@@ -218,7 +218,7 @@ def test_a_search_changes_the_parameters_and_never_sees_the_judged_matches(tmp_p
     params = TrainingParams(candidates={"plain": {"learner": "logistic", "C": 1e-6}}, trials=3)
     result = train(matches, FEATURES, params, journals=tmp_path / "search")
     found = result.tunings["plain"].params
-    assert found.C > 1e-5
+    assert found.model_dump()["C"] > 1e-5
     assert result.params.learner("plain") == ("logistic", found)
     assert result.judge.estimator.params == result.model.estimator.params == found
     assert [file.name for file in (tmp_path / "search").iterdir()] == ["plain.log"]
