@@ -1,10 +1,12 @@
 """Debian's RabbitMQ as a plain process, where it is installed."""
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from urllib.parse import quote
@@ -32,9 +34,49 @@ def is_missed_by(benchmark: str) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class Broker:
+    """One that can be started again where it was, with what it had on disk."""
+
+    url: str
+    port: int
+    log: Path
+    environment: Mapping[str, str]
+
+    @contextmanager
+    def up(self, how: int = signal.SIGTERM) -> Iterator[str]:
+        """Its URL, as long as the block; then it is ended by this signal."""
+        try:
+            with running(
+                [_PROGRAMS / "rabbitmq-server"], self.log, self._is_up, self.environment, how
+            ):
+                yield self.url
+        finally:
+            # What finds nodes by their names stays behind.
+            names = self.environment["ERL_EPMD_PORT"]
+            subprocess.run(["epmd", "-port", names, "-kill"], capture_output=True, check=False)
+
+    def _is_up(self) -> bool:
+        return (
+            listens(self.port)
+            and not subprocess.run(
+                [_PROGRAMS / "rabbitmqctl", "-q", "await_startup", "--timeout", "60"],
+                env={**os.environ, **self.environment},
+                capture_output=True,
+                check=False,
+            ).returncode
+        )
+
+
 @contextmanager
 def rabbitmq(folder: Path, consumer_timeout: int = 24 * 3600 * 1000) -> Iterator[str]:
-    """URL of a broker, with a user and a password that has characters of its own.
+    """URL of a broker: see ``new_broker``."""
+    with new_broker(folder, consumer_timeout).up() as url:
+        yield url
+
+
+def new_broker(folder: Path, consumer_timeout: int = 24 * 3600 * 1000) -> Broker:
+    """A broker with a user and a password that has characters of its own.
 
     Args:
         folder: of all its files.
@@ -42,7 +84,7 @@ def rabbitmq(folder: Path, consumer_timeout: int = 24 * 3600 * 1000) -> Iterator
     """
     home = folder / "rabbitmq"
     home.mkdir(parents=True)
-    port, epmd = free_port(), free_port()
+    port = free_port()
     password = f"{token_hex(8)}@/%"
     (home / "plugins").write_text("[].")
     (home / "rabbitmq.conf").write_text(
@@ -55,7 +97,7 @@ def rabbitmq(folder: Path, consumer_timeout: int = 24 * 3600 * 1000) -> Iterator
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": str(port),
         "RABBITMQ_DIST_PORT": str(free_port()),
-        "ERL_EPMD_PORT": str(epmd),
+        "ERL_EPMD_PORT": str(free_port()),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
         "RABBITMQ_LOG_BASE": str(home / "log"),
@@ -63,21 +105,5 @@ def rabbitmq(folder: Path, consumer_timeout: int = 24 * 3600 * 1000) -> Iterator
         "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
         "RABBITMQ_PID_FILE": str(home / "pid"),
     }
-
-    def is_up() -> bool:
-        return (
-            listens(port)
-            and not subprocess.run(
-                [_PROGRAMS / "rabbitmqctl", "-q", "await_startup", "--timeout", "60"],
-                env={**os.environ, **environment},
-                capture_output=True,
-                check=False,
-            ).returncode
-        )
-
-    try:
-        with running([_PROGRAMS / "rabbitmq-server"], folder / "rabbitmq.log", is_up, environment):
-            yield f"amqp://soccer:{quote(password, safe='')}@127.0.0.1:{port}//"
-    finally:
-        # What finds nodes by their names stays behind.
-        subprocess.run(["epmd", "-port", str(epmd), "-kill"], capture_output=True, check=False)
+    url = f"amqp://soccer:{quote(password, safe='')}@127.0.0.1:{port}//"
+    return Broker(url, port, folder / "rabbitmq.log", environment)

@@ -2,13 +2,52 @@
 broker is by the environment, so that no run's configuration and no snapshot of a job holds it."""
 
 import warnings
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import dagster as dg
-from dagster_celery.executor import CeleryExecutor
+from celery import Celery
+from dagster_celery.core_execution_loop import core_celery_execution_loop
+
+# How it asks for a step, which its executor hands to its loop by this name alone.
+from dagster_celery.executor import CeleryExecutor, _submit_task
 
 from soccer_assets.dagster_internals import RetryMode
+from soccer_assets.engines.celery_answer import Answer, connection_errors
 from soccer_assets.engines.celery_broker import celery_settings
+from soccer_assets.engines.step_record import attempt_at, has_ended
 from soccer_assets.settings import Settings
+
+
+class PatientCeleryExecutor(CeleryExecutor):
+    """``dagster-celery``'s, whose runs outlive their connections to the broker."""
+
+    def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
+        yield from core_celery_execution_loop(
+            plan_context, execution_plan, step_execution_fn=_answer_to
+        )
+
+
+def _answer_to(
+    app: Celery, plan_context: Any, step: Any, queue: str, priority: int, known_state: Any
+) -> Answer:
+    retries = known_state.get_retry_state() if known_state else None
+    before = retries.get_attempt_count(step.key) if retries else 0
+    on_record = partial(
+        attempt_at, plan_context.instance, plan_context.dagster_run.run_id, step.key, before
+    )
+
+    def is_under_way() -> bool:
+        attempt = on_record()
+        return bool(attempt) and not has_ended(attempt)
+
+    return Answer(
+        step.key,
+        partial(_submit_task, app, plan_context, step, queue, priority, known_state),
+        is_under_way,
+        connection_errors(app),
+    )
 
 
 def make_celery_executor(settings: Settings) -> dg.ExecutorDefinition:
@@ -19,6 +58,6 @@ def make_celery_executor(settings: Settings) -> dg.ExecutorDefinition:
 
     @dg.executor(name="celery", requirements=dg.multiple_process_executor_requirements())
     def celery(_: dg.InitExecutorContext) -> CeleryExecutor:
-        return CeleryExecutor(retries=RetryMode.ENABLED, **celery_settings(settings))
+        return PatientCeleryExecutor(retries=RetryMode.ENABLED, **celery_settings(settings))
 
     return celery

@@ -36,6 +36,7 @@ from soccer_assets.dagster_internals import (
     unpack_value,
 )
 from soccer_assets.engines.celery_broker import celery_settings
+from soccer_assets.engines.step_record import BEGINS, attempt_at, has_ended
 from soccer_assets.settings import Settings
 from soccer_assets.warehouse.connection import database_url
 
@@ -48,14 +49,6 @@ MOST_DEATHS = 3
 LOCK_SECONDS, HAND_BACK_SECONDS = 5.0, 5.0
 #: How often it is looked whether the run of a step is over.
 LOOK_SECONDS = 5.0
-
-_ENDS = {
-    dg.DagsterEventType.STEP_SUCCESS,
-    dg.DagsterEventType.STEP_FAILURE,
-    dg.DagsterEventType.STEP_SKIPPED,
-    dg.DagsterEventType.STEP_UP_FOR_RETRY,
-}
-_BEGINS = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED}
 
 
 class StepFatal(Exception):
@@ -137,12 +130,11 @@ def what_is_known(
     if _is_over(instance, run_id):
         log.warning("step %s of run %s is left: the run is over", step, run_id[:8])
         return []
-    attempts = list(_attempts(_events(instance, run_id, step)))
-    this = attempts[before] if before < len(attempts) else []
-    if this and this[-1].event_type in _ENDS:
+    this = attempt_at(instance, run_id, step, before)
+    if has_ended(this):
         log.warning("step %s of run %s was done already", step, run_id[:8])
         return [dg.serialize_value(event) for event in this]
-    deaths = sum(event.event_type in _BEGINS for event in this)
+    deaths = sum(event.event_type in BEGINS for event in this)
     if deaths >= MOST_DEATHS:
         raise StepFatal(f"{step} is not tried again: {deaths} workers were gone before it ended")
     return None
@@ -178,25 +170,6 @@ def as_long_as_wanted(instance: dg.DagsterInstance, run_id: str) -> Iterator[Non
         done.set()
         watcher.join()
         signal.signal(signal.SIGINT, before)
-
-
-def _events(instance: dg.DagsterInstance, run_id: str, step: str) -> Iterator[dg.DagsterEvent]:
-    for entry in instance.all_logs(run_id):
-        if entry.dagster_event and entry.dagster_event.step_key == step:
-            yield entry.dagster_event
-
-
-def _attempts(events: Iterator[dg.DagsterEvent]) -> Iterator[Sequence[dg.DagsterEvent]]:
-    """The events of a step by its attempts, of which the last may have no end."""
-    this: list[dg.DagsterEvent] = []
-    for event in events:
-        if this or event.event_type in _BEGINS | _ENDS:
-            this.append(event)
-        if event.event_type in _ENDS:
-            yield this
-            this = []
-    if this:
-        yield this
 
 
 @contextmanager

@@ -148,16 +148,42 @@ def mlflow(folder: Path, store: str, bucket: Bucket, name: str) -> Iterator[str]
         yield url
 
 
-def rabbitmq(folder: Path, consumer_timeout: int = 24 * 3600 * 1000) -> AbstractContextManager[str]:
-    """URL of a broker: see ``benchmarks.broker``."""
+def rabbitmq(folder: Path) -> AbstractContextManager[str]:
+    """URL of a broker."""
+    return new_broker(folder).up()
+
+
+def new_broker(folder: Path) -> broker.Broker:
+    """One that can be ended and started again."""
     if not broker.is_installed():
         pytest.skip(f"there is no RabbitMQ (apt-get install {broker.PACKAGE})")
-    return broker.rabbitmq(folder, consumer_timeout)
+    return broker.new_broker(folder)
 
 
-@contextmanager
-def redis(folder: Path) -> Iterator[str]:
+@dataclass(frozen=True)
+class Redis:
+    """A broker that has nothing on disk: one that is started again knows of nothing."""
+
+    url: str
+    port: int
+    config: Path
+
+    @contextmanager
+    def up(self, how: int = signal.SIGTERM) -> Iterator[str]:
+        """Its URL, as long as the block; then it is ended by this signal."""
+        log = self.config.with_suffix(".log")
+        command = ["redis-server", self.config]
+        with running(command, log, lambda: listens(self.port), how=how):
+            yield self.url
+
+
+def redis(folder: Path) -> AbstractContextManager[str]:
     """URL of a broker of Debian's, with a password."""
+    return new_redis(folder).up()
+
+
+def new_redis(folder: Path) -> Redis:
+    """One that can be ended and started again."""
     if shutil.which("redis-server") is None:
         pytest.skip("there is no Redis (apt-get install redis-server)")
     (folder / "redis").mkdir(parents=True)
@@ -166,8 +192,7 @@ def redis(folder: Path) -> Iterator[str]:
         f'port {port}\nbind 127.0.0.1\ndir {folder / "redis"}\nsave ""\nappendonly no\n'
         f"daemonize no\nrequirepass {password}\n"
     )
-    with running(["redis-server", config], folder / "redis.log", lambda: listens(port)):
-        yield f"redis://:{password}@127.0.0.1:{port}/0"
+    return Redis(f"redis://:{password}@127.0.0.1:{port}/0", port, config)
 
 
 @dataclass(frozen=True)
