@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from benchmarks import broker
 from benchmarks.database import create_database, drop_database
+from benchmarks.feed import Feed, serving
 from benchmarks.machines import Machine
 from benchmarks.processes import cpu_seconds, family, peak_mb
 from benchmarks.report import Comparison, Cost
@@ -22,6 +23,8 @@ AT_ONCE = 2
 #: Days before the measured ones, of two months at least, for two workers: with them Dagster's tables are
 #: made, and every process imports what it needs.
 WARM_UP_DAYS = 32
+#: Of a feed that is far away, or slow. Of a near one the cores of one machine are the limit.
+SECONDS_AWAY = 0.25
 
 
 @dataclass(frozen=True)
@@ -45,38 +48,58 @@ def run(bench: Workbench) -> list[Comparison]:
     """None where there is no broker."""
     if broker.is_missed_by("backfill-celery"):
         return []
-    days = bench.source.days[-bench.sizes.spread_days - WARM_UP_DAYS :]
     folder = bench.folder / "spread"
     folder.mkdir()
-    with broker.rabbitmq(folder) as url:
-        one, two = (spread(bench, folder / str(workers), url, days, workers) for workers in (1, 2))
-    if one.matches != two.matches:
-        raise RuntimeError(f"one worker loaded {one.matches} matches, two {two.matches}")
-    months = bench.sizes.spread_months
-    measured = days[WARM_UP_DAYS:]
+    with (
+        broker.rabbitmq(folder) as url,
+        serving(bench.source, SECONDS_AWAY) as distant,
+    ):
+        near = _by_two_and_by_one(bench, folder / "near", url, bench.feed)
+        far = _by_two_and_by_one(bench, folder / "far", url, distant)
     return [
-        Comparison(
-            "backfill-celery",
-            f"backfill of {len(measured):,} days ({two.matches:,} matches) over Celery, two workers",
-            "the same on one worker",
-            Cost(two.seconds, two.cpu_seconds, two.peak_mb),
-            Cost(one.seconds, one.cpu_seconds, one.peak_mb),
-            None,
-            [
-                f"soccer backfill --at-once {AT_ONCE} --months {months}, {len(one.at_work)} steps on"
-                f" warm workers with homes of their own: two are {one.seconds / two.seconds:.2f} times as"
-                " fast as one; PostgreSQL, RabbitMQ, the feed, the runs and the workers share the cores"
-                " of this machine, where workers have machines of their own otherwise",
-                f"orchestration, the share of the workers' time in no step: {one.orchestration:.0%} of"
-                f" one, {two.orchestration:.0%} of two; it includes the export of the months after it,"
-                " which is not spread; CPU and peak are of the workers",
-            ],
-        )
+        _comparison(bench, near, ""),
+        _comparison(bench, far, f", a feed that is {SECONDS_AWAY * 1000:.0f} ms away"),
     ]
 
 
+def _by_two_and_by_one(
+    bench: Workbench, folder: Path, broker_url: str, feed: Feed
+) -> tuple[Spread, Spread]:
+    folder.mkdir()
+    days = bench.source.days[-bench.sizes.spread_days - WARM_UP_DAYS :]
+    one, two = (
+        spread(bench, folder / str(workers), broker_url, feed, days, workers) for workers in (1, 2)
+    )
+    if one.matches != two.matches:
+        raise RuntimeError(f"one worker loaded {one.matches} matches, two {two.matches}")
+    return two, one
+
+
+def _comparison(bench: Workbench, found: tuple[Spread, Spread], of_feed: str) -> Comparison:
+    two, one = found
+    sizes = bench.sizes
+    return Comparison(
+        "backfill-celery",
+        f"backfill of {sizes.spread_days:,} days ({two.matches:,} matches) over Celery, two workers"
+        f"{of_feed}",
+        "the same on one worker",
+        Cost(two.seconds, two.cpu_seconds, two.peak_mb),
+        Cost(one.seconds, one.cpu_seconds, one.peak_mb),
+        None,
+        [
+            f"soccer backfill --at-once {AT_ONCE} --months {sizes.spread_months}, {len(one.at_work)} steps"
+            f" on warm workers with homes of their own: two are {one.seconds / two.seconds:.2f} times as"
+            " fast as one; PostgreSQL, RabbitMQ, the feed, the runs and the workers share the cores"
+            " of this machine, where workers have machines of their own otherwise",
+            f"orchestration, the share of the workers' time in no step: {one.orchestration:.0%} of"
+            f" one, {two.orchestration:.0%} of two; it includes the export of the months after it,"
+            " which is not spread; CPU and peak are of the workers",
+        ],
+    )
+
+
 def spread(
-    bench: Workbench, folder: Path, broker_url: str, days: Sequence[date], workers: int
+    bench: Workbench, folder: Path, broker_url: str, feed: Feed, days: Sequence[date], workers: int
 ) -> Spread:
     """All of it anew, in a database and a lake of its own."""
     folder.mkdir()
@@ -86,7 +109,7 @@ def spread(
         "POSTGRES_URL": database,
         "LAKE_URI": str(folder / "lake"),
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
-        "LIVESCORES_URL": bench.feed.url,
+        "LIVESCORES_URL": feed.url,
         "LIVESCORES_NAME": "benchmark",
     }
     starter = Machine(folder / "starter", settings)

@@ -41,7 +41,7 @@ class Sizes:
     loop_laps: int = 3
     loop_rest: float = 45
     spread_days: int = 4 * 365
-    spread_months: int = 6
+    spread_months: int = 12
 
 
 FULL = Sizes()

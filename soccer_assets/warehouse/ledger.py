@@ -209,8 +209,11 @@ def newest_of(engine: sa.Engine, match_ids: Sequence[int]) -> pd.DataFrame:
             FROM {SCHEMA}.prediction_ledger WHERE match_id = ANY (:matches)
             ORDER BY match_id, entry_id DESC"""
     )
+    types = {"match_id": "int64", **dict.fromkeys(PROBABILITIES, "float64")}
     with engine.connect() as connection:
-        return pd.read_sql(query, connection, params={"matches": list(match_ids)})
+        return pd.read_sql_query(
+            query, connection, params={"matches": list(match_ids)}, dtype=types
+        )
 
 
 _ODDS = [f"odds_{outcome}" for outcome in OUTCOMES]

@@ -1,7 +1,9 @@
 """What the prediction service reads: predictions and the champion's record."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
@@ -15,6 +17,7 @@ _PREDICTED = ["match_id", "kickoff", "p_home", "p_draw", "p_away", "features_as_
 _STAGED = "stage_prediction"
 #: Of a match: it is to be played, or was.
 _TAKES_PLACE = "status NOT IN ('cancelled', 'postponed')"
+_UTC = "datetime64[ns, UTC]"
 
 
 def publish_predictions(
@@ -121,8 +124,8 @@ def read_played_days(engine: sa.Engine, after: datetime, until: datetime) -> pd.
             FROM {SCHEMA}.match WHERE kickoff >= :after AND kickoff < :until AND {_TAKES_PLACE}
             GROUP BY 1, 2"""
     )
-    with engine.connect() as connection:
-        return pd.read_sql(query, connection, params={"after": after, "until": until})
+    types = {"tournament_id": "int64", "matches": "int64"}
+    return _read(engine, query, types, after=after, until=until)
 
 
 def read_known_of_matches(engine: sa.Engine, after: datetime, until: datetime) -> pd.DataFrame:
@@ -137,8 +140,11 @@ def read_known_of_matches(engine: sa.Engine, after: datetime, until: datetime) -
             FROM {SCHEMA}.match m WHERE kickoff >= :after AND kickoff < :until AND {_TAKES_PLACE}
             ORDER BY kickoff, match_id"""
     )
-    with engine.connect() as connection:
-        return pd.read_sql(query, connection, params={"after": after, "until": until})
+    types = {
+        **{"match_id": "int64", "tournament_id": "int64", "kickoff": _UTC},
+        **dict.fromkeys(["is_settled", "no_score", "no_odds", "no_kickoff"], "bool"),
+    }
+    return _read(engine, query, types, after=after, until=until)
 
 
 def read_served(engine: sa.Engine, after: datetime) -> pd.DataFrame:
@@ -149,8 +155,19 @@ def read_served(engine: sa.Engine, after: datetime) -> pd.DataFrame:
             FROM {SCHEMA}.prediction p JOIN {SCHEMA}.served_model s ON s.version = p.model_version
             JOIN {SCHEMA}.match m USING (match_id) WHERE p.kickoff >= :after"""
     )
+    types = {
+        **{"match_id": "int64", "tournament_id": "int64", "kickoff": _UTC},
+        **dict.fromkeys(["p_home", "p_draw", "p_away"], "float64"),
+    }
+    return _read(engine, query, types, after=after)
+
+
+def _read(
+    engine: sa.Engine, query: sa.TextClause, types: Mapping[str, str], **parameters: Any
+) -> pd.DataFrame:
+    """Of these types also where there are no rows, of which pandas cannot tell any."""
     with engine.connect() as connection:
-        return pd.read_sql(query, connection, params={"after": after})
+        return pd.read_sql_query(query, connection, params=parameters, dtype=dict(types))
 
 
 def _microseconds(times: pd.Series) -> pd.Series:

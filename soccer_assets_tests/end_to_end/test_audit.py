@@ -227,7 +227,7 @@ def test_or_05_a_training_is_asked_for(
     nothing_any_more(house)
     [tags] = trainings(house.runs[count:])
     assert tags["dagster/sensor_name"] == "training"
-    assert tags[TRIGGER_TAG] == cause.__name__
+    assert tags[TRIGGER_TAG] == cause.__name__, tags[BECAUSE_TAG]
     assert tags[BECAUSE_TAG]
 
 

@@ -3,7 +3,7 @@ daemons alone, as time goes on outside."""
 
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from importlib import import_module
@@ -16,9 +16,10 @@ import pytest
 import yaml
 from dagster._core.execution.backfill import PartitionBackfill
 
-from soccer_assets.clock import utc_now
+from soccer_assets.clock import VirtualClock, utc_now
 from soccer_assets.dvc.definition import PIPELINE_FILE
 from soccer_assets.params import ServingParams
+from soccer_assets.replay.daemon import DEFINITIONS, Daemon, open_daemon
 from soccer_assets.resources import make_resources
 from soccer_assets.serving.client import WorkerClient
 from soccer_assets.serving.server import ServiceProcess
@@ -27,10 +28,8 @@ from soccer_assets.simulator.leagues import LeagueSimulator
 from soccer_assets.simulator.server import FeedServer
 from soccer_assets.warehouse.connection import get_engine
 from soccer_assets_tests.conftest import MIDSEASON
-from soccer_assets_tests.end_to_end.daemons import Clock, Daemons, open_daemons
 from soccer_assets_tests.fake_slack import Slack, slack_server
 
-DEFINITIONS = "soccer_assets.definitions"
 FIRST_DAY = date(2024, 8, 1)
 TOKEN = "reload-token-of-this-test"
 #: A model that is trained in seconds, gates that so few matches can pass, and reports that say nothing
@@ -68,8 +67,8 @@ class Site:
 class Household:
     """Everything, and the time that it is."""
 
-    daemons: Daemons
-    clock: Clock
+    daemon: Daemon
+    clock: VirtualClock
     feed: FeedServer
     site: Site
     slack: Slack
@@ -80,7 +79,7 @@ class Household:
 
     @property
     def instance(self) -> dg.DagsterInstance:
-        return self.daemons.instance
+        return self.daemon.instance
 
     @property
     def graph(self) -> Any:
@@ -99,16 +98,16 @@ class Household:
 
         What the schedules asked for meanwhile is asked for by their last tick.
         """
-        self.clock.set(self.now + by)
-        self.daemons.schedules(self.now)
+        self.daemon.schedules(self.clock.advance(by))
         done: list[dg.DagsterRun] = []
         quiet = 0
         while quiet < 2:  # what the last run came to is told by then
-            done += self.daemons.execute()
+            done += self.daemon.execute(lambda _: nullcontext())
             assert len(done) < STORM, [dict(run.tags) for run in done]
-            self.clock.set(self.now + timedelta(minutes=1))
-            self.daemons.round()
-            quiet = 0 if self.daemons.is_asked else quiet + 1
+            self.clock.advance(timedelta(minutes=1))
+            self.daemon.sensors()
+            assert not self.daemon.errors
+            quiet = 0 if self.daemon.waiting else quiet + 1
         self.runs += done
         return done
 
@@ -120,20 +119,19 @@ class Household:
 
     def backfill(self, *assets: str) -> None:
         """Ask for all there is of some assets, as who presses "all" in the UI; it is not done yet."""
-        with self.daemons.workspace.create_request_context() as context:
-            asked = PartitionBackfill.from_asset_partitions(
-                backfill_id=uuid4().hex[:8],
-                asset_graph=context.asset_graph,
-                partition_names=None,
-                all_partitions=True,
-                asset_selection=[dg.AssetKey(asset) for asset in assets],
-                backfill_timestamp=self.clock.seconds(),
-                tags={},
-                dynamic_partitions_store=self.instance,
-                title=None,
-                description=None,
-                run_config=None,
-            )
+        asked = PartitionBackfill.from_asset_partitions(
+            backfill_id=uuid4().hex[:8],
+            asset_graph=self.graph,
+            partition_names=None,
+            all_partitions=True,
+            asset_selection=[dg.AssetKey(asset) for asset in assets],
+            backfill_timestamp=self.now.timestamp(),
+            tags={},
+            dynamic_partitions_store=self.instance,
+            title=None,
+            description=None,
+            run_config=None,
+        )
         self.instance.add_backfill(asked)
 
     def set(self, section: str, **values: Any) -> None:
@@ -198,7 +196,7 @@ class Made:
 
 
 def _worker(url: str, token: str, port: int = 0) -> ServiceProcess:
-    """Its clock is the machine's, to which the predictions are old."""
+    """For which no prediction is too old."""
     return ServiceProcess(url, token, port=port, params=ServingParams(max_age_hours=1e6))
 
 
@@ -213,8 +211,10 @@ def open_household(home: Path, url: str, world: LeagueSimulator) -> Iterator[Hou
     site = Site(world)
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setenv("SOCCER_AS_OF", "")  # put back afterwards
-        clock = Clock(MIDSEASON)
+        patch.delenv("SOCCER_AS_OF", raising=False)
+        clock = VirtualClock(home / "clock")
+        clock.set(MIDSEASON)
+        stack.enter_context(clock.in_charge())
         feed = stack.enter_context(FeedServer(site, clock=utc_now))
         slack = stack.enter_context(slack_server())
         process = _worker(url, TOKEN).start()
@@ -236,10 +236,9 @@ def open_household(home: Path, url: str, world: LeagueSimulator) -> Iterator[Hou
         patch.delitem(sys.modules, DEFINITIONS, raising=False)
         stack.callback(sys.modules.pop, DEFINITIONS, None)
         import_module(DEFINITIONS)  # those of this environment
-        stack.enter_context(clock.is_dagsters())
-        daemons = stack.enter_context(open_daemons(DEFINITIONS))
-        daemons.schedules(clock.now())
-        here = Household(daemons, clock, feed, site, slack, process, params_file)
+        daemon = stack.enter_context(open_daemon())
+        daemon.schedules(clock.now())
+        here = Household(daemon, clock, feed, site, slack, process, params_file)
         try:
             yield here
         finally:

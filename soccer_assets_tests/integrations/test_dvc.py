@@ -354,7 +354,17 @@ def test_the_modules_that_the_page_names_run_without_this_project(tmp_path: Path
     source, lifted = Path(soccer_assets.__file__).parent, project / "src/lifted"
     shutil.copytree(source / "integrations/dvc", lifted / "integrations/dvc")
     (lifted / "dvc").mkdir()
-    core = ("__main__", "boot", "cache", "command", "lock", "occupancy", "pipeline", "project")
+    core = (
+        "__main__",
+        "boot",
+        "cache",
+        "command",
+        "forks",
+        "lock",
+        "occupancy",
+        "pipeline",
+        "project",
+    )
     for name in core:
         shutil.copy(source / "dvc" / f"{name}.py", lifted / "dvc")
     for file in (*lifted.rglob("*.py"), project / "src/orders/definitions.py"):

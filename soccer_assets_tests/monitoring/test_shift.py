@@ -93,6 +93,13 @@ def test_a_new_league_or_few_matches_are_not_judged() -> None:
     assert shift.shifted_means(predictions(1), predictions(2).head(50), MARGINS, 150) == []
 
 
+def test_no_coming_match_is_no_shift() -> None:
+    reference = pd.DataFrame(
+        {"tournament_id": [1] * 100, "group": "men", "p_home": 0.45, "entropy": 1.0}
+    )
+    assert shift.shifted_means(reference, reference[:0], MARGINS, 30) == []
+
+
 def test_what_matches_lack_more_often_than_before_is_told() -> None:
     rng = np.random.default_rng(4)
     before = pd.DataFrame({"tournament_id": rng.integers(0, 10, 4000)})

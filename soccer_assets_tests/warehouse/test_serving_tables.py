@@ -14,6 +14,9 @@ from soccer_assets.warehouse.served_model import ServedModel
 from soccer_assets.warehouse.serving_tables import (
     publish_predictions,
     published_version,
+    read_known_of_matches,
+    read_played_days,
+    read_served,
     simplex_violations,
     upcoming_table,
 )
@@ -219,3 +222,25 @@ def test_a_version_of_what_is_published_changes_with_every_bit_and_not_with_the_
     # Of a match that has begun nothing is published, whatever is predicted for it now.
     late = published_version(engine)
     assert publish(predictions(1, p_home=0.7), version=2, now=NOW + 3 * HOUR) == late
+
+
+# What monitoring reads
+
+
+def test_columns_have_their_types_also_where_no_match_is_coming(engine: sa.Engine) -> None:
+    """As in the weeks between two seasons."""
+
+    def read() -> list[pd.DataFrame]:
+        ends = NOW - 48 * HOUR, NOW + 48 * HOUR
+        both = [read_played_days(engine, *ends), read_known_of_matches(engine, *ends)]
+        return [*both, read_served(engine, ends[0])]
+
+    before = read()
+    load_days(engine, [parsed(finished(1, 2, 0), a_match(2))])
+    publish_predictions(engine, predictions(1, 2), champion(), NOW)
+    for none, some in zip(before, read(), strict=True):
+        assert none.empty
+        assert len(some)
+        assert none.dtypes.drop(["day", "region", "sex"], errors="ignore").equals(
+            some.dtypes.drop(["day", "region", "sex"], errors="ignore")
+        )
