@@ -11,6 +11,7 @@ import dagster as dg
 from soccer_assets.assets.common import NOT_YET
 from soccer_assets.dagster_home import dagster_home
 from soccer_assets.dagster_internals import InstanceRef
+from soccer_assets.process import is_asked_to_end
 from soccer_assets.runs import abandon, cause_of
 
 Progress = Callable[[str], None]
@@ -51,6 +52,7 @@ def run_job(
     """
     from soccer_assets.definitions import defs
 
+    _end_if_asked()
     tags = {}
     if partitions:
         tags["dagster/asset_partition_range_start"] = partitions[0]
@@ -71,11 +73,19 @@ def run_job(
             )
         finally:
             abandon(instance, run_id)
+    _end_if_asked()
     if result.dagster_run.status is dg.DagsterRunStatus.CANCELED:
         raise KeyboardInterrupt
     if not result.success:
         raise JobFailed(f"{job_name}: {_reasons(result)}")
     return dict(_not_yet(result))
+
+
+def _end_if_asked() -> None:
+    """A signal at the very end of a run, or while a garbage collector's callback ignores exceptions,
+    interrupts nothing."""
+    if is_asked_to_end():
+        raise KeyboardInterrupt
 
 
 def _tell(entry: dg.EventLogEntry, progress: Progress) -> None:

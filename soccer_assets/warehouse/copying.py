@@ -7,6 +7,10 @@ import pyarrow as pa
 import pyarrow.csv
 import sqlalchemy as sa
 
+# Signals are Python's to handle: while Arrow reads CSV it would put handlers of its own in place of those by
+# which a process is sure to end when it is asked to.
+pa.enable_signal_handlers(False)
+
 #: CSV bytes of a block: what is in memory of a result, however long it is.
 BLOCK_BYTES = 8 << 20
 

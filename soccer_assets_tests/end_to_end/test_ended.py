@@ -146,7 +146,7 @@ STAGES = {
     "ingest": Moment(line="days are loaded and settled", within=0.5),
     "export": Moment(line="PostgreSQL -> lake", within=1),
     "a DVC stage": Moment(line="Running stage 'features'", within=2),
-    "a push": Moment(child="dvc push", within=0.5),
+    "a push": Moment(line="Pushing outs:", within=0.2),
     "training": Moment(line="Starting a new mlflow run", within=2),
     "a promotion": Moment(line="trained_model: ", within=1),
     "predictions": Moment(line="serving_features: ", within=0.5),
