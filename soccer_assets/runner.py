@@ -50,9 +50,9 @@ def run_job(
         JobFailed: a step failed.
         KeyboardInterrupt: it was interrupted; what it had done by then is kept.
     """
+    _end_if_asked()
     from soccer_assets.definitions import defs
 
-    _end_if_asked()
     tags = {}
     if partitions:
         tags["dagster/asset_partition_range_start"] = partitions[0]
