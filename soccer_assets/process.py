@@ -111,6 +111,8 @@ def this_process() -> str:
 
 _last_acts: list[Callable[[], None]] = []
 _asked = threading.Event()
+#: Signals that ask a process to end.
+_ends: set[int] = {signal.SIGTERM, signal.SIGINT}
 
 
 def is_asked_to_end() -> bool:
@@ -140,7 +142,12 @@ def end_soon_when_asked() -> None:
         return
     # Ignored: so it was handed down by whoever started this process, who hardly meant it.
     if signal.getsignal(signal.SIGTERM) in (signal.SIG_DFL, signal.SIG_IGN):
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+        signal.signal(signal.SIGTERM, _exit_on_sigterm)
+    # This may be meant: a shell does so to what a script starts in the background. After each run
+    # Dagster has SIGTERM do what SIGINT does, so it must not be nothing.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _exit_on_sigterm)
+        _ends.discard(signal.SIGINT)
     # The interpreter writes each signal's number here as it arrives, not when the main thread is
     # ready for it.
     told, tell = os.pipe()
@@ -149,8 +156,13 @@ def end_soon_when_asked() -> None:
     threading.Thread(target=_end_when_asked, args=(told,), daemon=True).start()
 
 
+def _exit_on_sigterm(number: int, _: object) -> None:
+    if number == signal.SIGTERM:
+        sys.exit(128 + number)
+
+
 def _end_when_asked(told: int) -> None:
-    while (number := os.read(told, 1)[0]) not in (signal.SIGTERM, signal.SIGINT):
+    while (number := os.read(told, 1)[0]) not in _ends:
         pass
     end = threading.Timer(LAST_SECONDS, os._exit, [128 + number])
     end.daemon = True

@@ -27,9 +27,10 @@ from soccer_assets_tests.databases import copy_of, empty_database, server
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-# Whoever started the tests may have it ignored (some shells do, in the background), and children
+# Whoever started the tests may have them ignored (some shells do, in the background), and children
 # would not end when they are asked to.
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Where real matches are looked for.
 REAL_DATA = Path(os.environ.get("SOCCER_REAL_DATA") or project_folder() / "../shared/data")

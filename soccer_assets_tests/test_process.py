@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from dagster._utils.interrupts import capture_interrupts
 
 from soccer_assets.process import Leases, before_the_end, end_soon_when_asked
 from soccer_assets_tests.doomed_runs import FOR_EVER, Child, Household, stay_in_c
@@ -138,6 +139,30 @@ def test_a_process_ends_when_asked_wherever_it_is(
     words = tmp_path / "words"
     assert asked(household, stuck, number, words).process.exitcode == 128 + number
     assert words.read_text() == "said"
+
+
+def in_the_background_after_a_run() -> None:
+    """As a script starts it: with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_soon_when_asked()
+    with capture_interrupts():
+        pass  # Dagster's, around each run
+    _tell("ready")
+    while True:
+        time.sleep(FOR_EVER)
+
+
+def test_a_process_in_the_background_ends_when_asked_and_not_by_the_keyboard(
+    household: Household,
+) -> None:
+    with household.start(in_the_background_after_a_run) as child:
+        child.hear("ready")
+        child.signal(signal.SIGINT)
+        time.sleep(1)
+        assert child.process.is_alive()
+        child.signal(signal.SIGTERM)
+        child.ends()
+    assert child.process.exitcode == 128 + signal.SIGTERM
 
 
 def test_a_process_that_ends_by_itself_is_not_spoken_for(

@@ -15,12 +15,12 @@ class Thing: ...
 
 def ask(_):
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(0.5)
 
 end_soon_when_asked()
 thing = Thing()
 reference = weakref.ref(thing, ask)
 del thing
+time.sleep(0.5)
 run_job("ingest", print)
 """
 

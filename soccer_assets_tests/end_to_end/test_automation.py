@@ -198,7 +198,7 @@ def test_what_has_not_changed_goes_no_further_and_a_corrected_result_goes_all_th
         with runs_meanwhile(ui) as meanwhile:
             ui.ingest(last_three[-1], last_three[0])
             settle(ui)
-        assert meanwhile == {"ingest": 1}
+        assert meanwhile == {"ingest": 1}, ui.runs()
         assert ui.newest("livescores")["timestamp"] > before["timestamp"]
 
         # One in which a result is corrected: one run for all that follows.
@@ -221,6 +221,7 @@ def test_what_has_not_changed_goes_no_further_and_a_corrected_result_goes_all_th
         every_check_was_evaluated(ui)
 
 
+LEDGER = "ledger"
 #: For what was made until now.
 A_DAY_PASSES = """UPDATE event_logs SET timestamp = timestamp - interval '1 day'
     WHERE dagster_event_type = 'ASSET_MATERIALIZATION'"""
@@ -281,6 +282,8 @@ def every_check_was_evaluated(ui: Ui) -> None:
     for node in ui.ask(CHECKS)["assetNodes"]:
         asset = "/".join(node["assetKey"]["path"])
         made = node["assetMaterializations"]
+        if asset == LEDGER and not made:  # no day of it is over
+            continue
         assert made, f"{asset} was never made"
         for check in node["assetChecksOrError"].get("checks", ()):
             evaluated = check["executionForLatestMaterialization"]

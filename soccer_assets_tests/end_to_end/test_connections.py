@@ -45,7 +45,7 @@ def test_no_process_opens_more_connections_than_the_budget_says() -> None:
     today = utc_now().date()
     with open_shell() as shell, automated(shell) as ui, shell.warehouse() as engine:
         port = free_port()
-        ready = f"http://127.0.0.1:{port}/health"
+        ready = f"http://127.0.0.1:{port}/healthz"
         with shell.running("soccer", "serve", "--port", str(port), answers_at=ready):
             for place in range(RUNS):
                 first = today - timedelta(days=40 * (place + 1))
