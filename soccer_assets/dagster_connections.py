@@ -4,7 +4,10 @@ By itself Dagster opens one for each query, or in its webserver up to 21 for eac
 """
 
 import multiprocessing
+import os
+import threading
 from typing import Any
+from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
 from dagster_postgres import PostgresRunStorage, PostgresScheduleStorage
@@ -75,8 +78,8 @@ def _share_of_run(most: int) -> int:
 
 
 class Bounded:
-    """For a storage of Dagster's in PostgreSQL: it opens no more connections than ``most``, keeps one,
-    and looks whether it still leads somewhere before each use."""
+    """For a storage of Dagster's in PostgreSQL: all of its kind in a process open no more connections than
+    ``most``, keep one, and look whether it still leads somewhere before each use."""
 
     #: None: no limit was set, and Dagster's own ways hold.
     most: int | None = None
@@ -97,11 +100,33 @@ class Bounded:
             max_overflow: connections beside the one that is kept.
         """
         storage: Any = self
+        overflow = min(max_overflow, self.most - 1) if self.most else max_overflow
+        storage._engine.dispose()
+        storage._engine = _engine_of(
+            type(self), storage.postgres_url, statement_timeout, pool_recycle, overflow
+        )
+
+
+#: One of each kind in a process, as long as somebody has it: a code server opens an instance for every
+#: tick, several at once, and Dagster leaves what they opened to the garbage collector.
+_engines: WeakValueDictionary[tuple[object, ...], sa.Engine] = WeakValueDictionary()
+_makes_one = threading.Lock()
+# A fork opens connections of its own.
+os.register_at_fork(after_in_child=_engines.clear)
+
+
+def _engine_of(
+    kind: type, url: str, statement_timeout: int, pool_recycle: int, max_overflow: int
+) -> sa.Engine:
+    asked = (kind, url, statement_timeout, pool_recycle, max_overflow)
+    with _makes_one:
+        if (known := _engines.get(asked)) is not None:
+            return known
         engine = sa.create_engine(
-            storage.postgres_url,
+            url,
             isolation_level="AUTOCOMMIT",
             pool_size=1,
-            max_overflow=min(max_overflow, self.most - 1) if self.most else max_overflow,
+            max_overflow=max_overflow,
             pool_recycle=pool_recycle,
             pool_pre_ping=True,
         )
@@ -111,8 +136,8 @@ class Bounded:
             with connection, connection.cursor() as cursor:
                 cursor.execute(f"SET statement_timeout = {int(statement_timeout)}")
 
-        storage._engine.dispose()
-        storage._engine = engine
+        _engines[asked] = engine
+        return engine
 
 
 class SoccerRunStorage(Bounded, PostgresRunStorage):

@@ -2,6 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import dagster as dg
@@ -73,6 +74,27 @@ def test_however_many_ask_a_process_opens_no_more_than_its_share(
         with ThreadPoolExecutor(16) as threads:
             list(threads.map(ask, range(48)))
     assert 2 < max(seen) <= 3 * 2
+
+
+def test_the_instances_of_a_process_share_their_connections(
+    household_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A code server opens one for each tick."""
+    monkeypatch.setenv("SOCCER_HOME", str(tmp_path))
+    monkeypatch.setenv("POSTGRES_URL", household_url)
+    with ExitStack() as stack:
+        instances = [stack.enter_context(open_instance()) for _ in range(5)]
+        for instance in instances:
+            instance.get_run_records(limit=1)
+            instance.all_instigator_state()
+            instance.event_log_storage.get_asset_records([dg.AssetKey("match")])
+        with sa.create_engine(household_url, poolclass=sa.NullPool).connect() as connection:
+            name = f"soccer_assets {os.getpid()}"
+            found = connection.scalar(
+                sa.text("SELECT count(*) FROM pg_stat_activity WHERE application_name = :name"),
+                {"name": name},
+            )
+    assert found == 3
 
 
 def test_connections_that_the_server_has_closed_are_replaced(

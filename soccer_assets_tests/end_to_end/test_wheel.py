@@ -64,12 +64,14 @@ class Machine:
     bin: Path
     home: Path
     folder: Path
+    temporary: Path
     params: Path
 
     def run(self, command: str, *arguments: str, path: str | None = None) -> tuple[int, str]:
         environment = {
             "HOME": str(self.home),
             "PATH": os.environ["PATH"] if path is None else path,
+            "TMPDIR": str(self.temporary),
             "SOCCER_PARAMS": str(self.params),
             "SOCCER_AS_OF": "2025-03-01",
             "LANG": "C.UTF-8",
@@ -113,7 +115,10 @@ def machine(wheel: Path) -> Iterator[Machine]:
         (root / "params.yaml").write_text(yaml.safe_dump(params))
         for folder in ("home", "empty folder"):
             (root / folder).mkdir()
-        yield Machine(venv / "bin", root / "home", root / "empty folder", root / "params.yaml")
+        (temporary := root / "tmp").mkdir()
+        temporary.chmod(0o1777)
+        folders = (venv / "bin", root / "home", root / "empty folder", temporary)
+        yield Machine(*folders, root / "params.yaml")
 
 
 @pytest.mark.slow
@@ -128,7 +133,6 @@ def test_without_git_the_demo_says_so_at_once(machine: Machine) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_the_demo_keeps_all_that_it_makes_in_one_folder(machine: Machine) -> None:
-    temporary = set(Path(tempfile.gettempdir()).iterdir())
     code, printed = machine.run("soccer", "demo", "--days", "210")
     assert code == 0, printed[-8000:]
     assert "Coming matches" in printed
@@ -136,8 +140,7 @@ def test_the_demo_keeps_all_that_it_makes_in_one_folder(machine: Machine) -> Non
     assert f"{machine.bin}/dagster dev" in printed
     assert [path.name for path in machine.folder.iterdir()] == [STATE]
     assert list(machine.home.iterdir()) == []
-    left = set(Path(tempfile.gettempdir()).iterdir()) - temporary
-    assert [path for path in left if path.exists() and "soccer" in path.name] == []
+    assert [path for path in machine.temporary.iterdir() if "soccer" in path.name] == []
 
     code, printed = machine.run("dagster", "asset", "list")
     assert code == 0, printed[-8000:]
