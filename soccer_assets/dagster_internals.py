@@ -100,7 +100,7 @@ from dagster._grpc.types import ExecuteStepArgs
 from dagster._record import copy as copy_record
 
 # What every class named in dagster.yaml is given: published are such classes, not this.
-from dagster._serdes import ConfigurableClassData, unpack_value
+from dagster._serdes import ConfigurableClassData, pack_value, unpack_value
 
 # The clock that the times of runs and events are read from, which tests move. Otherwise time.time.
 from dagster._time import get_current_timestamp
@@ -146,6 +146,7 @@ __all__ = [
     "get_current_timestamp",
     "newest_changes",
     "origins_of",
+    "pack_value",
     "report_materializations",
     "run_by_context",
     "storage_tables",

@@ -8,12 +8,12 @@ from typing import Any
 
 import dagster as dg
 from celery import Celery
+from celery.result import AsyncResult
 from dagster_celery.core_execution_loop import core_celery_execution_loop
+from dagster_celery.executor import CeleryExecutor
+from dagster_celery.tasks import create_task
 
-# How it asks for a step, which its executor hands to its loop by this name alone.
-from dagster_celery.executor import CeleryExecutor, _submit_task
-
-from soccer_assets.dagster_internals import RetryMode
+from soccer_assets.dagster_internals import ExecuteStepArgs, RetryMode, pack_value
 from soccer_assets.engines.celery_answer import Answer, connection_errors
 from soccer_assets.engines.celery_broker import celery_settings
 from soccer_assets.engines.step_record import attempt_at, has_ended
@@ -44,10 +44,30 @@ def _answer_to(
 
     return Answer(
         step.key,
-        partial(_submit_task, app, plan_context, step, queue, priority, known_state),
+        partial(_ask, app, plan_context, step, queue, priority, known_state),
         is_under_way,
         connection_errors(app),
     )
+
+
+def _ask(
+    app: Celery, plan_context: Any, step: Any, queue: str, priority: int, known_state: Any
+) -> AsyncResult:
+    """As ``dagster-celery``'s executor does."""
+    job = plan_context.reconstructable_job
+    arguments = ExecuteStepArgs(
+        job_origin=job.get_python_origin(),
+        run_id=plan_context.dagster_run.run_id,
+        step_keys_to_execute=[step.key],
+        instance_ref=plan_context.instance.get_ref(),
+        retry_mode=plan_context.executor.retries.for_inner_plan(),
+        known_state=known_state,
+        print_serialized_events=True,
+    )
+    request = create_task(app).si(
+        execute_step_args_packed=pack_value(arguments), executable_dict=job.to_dict()
+    )
+    return request.apply_async(priority=priority, queue=queue, routing_key=f"{queue}.execute_plan")
 
 
 def make_celery_executor(settings: Settings) -> dg.ExecutorDefinition:
