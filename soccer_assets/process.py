@@ -133,7 +133,8 @@ def no_longer(act: Callable[[], None]) -> None:
 
 
 def end_soon_when_asked() -> None:
-    """SIGTERM or SIGINT ends this process within ``LAST_SECONDS``, whatever it is doing then.
+    """SIGTERM or SIGINT ends this process within ``LAST_SECONDS``, whatever it is doing then; SIGTERM
+    alone, if whoever started it has SIGINT ignored.
 
     Whoever handles the signal in the main thread has ``ORDERLY_SECONDS`` for it. But a thread that
     waits for a server, or code that does not come back to the interpreter, is not waited for.

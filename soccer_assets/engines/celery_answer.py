@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from celery import Celery
-from kombu.exceptions import OperationalError
+
+from soccer_assets.serving.reloading.mailbox import errors_of
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Answer:
         step: str,
         ask: Callable[[], Result],
         is_under_way: Callable[[], bool],
-        lost: Sequence[type[Exception]],
+        lost: Sequence[type[BaseException]],
     ) -> None:
         self._step = step
         self._ask = ask
@@ -75,8 +76,8 @@ class Answer:
                 if self._unsent <= MOST_UNSENT:
                     self._ask_again("its answer could not be sent")
                     return False
-            elif not is_ready and self._doubts_at is not None:
-                self._doubt(self._doubts_at)
+            elif not is_ready:
+                self._look_whether_it_is_lost()
             return is_ready
         except self._lost as error:
             if not self._is_away:
@@ -103,15 +104,14 @@ class Answer:
             self._is_away = False
             self._doubts_at = time.monotonic() + PATIENCE_SECONDS
 
-    def _doubt(self, since: float) -> None:
-        """Whether there will be an answer."""
-        if time.monotonic() < since:
+    def _look_whether_it_is_lost(self) -> None:
+        if self._doubts_at is None or time.monotonic() < self._doubts_at:
             return
         if self._is_under_way():
             self._doubts_at = time.monotonic() + PATIENCE_SECONDS
-            return
-        self._ask_again("the broker may have lost it")
-        self._doubts_at = None
+        else:
+            self._doubts_at = None
+            self._ask_again("the broker may have lost it")
 
     def _ask_again(self, why: str) -> None:
         log.warning("step %s is asked for again: %s", self._step, why)
@@ -119,8 +119,7 @@ class Answer:
         self._result = self._ask()
 
 
-def connection_errors(app: Celery) -> tuple[type[Exception], ...]:
+def connection_errors(app: Celery) -> tuple[type[BaseException], ...]:
     """What this app raises where the broker, or what keeps the answers, cannot be reached."""
     with app.connection_for_write() as connection:
-        of_broker = (*connection.connection_errors, *connection.channel_errors)
-    return (OperationalError, *of_broker, *getattr(app.backend, "connection_errors", ()))
+        return (*errors_of(connection), *getattr(app.backend, "connection_errors", ()))
