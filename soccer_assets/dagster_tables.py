@@ -16,6 +16,7 @@ from dagster_postgres.run_storage import run_storage
 from dagster_postgres.utils import pg_alembic_config
 
 from soccer_assets.dagster_internals import data_migrations, storage_tables
+from soccer_assets.warehouse.schema import SCHEMA
 
 LOCK_KEY = int.from_bytes(b"dagster")
 #: What Dagster asks for with every event, run and tick, and reads its tables' columns for: whether a
@@ -45,6 +46,7 @@ def complete_tables(url: str) -> None:
             return
     with engine.begin() as connection:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        _stay_in_one_schema(connection)
         versions = MigrationContext.configure(connection)
         scripts = ScriptDirectory.from_config(pg_alembic_config(run_storage.__file__))
         if versions.get_current_revision() not in (None, scripts.get_current_head()):
@@ -54,6 +56,36 @@ def complete_tables(url: str) -> None:
         for index in _missing(connection):  # of tables that were there
             index.create(connection)
         versions.stamp(scripts, "head")
+
+
+#: In the order of the ``search_path``, the schemas in which any of these tables is, and those in which
+#: they may be made. The warehouse's is none of the latter.
+_THERE, _POSSIBLE = (
+    "SELECT name FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (name, place) WHERE "
+    f"{condition} ORDER BY place LIMIT 1"
+    for condition in (
+        "EXISTS (SELECT FROM pg_tables WHERE schemaname = name AND tablename = ANY(:tables))",
+        "name <> :warehouse AND has_schema_privilege(name, 'CREATE')",
+    )
+)
+
+
+def _stay_in_one_schema(connection: sa.Connection) -> None:
+    """Until the transaction ends, look for tables and make them in the schema where some of them are,
+    or else in the first one that is not the warehouse's.
+
+    To a user called ``soccer`` that one comes first as soon as it is there: whether a command of ours
+    or of Dagster's was the first would decide where Dagster's tables are.
+    """
+    names = [table.name for metadata in storage_tables() for table in metadata.tables.values()]
+    schema = connection.scalar(sa.text(_THERE), {"tables": names}) or connection.scalar(
+        sa.text(_POSSIBLE), {"warehouse": SCHEMA}
+    )
+    if schema is not None:  # else PostgreSQL says what is wrong
+        connection.execute(
+            sa.text("SELECT set_config('search_path', quote_ident(:schema), true)"),
+            {"schema": schema},
+        )
 
 
 def standing(engine: sa.Engine) -> tuple[str | None, str]:

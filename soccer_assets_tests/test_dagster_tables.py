@@ -10,7 +10,10 @@ import pytest
 import sqlalchemy as sa
 from dagster_postgres import DagsterPostgresStorage
 
+from soccer_assets.dagster_internals import storage_tables
 from soccer_assets.instance import SoccerPostgresStorage
+from soccer_assets.warehouse.migrate import migrate
+from soccer_assets.warehouse.schema import SCHEMA, metadata
 from soccer_assets_tests.databases import empty_database
 from soccer_assets_tests.doomed_runs import Household, make_tables
 
@@ -120,3 +123,77 @@ def test_columns_that_are_there_are_asked_for_once(household_url: str) -> None:
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", notice)
     assert asked
+
+
+def start_of_warehouse(url: str) -> None:
+    migrate(sa.create_engine(url, poolclass=sa.NullPool))
+
+
+def schemas(url: str) -> dict[str, set[str]]:
+    """The schemas in which a table of Dagster's, and in which one of ours is, by whose they are."""
+    dagsters = {name for tables in storage_tables() for name in tables.tables}
+    ours = {table.name for table in metadata.tables.values()}
+    assert not dagsters & ours
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+        found = connection.execute(sa.text("SELECT schemaname, tablename FROM pg_tables")).all()
+    return {
+        "Dagster": {schema for schema, name in found if name in (*dagsters, "alembic_version")},
+        "ours": {schema for schema, name in found if name in ours},
+    }
+
+
+@pytest.fixture
+def user_soccer(postgres_server: str) -> Iterator[str]:
+    """URL of an empty database of a user who is called as the warehouse's schema is: compose and the
+    values for Dagster's chart have this one."""
+    with empty_database(postgres_server) as url:
+        database = sa.make_url(url).database
+        admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+        with admin.connect() as connection:
+            connection.execute(sa.text(f"CREATE ROLE {SCHEMA} LOGIN"))
+            connection.execute(sa.text(f'ALTER DATABASE "{database}" OWNER TO {SCHEMA}'))
+        try:
+            yield sa.make_url(url).set(username=SCHEMA).render_as_string(hide_password=False)
+        finally:
+            with admin.connect() as connection:
+                connection.execute(sa.text(f"DROP OWNED BY {SCHEMA} CASCADE"))
+                connection.execute(sa.text(f'ALTER DATABASE "{database}" OWNER TO CURRENT_USER'))
+                connection.execute(sa.text(f"DROP ROLE {SCHEMA}"))
+
+
+@pytest.mark.parametrize(
+    "starts",
+    [(start_of_warehouse, SoccerPostgresStorage), (SoccerPostgresStorage, start_of_warehouse)],
+    ids=["ours first", "Dagster's first"],
+)
+def test_where_the_tables_are_does_not_depend_on_which_command_was_the_first(
+    user_soccer: str, undisturbed: Shape, starts: tuple[Any, ...]
+) -> None:
+    for start_one in (*starts, *starts):
+        start_one(user_soccer)
+    assert schemas(user_soccer) == {"Dagster": {"public"}, "ours": {SCHEMA}}
+
+
+def test_tables_that_an_installation_has_in_our_schema_stay_there_and_are_completed(
+    user_soccer: str,
+) -> None:
+    """Until Dagster's tables had a schema of their own, they were made where the path began."""
+    start_of_warehouse(user_soccer)
+    DagsterPostgresStorage(user_soccer)
+    assert schemas(user_soccer)["Dagster"] == {SCHEMA}
+    with sa.create_engine(user_soccer, poolclass=sa.NullPool).begin() as connection:
+        connection.execute(sa.text("DROP TABLE asset_event_tags"))
+    storage: Any = SoccerPostgresStorage(user_soccer)
+    assert schemas(user_soccer)["Dagster"] == {SCHEMA}
+    assert "asset_event_tags" in shape(user_soccer)[0]
+    assert storage.run_storage.get_runs_count() == 0
+
+
+def test_a_schema_that_the_user_was_given_is_where_they_are_made(user_soccer: str) -> None:
+    with sa.create_engine(user_soccer, poolclass=sa.NullPool).begin() as connection:
+        connection.execute(sa.text("CREATE SCHEMA \"of Dagster's\""))
+        connection.execute(
+            sa.text(f'ALTER ROLE {SCHEMA} SET search_path = "of Dagster\'s", public')
+        )
+    SoccerPostgresStorage(user_soccer)
+    assert schemas(user_soccer)["Dagster"] == {"of Dagster's"}
