@@ -17,11 +17,13 @@ import yaml
 from soccer_assets.instance import CODE_LOCATION
 from soccer_assets.settings import Settings
 from soccer_assets_tests.services.compose import DEPLOY, read
+from soccer_assets_tests.services.told import settings_of
 
 pytestmark = pytest.mark.services
 
 CHART = DEPLOY / "helm" / "soccer-assets"
 VERSIONS = ("1.30", "1.37")
+PODS = ("Deployment", "Job")
 Render = Callable[..., list[dict[str, Any]]]
 
 
@@ -100,8 +102,7 @@ def test_what_is_rendered_is_kubernetes_to_the_last_field(
 
 def test_every_process_has_one_image_no_root_and_its_secrets_by_reference(render: Render) -> None:
     documents = render("--set", "image.repository=r/soccer", "--set", "image.tag=7")
-    kinds = ("Deployment", "Job")
-    pods = [d["spec"]["template"]["spec"] for d in documents if d["kind"] in kinds]
+    pods = [d["spec"]["template"]["spec"] for d in documents if d["kind"] in PODS]
     assert len(pods) == 6
     for pod in pods:
         (container,) = pod["containers"]
@@ -149,6 +150,71 @@ def test_workers_are_replaced_one_at_a_time_and_count_once_they_are_ready(render
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
 
 
+SECRET = {
+    **{"POSTGRES_URL": "postgresql://u:p@h/d", "AWS_ACCESS_KEY_ID": "k", "SLACK_BOT_TOKEN": "xoxb"},
+    **{"AWS_SECRET_ACCESS_KEY": "s", "SOCCER_CELERY_BROKER": "amqp://u:p@broker//"},
+}
+TOLD: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "the default way to reload": {"SERVING_RELOAD": "kubernetes"},
+    "no way to reload": {"SERVING_RELOAD": "", "SERVING_WORKERS": None},
+    "a broadcast": {"SERVING_RELOAD": "celery"},
+    "another address of the workers": {"SERVING_WORKERS": "http://predictions.example"},
+    "another deployment": {"SERVING_DEPLOYMENT": "football/workers"},
+    "all of it": {
+        **{"SERVING_RELOAD": "kubernetes", "SERVING_WORKERS": "http://predictions.example"},
+        "SERVING_DEPLOYMENT": "football/workers",
+    },
+    "steps by Celery": {"SOCCER_EXECUTOR": "celery"},
+    "steps in pods": {"SOCCER_EXECUTOR": "k8s"},
+    "numbers": {"SIMULATOR_SEED": 20250101, "SERVING_ROLLOUT_SECONDS": 0.5, "LAKE_URI": "s3://a"},
+    "a switch": {"REQUIRE_SIGN_OFF": True},
+}
+
+
+@pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
+def test_the_migration_is_told_what_all_others_are(
+    render: Render, tmp_path: Path, told: dict[str, Any]
+) -> None:
+    """It goes before them: what it cannot read, nobody gets to."""
+    (file := tmp_path / "values.yaml").write_text(yaml.safe_dump({"settings": told}))
+    documents = render("--values", str(file))
+    (job,) = named(documents, "Job", "soccer-migrate")["spec"]["template"]["spec"]["containers"]
+    given = {variable["name"]: variable["value"] for variable in job["env"]}
+    assert given == named(documents, "ConfigMap", "soccer-settings")["data"]
+    settings = settings_of({**given, **SECRET}, tmp_path)
+    meant = {"SERVING_RELOAD": "kubernetes"} | {k: v for k, v in told.items() if v}
+    assert {name: settings[name.lower()] for name in meant} == meant
+
+
+def test_numbers_of_a_values_file_stay_what_they_are(render: Render, tmp_path: Path) -> None:
+    """To Helm they are floats, and it would write the larger ones with an exponent."""
+    values = {
+        "image": {"tag": 20250101},
+        "secretName": 20250101,
+        "settings": {"A": 20250101, "B": 1.5, "C": True, "D": "007", "E": 3, "F": "", "G": 4000000},
+        "workers": {"deadlineSeconds": 1000000, "port": 18008},
+        "codeServer": {"cacheSize": 21474836480, "resources": {"limits": {"memory": 8589934592}}},
+    }
+    (file := tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
+    documents = render("--values", str(file))
+    data = named(documents, "ConfigMap", "soccer-settings")["data"]
+    written = {"A": "20250101", "B": "1.5", "C": "true", "D": "007", "E": "3", "F": ""}
+    assert {name: data[name] for name in (*written, "G")} == {**written, "G": "4000000"}
+    for pod in (d["spec"]["template"]["spec"] for d in documents if d["kind"] in PODS):
+        (container,) = pod["containers"]
+        assert container["image"] == "soccer_assets:20250101"
+        assert {"secretRef": {"name": "20250101"}} in container["envFrom"]
+    worker = named(documents, "Deployment", "soccer-worker")["spec"]
+    assert repr(worker["progressDeadlineSeconds"]) == "1000000"
+    (container,) = worker["template"]["spec"]["containers"]
+    assert container["command"][-1] == "18008"
+    assert container["ports"][0]["containerPort"] == 18008
+    pod = named(documents, "Deployment", "soccer-code-server")["spec"]["template"]["spec"]
+    assert repr(pod["volumes"][-1]["emptyDir"]["sizeLimit"]) == "21474836480"
+    assert repr(pod["containers"][0]["resources"]["limits"]["memory"]) == "8589934592"
+
+
 def of_chart(documents: list[dict[str, Any]]) -> Settings:
     """What a process is told, with the keys of the Secret."""
     data = named(documents, "ConfigMap", "soccer-settings")["data"]
@@ -174,7 +240,7 @@ def test_runs_may_restart_that_one_deployment_and_nothing_else(render: Render) -
     pods = {
         d["metadata"]["name"]: d["spec"]["template"]["spec"]
         for d in documents
-        if d["kind"] in ("Deployment", "Job")
+        if d["kind"] in PODS
     }
     runs = pods.pop("soccer-code-server")
     assert runs["automountServiceAccountToken"] is True

@@ -12,6 +12,32 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $way -}}
 {{- end }}
 
+{{/* A value as it was written: to Helm, numbers of a file are floats, which it prints as 2.0250101e+07. */}}
+{{- define "soccer.text" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else if not (kindIs "invalid" .) }}{{ toJson . }}{{ end -}}
+{{- end }}
+
+{{/* What every process of ours is told, in a ConfigMap or not: name: "value". */}}
+{{- define "soccer.settings" -}}
+{{- $told := dict "SERVING_RELOAD" (include "soccer.reload" .) -}}
+{{- $_ := set $told "SERVING_WORKERS" (printf "http://%s-predictions" .Release.Name) -}}
+{{- if eq (include "soccer.reload" .) "kubernetes" -}}
+{{- $_ := set $told "SERVING_DEPLOYMENT" (printf "%s-worker" .Release.Name) -}}
+{{- end -}}
+{{- range $name, $value := .Values.settings -}}
+{{- $text := include "soccer.text" $value -}}
+{{- if or $text (not (hasKey $told $name)) -}}
+{{- $_ := set $told $name $text -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $told -}}
+{{- end }}
+
+{{- define "soccer.image" -}}
+image: "{{ .Values.image.repository }}:{{ include "soccer.text" .Values.image.tag }}"
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{- end }}
+
 {{- define "soccer.pod" -}}
 automountServiceAccountToken: false
 {{ include "soccer.user" . }}
@@ -31,14 +57,13 @@ imagePullSecrets:
 {{- end }}
 
 {{- define "soccer.container" -}}
-image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"
-imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{ include "soccer.image" . }}
 securityContext:
   allowPrivilegeEscalation: false
   capabilities: {drop: [ALL]}
 envFrom:
   - configMapRef: {name: {{ .Release.Name }}-settings}
-  - secretRef: {name: {{ .Values.secretName }}}
+  - secretRef: {name: {{ include "soccer.text" .Values.secretName | quote }}}
 {{- end }}
 
 {{- define "soccer.mounts" -}}
