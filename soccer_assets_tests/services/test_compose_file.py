@@ -109,6 +109,100 @@ def test_secrets_are_random_and_made_once(tmp_path: Path, document: dict[str, An
         assert re.search(r"[0-9a-f]{48}", text), name
 
 
+def make_secrets(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([DEPLOY / "make-secrets.sh", folder], capture_output=True, text=True)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {file.name: file.read_text() for file in folder.iterdir()}
+
+
+#: Files with one password: PostgreSQL's, MLflow's of it, and MinIO's.
+PAIRS = {
+    "postgres_password": "postgres_url",
+    "mlflow_database_password": "mlflow_database_url",
+    "minio_password": "s3_credentials",
+}
+
+
+def test_secrets_that_hold_others_are_all_known(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    made = contents(tmp_path)
+    holds = {
+        (name, other)
+        for name in made
+        for other in made
+        if name != other and made[name] in made[other]
+    }
+    assert holds == set(PAIRS.items())
+
+
+@pytest.mark.parametrize("lost", [*PAIRS, *PAIRS.values()])
+def test_a_secret_that_is_lost_is_what_the_other_file_has(tmp_path: Path, lost: str) -> None:
+    """The server has that password, and no other."""
+    make_secrets(tmp_path)
+    made = contents(tmp_path)
+    (tmp_path / lost).unlink()
+    done = make_secrets(tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert contents(tmp_path) == made
+    assert (tmp_path / lost).stat().st_mode & 0o777 == 0o444
+
+
+@pytest.mark.parametrize(("name", "other"), PAIRS.items())
+def test_two_passwords_for_one_server_are_refused(tmp_path: Path, name: str, other: str) -> None:
+    make_secrets(tmp_path)
+    (tmp_path / name).unlink()
+    (tmp_path / name).write_text("another")
+    before = contents(tmp_path)
+    done = make_secrets(tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"make-secrets.sh: {name} and {other} have two passwords: remove the wrong one from"
+        f" {tmp_path}, and start this again\n"
+    )
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("other", "text"),
+    [
+        ("postgres_url", "postgresql://me:hush@elsewhere/football\n"),
+        ("postgres_url", "postgresql://soccer:p%40ss@postgres:5432/soccer\n"),
+        ("s3_credentials", "[default]\naws_access_key_id=me\naws_secret_access_key=hush\n"),
+    ],
+)
+def test_what_somebody_wrote_is_kept_and_nothing_is_guessed_from_it(
+    tmp_path: Path, other: str, text: str
+) -> None:
+    make_secrets(tmp_path)
+    (tmp_path / other).unlink()
+    (tmp_path / other).write_text(text)
+    assert make_secrets(tmp_path).returncode == 0
+    assert (tmp_path / other).read_text() == text
+    (name,) = (name for name in PAIRS if PAIRS[name] == other)
+    (tmp_path / name).unlink()
+    done = make_secrets(tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"make-secrets.sh: {name} is lost, and {other} does not tell it: write that password into"
+        f" {tmp_path / name}\n"
+    )
+    assert not (tmp_path / name).exists()
+
+
+def test_a_password_that_nothing_tells_is_new_and_said_to_be(tmp_path: Path) -> None:
+    assert make_secrets(tmp_path).stderr == ""
+    made = contents(tmp_path)
+    for name in ("postgres_password", "postgres_url"):
+        (tmp_path / name).unlink()
+    said = "make-secrets.sh: postgres_password is new; what was started with another one has to be told"
+    assert make_secrets(tmp_path).stderr == f"{said}\n"
+    again = contents(tmp_path)
+    assert again["postgres_password"] != made["postgres_password"]
+    assert again["postgres_password"] in again["postgres_url"]
+
+
 def test_git_and_images_do_not_take_the_secrets_along() -> None:
     for name in (".gitignore", ".dockerignore"):
         assert "deploy/secrets" in (DEPLOY.parent / name).read_text()
