@@ -191,7 +191,7 @@ def test_tables_that_an_installation_has_in_our_schema_stay_there_and_are_comple
 
 def test_a_schema_that_the_user_was_given_is_where_they_are_made(user_soccer: str) -> None:
     with sa.create_engine(user_soccer, poolclass=sa.NullPool).begin() as connection:
-        connection.execute(sa.text("CREATE SCHEMA \"of Dagster's\""))
+        connection.execute(sa.text('CREATE SCHEMA "of Dagster\'s"'))
         connection.execute(
             sa.text(f'ALTER ROLE {SCHEMA} SET search_path = "of Dagster\'s", public')
         )

@@ -139,11 +139,11 @@ class Services:
             mounts[config["target"]] = DEPLOY / self._files["configs"][config["source"]]["file"]
         for volume in service.get("volumes", ()):
             source, target = volume.split(":")[:2]
-            kept = self._folder / "volumes" / source
+            # A folder beside the file is this test's own.
+            kept = self._folder / ("." if source.startswith("./") else "volumes") / source
             kept.mkdir(parents=True, exist_ok=True)
             mounts[target] = kept
         if is_ours(service):
-            mounts[str(self._folder / "settings")] = self._folder / "settings"
             for file in ("dagster.yaml", "workspace.yaml"):
                 mounts.setdefault(f"/app/{file}", project_folder() / file)
         return mounts
@@ -179,7 +179,8 @@ def services(folder: Path, settings: Mapping[str, str]) -> Iterator[Services]:
     """All that the file names, and Debian and PyPI have, each started and healthy.
 
     Args:
-        settings: what stands in ``soccer.env``. Files that they name are in ``folder/settings``.
+        settings: what stands in ``soccer.env``. Files that they name, in ``/etc/soccer``, are in
+            ``folder/settings``.
     """
     needed = {"nginx": "nginx-light", "prometheus": "prometheus", "wget": "wget"}
     for program, package in needed.items():

@@ -238,9 +238,7 @@ def test_runs_restart_the_deployment_that_there_is_and_ask_its_service(render: R
 def test_runs_may_restart_that_one_deployment_and_nothing_else(render: Render) -> None:
     documents = render("--namespace", "football")
     pods = {
-        d["metadata"]["name"]: d["spec"]["template"]["spec"]
-        for d in documents
-        if d["kind"] in PODS
+        d["metadata"]["name"]: d["spec"]["template"]["spec"] for d in documents if d["kind"] in PODS
     }
     runs = pods.pop("soccer-code-server")
     assert runs["automountServiceAccountToken"] is True

@@ -50,7 +50,7 @@ def running(folder: Path) -> Iterator[Services]:
     (folder / "settings").mkdir()
     (file := folder / "settings" / "params.yaml").write_text(yaml.safe_dump(params))
     read_params(file)
-    settings = {"SOCCER_PARAMS": str(file), "SOCCER_AS_OF": "2025-03-01"}
+    settings = {"SOCCER_PARAMS": "/etc/soccer/params.yaml", "SOCCER_AS_OF": "2025-03-01"}
     with services(folder, settings) as started:
         yield started
 

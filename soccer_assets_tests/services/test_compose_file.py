@@ -6,12 +6,14 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from soccer_assets.serving.metrics import Served, WorkerMetrics
 from soccer_assets_tests.services.compose import DEPLOY, FILE, is_ours, read
+from soccer_assets_tests.services.told import settings_of
 
 #: Ports that are open to other machines only if somebody says so.
 BOUND = re.compile(r"^(127\.0\.0\.1):\d+:\d+$")
@@ -64,6 +66,19 @@ def test_nothing_is_open_to_other_machines_by_default(document: dict[str, Any]) 
     assert len(set(published)) == len(published)
 
 
+def test_what_the_docs_open_to_other_hosts_is_where_the_state_is(document: dict[str, Any]) -> None:
+    text = (DEPLOY.parent / "docs" / "deployment.md").read_text()
+    (block,) = re.findall(r"```yaml\n(  # deploy/open.yaml.*?)```", text, re.DOTALL)
+    opened = {
+        f"{name}:{port.rpartition(':')[2]}"
+        for name, service in yaml.safe_load(block)["services"].items()
+        for port in service["ports"]
+    }
+    told = document["services"]["code-server"]["environment"]
+    services = {urlsplit(told[name]).netloc for name in ("S3_ENDPOINT_URL", "MLFLOW_TRACKING_URI")}
+    assert opened == {*services, "postgres:5432"}
+
+
 def test_the_webserver_that_can_start_runs_can_be_bound_nowhere_else() -> None:
     """It executes code for whoever reaches it, and knows no login."""
     services = yaml.safe_load(FILE.read_text())["services"]
@@ -79,6 +94,52 @@ def test_what_is_secret_comes_from_files_alone(document: dict[str, Any]) -> None
                 assert Path(value).name in service["secrets"], (name, variable)
     for secret in document["secrets"].values():
         assert list(secret) == ["file"]
+
+
+def make_secrets(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([DEPLOY / "make-secrets.sh", folder], capture_output=True, text=True)
+
+
+#: What may stand in ``soccer.env``.
+BROKER = {"SOCCER_CELERY_BROKER": "amqp://soccer:hush@rabbitmq:5672//"}
+SETTINGS = {
+    "nothing": {},
+    "steps by Celery": {"SOCCER_EXECUTOR": "celery", **BROKER},
+    "workers by a broadcast": {"SERVING_RELOAD": "celery", **BROKER},
+    "several processes": {"SOCCER_EXECUTOR": "multiprocess"},
+    "a file": {"LIVESCORES_SOURCE": "file", "LIVESCORES_FILE": "/etc/soccer/results.csv"},
+    "parameters": {"SOCCER_PARAMS": "/etc/soccer/params.yaml"},
+    "Slack": {"SLACK_BOT_TOKEN": "xoxb-hush", "SLACK_CHANNEL": "#other", "REQUIRE_SIGN_OFF": "1"},
+}
+
+
+@pytest.mark.parametrize("told", SETTINGS.values(), ids=SETTINGS)
+def test_what_one_service_can_be_told_all_of_ours_understand(
+    document: dict[str, Any], tmp_path: Path, told: dict[str, str]
+) -> None:
+    make_secrets(tmp_path / "secrets")
+    ours = {name: service for name, service in document["services"].items() if is_ours(service)}
+    del ours["mlflow"]  # which reads settings of its own
+    secrets = str(tmp_path / "secrets")
+    environments = {
+        tuple(
+            (variable, value.replace("/run/secrets", secrets))
+            for variable, value in sorted({**told, **service["environment"]}.items())
+        )
+        for service in ours.values()
+    }
+    assert 0 < len(environments) < len(ours)
+    first, *others = (settings_of(dict(each), tmp_path) for each in environments)
+    assert all(settings == first for settings in others)
+
+
+def test_files_that_settings_name_are_in_every_service_of_ours(document: dict[str, Any]) -> None:
+    ours = [service for service in document["services"].values() if is_ours(service)]
+    for service in ours:
+        assert "./settings:/etc/soccer:ro" in service["volumes"]
+    named = re.findall(r"=(/\S+)", (DEPLOY / "soccer.env.example").read_text())
+    assert named
+    assert {str(Path(file).parent) for file in named} == {"/etc/soccer"}
 
 
 def test_every_file_that_is_named_is_there(document: dict[str, Any]) -> None:
@@ -107,10 +168,6 @@ def test_secrets_are_random_and_made_once(tmp_path: Path, document: dict[str, An
     assert made["postgres_password"] in made["postgres_url"]
     for name, text in made.items():
         assert re.search(r"[0-9a-f]{48}", text), name
-
-
-def make_secrets(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([DEPLOY / "make-secrets.sh", folder], capture_output=True, text=True)
 
 
 def contents(folder: Path) -> dict[str, str]:
