@@ -1,6 +1,7 @@
 """Settings: one way in, the environment, which ``.env`` completes."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -48,6 +49,20 @@ def test_every_setting_can_stand_in_the_file(env_file: Callable[[str], None]) ->
     assert get_settings().livescores_attempts == 7
     assert utc_now() == datetime(2025, 3, 1, tzinfo=UTC)
     assert get_settings().params_file.name == "my params.yaml"
+
+
+#: Not settings of ours, but told of beside them.
+OF_LIBRARIES = re.compile("AWS_|MLFLOW_HTTP_REQUEST_")
+
+
+def test_the_example_has_every_setting_and_no_other() -> None:
+    """Each on a line of its own, to be uncommented."""
+    text = (module.project_folder() / ".env.example").read_text()
+    told = re.findall(r"^# ([A-Z][A-Z0-9_]+)=", text, re.MULTILINE)
+    assert len(set(told)) == len(told)
+    fields = {field.upper() for field in Settings.model_fields}
+    assert fields - {*told} == set()
+    assert [name for name in {*told} - fields if not OF_LIBRARIES.match(name)] == []
 
 
 @pytest.mark.parametrize(
