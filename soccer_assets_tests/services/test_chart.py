@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from soccer_assets.instance import CODE_LOCATION
-from soccer_assets.settings import Settings
+from soccer_assets.settings import Settings, project_folder
+from soccer_assets.warehouse.schema import snake_case
 from soccer_assets_tests.services.compose import DEPLOY, read
 from soccer_assets_tests.services.told import settings_of
 
@@ -327,3 +328,22 @@ def test_values_for_dagsters_chart_name_our_code_and_one_image() -> None:
     assert values["runLauncher"]["type"] == "K8sRunLauncher"
     assert {"name": "SOCCER_EXECUTOR", "value": "k8s"} in code["env"]
     assert "password" not in str(values["postgresql"]).lower()
+
+
+def test_under_dagsters_chart_as_much_goes_at_once_as_under_our_dagster_yaml() -> None:
+    """Which that chart has one of its own for, without a limit to pools unless its values say so."""
+
+    def as_dagster_has_it(node: Any) -> Any:
+        if isinstance(node, list):
+            return [as_dagster_has_it(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        return {snake_case(name): as_dagster_has_it(value) for name, value in node.items()}
+
+    values = yaml.safe_load((DEPLOY / "helm" / "values-dagster.yaml").read_text())
+    concurrency = values.get("concurrency", {})
+    assert concurrency.pop("enabled", False) is True
+    ours = yaml.safe_load((project_folder() / "dagster.yaml").read_text())
+    assert as_dagster_has_it(concurrency) == ours["concurrency"]
+    # Dagster refuses limits in both places.
+    assert "config" not in values["dagsterDaemon"]["runCoordinator"]
