@@ -24,8 +24,10 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
             # One step at a time, and none taken in advance that another worker could begin.
             "worker_prefetch_multiplier": 1,
             "broker_heartbeat": HEARTBEAT_SECONDS,
-            # A broker that is away for a while is waited for.
+            # A broker that is away is waited for, and for ever: after a hundred attempts, three quarters
+            # of an hour, a worker would end.
             "broker_connection_retry_on_startup": True,
+            "broker_connection_max_retries": None,
             "broker_transport_options": _transport_options(settings),
             "result_backend_transport_options": _transport_options(settings),
             # The answers are Dagster's events, which are in its storage: nobody reads them twice.

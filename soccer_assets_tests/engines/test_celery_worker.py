@@ -1,9 +1,13 @@
 """What a step worker makes of a step that it is given: each is done once, whatever the broker thinks."""
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -18,6 +22,7 @@ from soccer_assets.engines.celery_worker import (
     as_long_as_wanted,
     what_is_known,
 )
+from soccer_assets.settings import project_folder
 
 _TYPE = dg.DagsterEventType
 
@@ -147,3 +152,43 @@ def test_what_is_done_of_a_run_is_broken_off_when_it_is_over(
     with pytest.raises(KeyboardInterrupt), as_long_as_wanted(instance, run.run_id):
         time.sleep(20)
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+#: A worker whose pauses between two attempts to reach its broker take no time.
+_WAITS = """
+import os
+from kombu.utils import functional
+from soccer_assets.engines.celery_worker import work
+from soccer_assets.settings import Settings
+
+slept = 0.0
+
+def sleep(seconds):
+    global slept
+    slept += seconds
+    if slept > 24 * 3600:
+        os._exit(77)
+
+functional.sleep = sleep
+settings = Settings(
+    soccer_executor="celery",
+    soccer_celery_broker=BROKER,
+    postgres_url="postgresql://nobody@localhost/nothing",
+    lake_uri="s3://bucket/lake",
+    mlflow_tracking_uri="http://127.0.0.1:9",
+)
+work(settings, "waits@%h", ["dagster"], 1)
+"""
+
+
+@pytest.mark.parametrize("broker", ["amqp://u:p@127.0.0.1:9//", "redis://127.0.0.1:9/0"])
+def test_a_broker_is_waited_for_however_long_it_is_away(broker: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _WAITS.replace("BROKER", repr(broker))],
+        env={**os.environ, "PYTHONPATH": str(project_folder())},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 77, done.stderr[-3000:]
