@@ -189,6 +189,22 @@ def test_tables_that_an_installation_has_in_our_schema_stay_there_and_are_comple
     assert storage.run_storage.get_runs_count() == 0
 
 
+def test_those_in_our_schema_are_found_by_a_user_of_another_name_whom_the_path_leads_there(
+    user_soccer: str, postgres_server: str
+) -> None:
+    """As docs/operations.md has it, where a dump is restored."""
+    start_of_warehouse(user_soccer)
+    DagsterPostgresStorage(user_soccer)
+    url = sa.make_url(user_soccer)
+    with sa.create_engine(user_soccer, poolclass=sa.NullPool).begin() as connection:
+        connection.execute(
+            sa.text(f'ALTER DATABASE "{url.database}" SET search_path = {SCHEMA}, public')
+        )
+    other = url.set(username=sa.make_url(postgres_server).username)
+    SoccerPostgresStorage(other.render_as_string(hide_password=False))
+    assert schemas(user_soccer)["Dagster"] == {SCHEMA}
+
+
 def test_a_schema_that_the_user_was_given_is_where_they_are_made(user_soccer: str) -> None:
     with sa.create_engine(user_soccer, poolclass=sa.NullPool).begin() as connection:
         connection.execute(sa.text('CREATE SCHEMA "of Dagster\'s"'))

@@ -188,6 +188,15 @@ def test_the_migration_is_told_what_all_others_are(
     assert {name: settings[name.lower()] for name in meant} == meant
 
 
+def test_parameters_of_the_chart_are_the_ones_that_count(helm: str) -> None:
+    """A name that stood there twice would be refused by Kubernetes, or not, by its version."""
+    options = ("--set", "settings.SOCCER_PARAMS=/elsewhere", "--set-string", "params=serving: {}")
+    command = [helm, "template", "soccer", str(CHART), *options]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.count("SOCCER_PARAMS: /etc/soccer/params.yaml") == 1
+    assert done.stdout.count("SOCCER_PARAMS:") == 1
+
+
 def test_numbers_of_a_values_file_stay_what_they_are(render: Render, tmp_path: Path) -> None:
     """To Helm they are floats, and it would write the larger ones with an exponent."""
     values = {
