@@ -64,6 +64,12 @@ LINES: dict[str, About] = {
         "Whether Slack answers and takes the token.",
         "Make a new token for `SLACK_BOT_TOKEN`, or wait. No alert is lost meanwhile.",
     ),
+    "broker": About(
+        "Whether the broker that steps and reloads are asked for over answers and lets this user in; "
+        "with `SOCCER_EXECUTOR=celery` also whether a step worker answers on it.",
+        "Start the broker, or mend `SOCCER_CELERY_BROKER`; runs and reloads wait for it. Without a "
+        "step worker: `soccer step-worker` on any machine.",
+    ),
     "database schema": About(
         "Whether the tables are those of this version.",
         "Behind: start any process of this version, it migrates. Ahead: this process is the old "

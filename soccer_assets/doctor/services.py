@@ -13,6 +13,7 @@ import httpx
 import sqlalchemy as sa
 
 from soccer_assets.clock import CLOCKS_DISAGREE_BY
+from soccer_assets.doctor import broker
 from soccer_assets.doctor.finding import PATIENCE, Look, Wrong
 from soccer_assets.lake.manifest import read_manifest
 from soccer_assets.modelling.mlflow_service import place
@@ -21,7 +22,7 @@ from soccer_assets.settings import Settings, revealed
 from soccer_assets.sources.http import USER_AGENT
 from soccer_assets.storage.opening import s3_client
 from soccer_assets.storage.store import LocalStore, ObjectStore, S3Store
-from soccer_assets.urls import bare, credentials
+from soccer_assets.urls import bare, credentials, is_loopback
 from soccer_assets.warehouse.connection import database_url
 from soccer_assets.warehouse.migrate import standing
 from soccer_assets.warehouse.session import open_engine
@@ -102,6 +103,7 @@ def looks(services: Services) -> tuple[list[Look], list[Look]]:
         Look("mlflow", lambda: mlflow(services)),
         Look("feed", lambda: feed(settings)),
         Look("slack", lambda: slack(settings)),
+        broker.look(settings),
     ], [
         Look("database schema", lambda: schema(services), ("database",)),
         Look("database clock", lambda: database_clock(services), ("database",)),
@@ -225,7 +227,11 @@ def _asked(url: str, path: str = "") -> str:
     try:
         # The answer may be long, and is not read.
         with httpx.stream(
-            "GET", f"{url}{path}", timeout=_TIMEOUT, headers={"User-Agent": USER_AGENT}
+            "GET",
+            f"{url}{path}",
+            timeout=_TIMEOUT,
+            headers={"User-Agent": USER_AGENT},
+            trust_env=not is_loopback(url),  # as it is asked for matches
         ) as answer:
             status, date = answer.status_code, answer.headers.get("Date")
     except httpx.HTTPError as error:

@@ -1,24 +1,32 @@
 """Whether the prediction workers serve what was published."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from soccer_assets.doctor.finding import PATIENCE, InBackground, Look, Wrong
 from soccer_assets.doctor.services import Services
-from soccer_assets.serving.addresses import FOLDER, find_workers
+from soccer_assets.serving.addresses import FOLDER, find_workers, killed_workers
 from soccer_assets.serving.client import WorkerClient, WorkerError
 from soccer_assets.serving.schemas import ModelInfo
-from soccer_assets.settings import Settings
+from soccer_assets.settings import Settings, revealed
 from soccer_assets.warehouse.served_model import ServedModel
 
-#: Of a worker, for each of two questions; all are asked at once.
-_OF_WORKER = PATIENCE / 2 - 0.2
+if TYPE_CHECKING:
+    from soccer_assets.serving.reloading.broadcast import BroadcastWorker
+
+#: Seconds for a home's workers to say who they are, and for each of two questions to each of them;
+#: all are asked at once.
+_TO_FIND, _OF_WORKER = 1.0, 1.3
+#: Whoever asks for all answers has begun before, and waits no longer than for any service.
+_FOR_ANSWERS = PATIENCE - _TO_FIND - 0.2
 
 
 @dataclass(frozen=True)
 class Answer:
     """What a worker says of itself."""
 
-    url: str
+    worker: str
+    """Its address, or its name on the broker."""
     serves: ModelInfo | None
     wrong: str | None
 
@@ -56,22 +64,55 @@ def _published(services: Services) -> ServedModel | None:
 
 
 def _ask_all(settings: Settings) -> list[Answer]:
-    passed_over: list[str] = []
+    if settings.serving_reload == "celery":
+        return _over_broker(settings)
     folder = settings.soccer_home / "serving" / FOLDER
-    urls = settings.workers or find_workers(folder, passed_over.append)
-    asked = [InBackground(lambda url=url: _ask(url)) for url in urls]  # type: ignore[misc]
-    return [one.within() for one in asked]
+    urls, killed = settings.workers, []
+    if not urls:
+        killed = killed_workers(folder)
+        urls = find_workers(folder, lambda _: None, _TO_FIND)
+    asked = {url: InBackground(lambda url=url: _ask(url)) for url in urls}  # type: ignore[misc]
+    return [
+        *(_answer(url, answer) for url, answer in asked.items()),
+        *(Answer(url, None, f"{url} was killed: soccer serve starts it again") for url in killed),
+    ]
+
+
+def _answer(url: str, asked: InBackground[Answer]) -> Answer:
+    try:
+        return asked.within(_FOR_ANSWERS)
+    except Wrong as error:
+        return Answer(url, None, f"{url}: {error}")
 
 
 def _ask(url: str) -> Answer:
     with WorkerClient(url, timeout=_OF_WORKER) as client:
-        try:
-            ready = client.ready()
-            if not ready.ready:
-                return Answer(url, None, f"{url} is not ready: {ready.reason}")
-            return Answer(url, client.model(), None)
-        except WorkerError as error:
-            return Answer(url, None, str(error))
+        return _asked(client)
+
+
+def _over_broker(settings: Settings) -> list[Answer]:
+    from soccer_assets.serving.reloading.broadcast import ByBroadcast
+
+    by_broadcast = ByBroadcast(
+        revealed(settings.soccer_celery_broker),
+        ping_seconds=_TO_FIND,
+        answer_seconds=_OF_WORKER,
+    )
+    try:
+        with by_broadcast.present() as workers:
+            return [_asked(worker) for worker in workers]
+    except WorkerError as error:
+        raise Wrong(str(error)) from None
+
+
+def _asked(worker: "WorkerClient | BroadcastWorker") -> Answer:
+    try:
+        ready = worker.ready()
+        if not ready.ready:
+            return Answer(worker.name, None, f"{worker.name} is not ready: {ready.reason}")
+        return Answer(worker.name, worker.model(), None)
+    except WorkerError as error:
+        return Answer(worker.name, None, str(error))
 
 
 def _wrong(answer: Answer, published: ServedModel | None) -> str | None:
@@ -79,6 +120,6 @@ def _wrong(answer: Answer, published: ServedModel | None) -> str | None:
     if serves is None or published is None or serves.run_id == published.run_id:
         return answer.wrong
     return (
-        f"{answer.url} serves version {serves.version}, published is {published.version}: "
+        f"{answer.worker} serves version {serves.version}, published is {published.version}: "
         "materialize serving_workers"
     )

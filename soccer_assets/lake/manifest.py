@@ -75,12 +75,25 @@ class Manifest:
         return sum(entry.rows for entry in self.tables.get(table, {}).values())
 
 
+class DamagedManifest(Exception):
+    """What the lake has is no manifest; says where it is."""
+
+
 def read_manifest(store: ObjectStore, key: str = MANIFEST_KEY) -> Manifest:
-    """The published manifest; an empty one before the first export."""
+    """The published manifest; an empty one before the first export.
+
+    Raises:
+        DamagedManifest: it cannot be understood.
+    """
     try:
         return Manifest.from_bytes(store.get(key))
     except ObjectNotFound:
         return Manifest()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedManifest(
+            f"{store.uri}/{key} cannot be understood ({type(error).__name__}): take it back from a "
+            "backup, or remove it, then the next export writes every month again"
+        ) from error
 
 
 def describe_schema(schema: pa.Schema) -> list[str]:

@@ -9,6 +9,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from pydantic import BaseModel, ValidationError
 from soccer_assets.files import remove_abandoned, write_atomically
 
 FOLDER = "workers"
+#: Seconds in which a worker says who it is.
+PATIENCE = 5.0
 
 
 class Address(BaseModel):
@@ -68,26 +71,42 @@ def announced(folder: Path, url: str, instance: str) -> Iterator[None]:
         own.unlink(missing_ok=True)
 
 
-def find_workers(folder: Path, tell: Callable[[str], None]) -> list[str]:
+def find_workers(
+    folder: Path, tell: Callable[[str], None], patience: float = PATIENCE
+) -> list[str]:
     """URLs of the workers that run, the oldest first.
 
     Args:
         folder: of the home.
         tell: is told of each file that leads to none.
+        patience: seconds in which each is to say who it is; all are asked at once.
     """
+    known = _read(folder)
+    with ThreadPoolExecutor() as pool:
+        answers = {
+            path: pool.submit(_instance_at, address.url, patience)
+            for path, address in known
+            if address and address.is_running is not False
+        }
     found = []
-    for path, address in _read(folder):
+    for path, address in known:
         if address is None:
             tell(f"{path} is passed over: it is not a worker's address")
-        elif address.is_running is False:
+        elif path not in answers:
             tell(f"{path} is passed over: the worker of {address.url} has ended")
-        elif (answer := _instance_at(address.url)) == address.instance:
+        elif (answer := answers[path].result()) == address.instance:
             found.append(address)
         elif answer is None and address.is_running:
             found.append(address)  # it is there, and silent: who reloads it will say so
         else:
             tell(f"{path} is passed over: {address.url} is answered by somebody else, or nobody")
     return [address.url for address in sorted(found, key=lambda address: address.started)]
+
+
+def killed_workers(folder: Path) -> list[str]:
+    """URLs of those of this machine that have ended and left their address: each that ends by itself,
+    or is asked to, takes it away."""
+    return [address.url for _, address in _read(folder) if address and address.is_running is False]
 
 
 def _read(folder: Path) -> list[tuple[Path, Address | None]]:
@@ -104,10 +123,10 @@ def _read(folder: Path) -> list[tuple[Path, Address | None]]:
     return found
 
 
-def _instance_at(url: str) -> str | None:
+def _instance_at(url: str, patience: float) -> str | None:
     """What worker answers; the empty text if it is none, and None if there is no answer."""
     try:
-        answer = httpx.get(f"{url}/healthz", timeout=5.0, trust_env=False)
+        answer = httpx.get(f"{url}/healthz", timeout=patience, trust_env=False)
         return str(answer.json().get("instance") or "")
     except httpx.HTTPError:
         return None

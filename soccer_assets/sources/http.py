@@ -14,7 +14,7 @@ from soccer_assets.sources.request_policy import (
     Retry,
     retry_after,
 )
-from soccer_assets.urls import bare, credentials
+from soccer_assets.urls import bare, credentials, is_loopback
 
 USER_AGENT = f"soccer_assets/{__version__} (livescores ingestion)"
 RETRIED_STATUSES = frozenset({429, *range(500, 600)})
@@ -70,6 +70,7 @@ class PoliteHttp:
             auth=credentials(base_url),
             timeout=policy.timeout,
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **(headers or {})},
+            trust_env=not is_loopback(base_url),  # a proxy's own loopback is another machine's
         )
         bound(self._client)
 

@@ -3,7 +3,8 @@
 Who is there says so when all are called. Then they are asked one at a time by their names.
 """
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from kombu import Connection
@@ -106,14 +107,23 @@ class ByBroadcast:
         self._answer_seconds = answer_seconds
 
     def reload(self, wanted: Wanted) -> Outcome:
-        connection = connect(self._broker)
-        try:
-            names = self._who_is_there(connection)
-            workers = [BroadcastWorker(connection, name, self._answer_seconds) for name in names]
+        with self.present() as workers:
             reports = reload_workers(
                 workers, wanted.version, self._timeout, expected_run=wanted.run_id
             )
             return Outcome(reports, len(workers))
+
+    @contextmanager
+    def present(self) -> Iterator[list[BroadcastWorker]]:
+        """Those that answer a call, at least one.
+
+        Raises:
+            WorkerUnreachable: none does, or the broker does not.
+        """
+        connection = connect(self._broker)
+        try:
+            names = self._who_is_there(connection)
+            yield [BroadcastWorker(connection, name, self._answer_seconds) for name in names]
         finally:
             with suppress(*errors_of(connection)):
                 connection.release()

@@ -15,8 +15,8 @@ from kombu import Connection, Producer
 from kombu.exceptions import OperationalError
 from kombu.pidbox import Mailbox
 
-#: Of the mailboxes; Celery's own are those of ``celery``.
-NAMESPACE = "soccer_serving"
+#: Of the mailboxes of prediction workers, and of Celery's own.
+NAMESPACE, STEP_WORKERS = "soccer_serving", "celery"
 CONNECT_SECONDS = 5
 #: After which a worker takes a broker that says nothing for gone, and is taken for gone, about.
 HEARTBEAT_SECONDS = 30
@@ -37,18 +37,18 @@ class _Mailbox(Mailbox):
         yield producer or _Once(channel, auto_declare=False)
 
 
-def mailbox(connection: Connection) -> Mailbox:
+def mailbox(connection: Connection, namespace: str = NAMESPACE) -> Mailbox:
     """One of its own for each who asks: an answer that comes too late is nobody else's."""
-    return _Mailbox(NAMESPACE, type="fanout", accept=["json"], serializer="json")(connection)
+    return _Mailbox(namespace, type="fanout", accept=["json"], serializer="json")(connection)
 
 
-def connect(broker: str, heartbeat: float = 0) -> Connection:
+def connect(broker: str, heartbeat: float = 0, *, patience: float = CONNECT_SECONDS) -> Connection:
     """To a broker, when it is first used. One that does not answer is given up soon."""
     return Connection(
         broker,
-        connect_timeout=CONNECT_SECONDS,
+        connect_timeout=patience,
         heartbeat=heartbeat,
-        transport_options={"socket_connect_timeout": CONNECT_SECONDS},
+        transport_options={"socket_connect_timeout": patience},
     )
 
 
