@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 #: Seconds for a home's workers to say who they are, and for each of two questions to each of them;
 #: all are asked at once.
-_TO_FIND, _OF_WORKER = 1.0, 1.3
+_TO_FIND, _OF_WORKER = 0.8, 1.5
 #: Whoever asks for all answers has begun before, and waits no longer than for any service.
-_FOR_ANSWERS = PATIENCE - _TO_FIND - 0.2
+_FOR_ANSWERS = PATIENCE - _TO_FIND - 0.1
 
 
 @dataclass(frozen=True)

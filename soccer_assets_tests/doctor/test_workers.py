@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import psutil
 import pytest
 import sqlalchemy as sa
 
@@ -49,6 +50,38 @@ def test_workers_of_this_home_are_found_and_have_to_serve_what_was_published(
             client.reload()
         with pytest.raises(Wrong, match=f"^{url} is not ready: .*old"):
             told(services)
+
+
+def test_one_that_was_killed_is_missed_and_one_that_hangs_is_named(
+    services: Services, database: Database
+) -> None:
+    now = datetime.now(UTC)
+    database.add_match(1, now + HOUR)
+    database.serve(1, at=now)
+    folder = services.settings.soccer_home / "serving"
+    with (
+        ServiceProcess(database.url, TOKEN, state=folder) as lives,
+        ServiceProcess(database.url, TOKEN, state=folder) as hangs,
+        ServiceProcess(database.url, TOKEN, state=folder) as dies,
+    ):
+        for process in (lives, hangs, dies):
+            with WorkerClient(process.base_url, TOKEN) as client:
+                client.reload()
+        assert told(services) == "3 ready, serving version 1"
+        psutil.Process(dies.pid).kill()
+        psutil.Process(dies.pid).wait()
+        with pytest.raises(Wrong) as wrong:
+            told(services)
+        assert str(wrong.value) == f"{dies.base_url} was killed: soccer serve starts it again"
+        psutil.Process(hangs.pid).suspend()
+        try:
+            with pytest.raises(Wrong) as wrong:
+                told(services)
+        finally:
+            psutil.Process(hangs.pid).resume()
+        first, second = str(wrong.value).split("; ")
+        assert first == f"{hangs.base_url}: GET /readyz got no answer (ReadTimeout)"
+        assert second.startswith(dies.base_url)
 
 
 def test_a_worker_that_serves_an_older_version_names_both(
