@@ -13,11 +13,11 @@ is installed, upgraded or removed first does not matter.
 
 import os
 import sys
-import warnings
 from importlib.metadata import distribution
 from pathlib import Path
 
 from soccer_assets.dagster_home import dagster_home, is_installed
+from soccer_assets.dagster_warnings import without_beta_warnings
 from soccer_assets.process import end_soon_when_asked
 from soccer_assets.settings import SettingsError, get_settings, project_folder
 
@@ -62,8 +62,7 @@ def prepare() -> None:
         from soccer_assets.code_servers import look_after_code_servers
 
         look_after_code_servers()
-    # What Dagster thinks of its own commands and features is for its maintainers to read.
-    warnings.filterwarnings("ignore", ".* is (superseded|currently in beta)")
+    without_beta_warnings()
 
 
 def main() -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from mlflow import MlflowClient
 
+from soccer_assets.assets.model import MLFLOW_RUN
 from soccer_assets.cli import app
 from soccer_assets.dvc.garbage import OBJECTS
 from soccer_assets.integrations.revisions import REVISION
@@ -87,3 +89,42 @@ def test_nothing_goes_while_a_run_makes_features(
     assert code == 1
     assert f"run {run.run_id} makes features: try again when it has ended" in told
     assert gc()[0] == 0  # which only looks
+
+
+def test_nothing_goes_that_the_services_of_another_installation_do_not_need(
+    instance: dg.DagsterInstance,
+    gc: Callable[..., tuple[int, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    later = datetime.now(UTC) + timedelta(days=15)
+    monkeypatch.setattr("soccer_assets.clock.utc_now", lambda: later)
+    lake = LocalStore(Path(get_settings().lake))
+    remote = LocalStore(tmp_path / "dvc-remote")
+    old = made(lake, remote, {"1.parquet": "january"}, "about a champion")
+
+    def refuses(why: str) -> None:
+        for arguments in ((), ("--remove",)):
+            code, told = gc(*arguments)
+            assert code == 1
+            assert why in " ".join(told.split())
+        assert whole(old, lake, remote)
+
+    refuses("has 1 revisions of features, the database has none on record")
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization("features", metadata={REVISION: "f" * 64})
+    )
+    refuses(f"revision {'f' * 64}, are not in")
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization("features", metadata={REVISION: old.name})
+    )
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization("trained_model", metadata={MLFLOW_RUN: "e" * 32})
+    )
+    refuses(f"the newest training on record, run {'e' * 32}, is not in MLflow")
+    client = MlflowClient(get_settings().tracking_uri)
+    training = client.create_run("0").info.run_id
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization("trained_model", metadata={MLFLOW_RUN: training})
+    )
+    assert gc("--remove")[0] == 0

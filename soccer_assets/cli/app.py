@@ -8,6 +8,7 @@ import typer
 import typer.core
 from rich.console import Console
 
+from soccer_assets.dagster_warnings import without_beta_warnings
 from soccer_assets.settings import SettingsError
 
 #: Wide enough for the tables when the output is a file.
@@ -25,6 +26,7 @@ class Commands(typer.core.TyperGroup):
     """Commands that end in one line when they fail for a reason that is known."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
+        without_beta_warnings()
         try:
             code = super().main(*args, **extra | {"prog_name": "soccer", "standalone_mode": False})
         except UsageError as error:

@@ -1,13 +1,16 @@
 """The command that shows, and removes, what only takes room."""
 
-import warnings
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from soccer_assets.cli.app import WrongUse, app, console
 from soccer_assets.settings import get_settings
+
+if TYPE_CHECKING:
+    from soccer_assets.modelling.registry import ModelRegistry
+    from soccer_assets.storage.store import ObjectStore
 
 
 @app.command()
@@ -33,7 +36,7 @@ def gc(
     lake = resources["lake"].store
     remote = open_lake(resources["dvc"].remote, settings.s3_endpoint_url, settings.aws_region)
     age = timedelta(days=read_params(settings.params_file).maintenance.revision_days)
-    needed = _needed(resources, if_idle=remove)
+    needed = _needed(resources, lake, if_idle=remove)
     found = find_garbage(lake, remote, needed, utc_now() - age)
     table = Table("", "stays", "MB", "goes", "MB")
     for what, kept, gone in (
@@ -55,34 +58,74 @@ def gc(
     _tidy_cache(resources["dvc"].workspace)
 
 
-def _needed(resources: dict[str, Any], *, if_idle: bool) -> set[str]:
+def _needed(resources: dict[str, Any], lake: "ObjectStore", *, if_idle: bool) -> set[str]:
     """Names of the revisions of registered models, of those that were recorded last, and of the one
     that the workspace here is at."""
     from soccer_assets.assets.features import dvc_outs
+    from soccer_assets.assets.model import MLFLOW_RUN, TRAINED_MODEL
     from soccer_assets.dvc.lock import LOCK_FILE
     from soccer_assets.integrations.revisions import REVISION
     from soccer_assets.runner import open_instance
 
-    needed = set()
-    for version, revision in resources["registry"].registry.data_revisions().items():
+    registry = resources["registry"].registry
+    with open_instance() as instance:
+        if if_idle and (busy := _makes_features(instance)):
+            raise WrongUse(f"run {busy} makes features: try again when it has ended")
+        made = (_recorded(instance, spec.key, REVISION) for spec in dvc_outs.specs)
+        needed = {revision for revision in made if revision}
+        training = _recorded(instance, TRAINED_MODEL, MLFLOW_RUN)
+    _belong_together(lake, needed, registry, training)
+    for version, revision in registry.data_revisions().items():
         if revision is None:
             _say(
                 f"version {version}: its training is gone, and nothing tells what it was trained on"
             )
         else:
             needed.add(revision)
-    with open_instance() as instance:
-        if if_idle and (busy := _makes_features(instance)):
-            raise WrongUse(f"run {busy} makes features: try again when it has ended")
-        for spec in dvc_outs.specs:
-            event = instance.get_latest_materialization_event(spec.key)
-            made = event.asset_materialization if event else None
-            if made and REVISION in made.metadata:
-                needed.add(str(made.metadata[REVISION].value))
     workspace = resources["dvc"].workspace
     if workspace.path(LOCK_FILE).exists():
         needed.add(workspace.revision.name)
     return needed
+
+
+def _recorded(instance: Any, asset: Any, what: str) -> str | None:
+    """Of the newest materialization of an asset."""
+    event = instance.get_latest_materialization_event(asset)
+    made = event.asset_materialization if event else None
+    return str(made.metadata[what].value) if made and what in made.metadata else None
+
+
+def _belong_together(
+    lake: "ObjectStore", recorded: set[str], registry: "ModelRegistry", training: str | None
+) -> None:
+    """A setting that is absent, or another installation's, leads to a service that knows of nothing
+    that is needed, and so to all of it being removed: what the database has on record has to be there.
+
+    Args:
+        recorded: revisions of the features that were made last.
+        training: MLflow's run of the newest one.
+
+    Raises:
+        WrongUse: it is not.
+    """
+    from soccer_assets.dvc.revisions import FOLDER, key_of
+
+    kept = lake.stored(FOLDER)
+    if kept and not recorded:
+        raise WrongUse(
+            f"{lake.uri} has {len(kept)} revisions of features, the database has none on record: "
+            "are POSTGRES_URL and LAKE_URI of one installation?"
+        )
+    if absent := sorted(name for name in recorded if key_of(name) not in kept):
+        raise WrongUse(
+            f"the features that were made last, revision {absent[0]}, are not in {lake.uri}: are "
+            "POSTGRES_URL and LAKE_URI of one installation? If so, materialize features first"
+        )
+    if training and not registry.has_training(training):
+        raise WrongUse(
+            f"the newest training on record, run {training}, is not in MLflow: are POSTGRES_URL and "
+            "MLFLOW_TRACKING_URI of one installation? If so, the job retrain makes a new one"
+        )
 
 
 def _makes_features(instance: Any) -> str | None:
@@ -91,10 +134,7 @@ def _makes_features(instance: Any) -> str | None:
 
     from soccer_assets.assets.features import dvc_outs
     from soccer_assets.automation.catching_up import UNFINISHED
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what Dagster calls beta
-        from soccer_assets.definitions import defs
+    from soccer_assets.definitions import defs
 
     made = {spec.key for spec in dvc_outs.specs}
     repository = defs.get_repository_def()

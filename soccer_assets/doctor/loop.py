@@ -1,6 +1,5 @@
 """Whether the graph keeps itself fresh: its daemon, its sensors, its runs, its days, its assets."""
 
-import warnings
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
@@ -45,8 +44,6 @@ class Graph:
             raise Wrong(
                 f"its tables are at revision {found}, not {newest}: dagster instance migrate"
             )
-        # Owners of sensors are beta, and knowingly used: nobody who reads these lines can mend it.
-        warnings.simplefilter("ignore", dg.BetaWarning)
         from soccer_assets.definitions import defs
 
         self.definitions = defs

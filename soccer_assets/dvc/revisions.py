@@ -72,7 +72,7 @@ class Revision:
 
 def put_revision(store: ObjectStore, revision: Revision) -> None:
     """Store a revision under its name."""
-    store.put(_key(revision.name), revision.to_bytes())
+    store.put(key_of(revision.name), revision.to_bytes())
 
 
 def get_revision(store: ObjectStore, name: str) -> Revision:
@@ -82,7 +82,7 @@ def get_revision(store: ObjectStore, name: str) -> Revision:
         UnknownRevision: there is none, or it is damaged.
     """
     try:
-        body = store.get(_key(name))
+        body = store.get(key_of(name))
     except ObjectNotFound:
         raise UnknownRevision(f"revision {name} is not in the lake") from None
     if sha256(body).hexdigest() != name:
@@ -90,5 +90,6 @@ def get_revision(store: ObjectStore, name: str) -> Revision:
     return Revision.from_bytes(body)
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
+    """Where in the lake it is."""
     return f"{FOLDER}{name}.json"

@@ -91,9 +91,9 @@ def read_manifest(store: ObjectStore, key: str = MANIFEST_KEY) -> Manifest:
         return Manifest()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedManifest(
-            f"{store.uri}/{key} cannot be understood ({type(error).__name__}): take it back from a "
-            "backup, or remove it, then the next export writes every month again"
-        ) from error
+            f"{store.uri}/{key} cannot be understood ({error}): take it back from a backup, or "
+            "remove it, then the next export writes every month again"
+        ) from None
 
 
 def describe_schema(schema: pa.Schema) -> list[str]:

@@ -234,6 +234,15 @@ class ModelRegistry:
         return max((int(version.version) for version in found), default=0)
 
     @_asked
+    def has_training(self, run_id: str) -> bool:
+        """Whether MLflow knows of a run, be it one that was deleted and can be restored."""
+        try:
+            self._run(run_id, "")
+        except Unusable:
+            return False
+        return True
+
+    @_asked
     def data_revisions(self) -> dict[int, str | None]:
         """Number of each version that there is -> the revision of the data that it was trained on; None:
         its training is gone, and nothing tells."""

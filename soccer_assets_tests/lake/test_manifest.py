@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import orjson
+import pytest
 import sqlalchemy as sa
 
 from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import (
     MANIFEST_KEY,
+    DamagedManifest,
     Manifest,
     read_manifest,
 )
@@ -43,3 +45,15 @@ def test_a_manifest_of_the_first_version_is_read_and_its_months_are_written_anew
     assert read_table(store, first, "match").num_rows == 9
     assert len(export_months(three_months, store).written) == 6
     assert read_manifest(store) == manifest
+
+
+@pytest.mark.parametrize("body", [b'{"x"', b"", b"[]", b"{}", b"\xff", b'{"tables": {"match": 1}}'])
+def test_one_that_is_damaged_says_where_it_is_and_is_made_again_once_it_is_gone(
+    three_months: sa.Engine, store: LocalStore, body: bytes
+) -> None:
+    manifest = export_months(three_months, store).manifest
+    store.put(MANIFEST_KEY, body)
+    with pytest.raises(DamagedManifest, match=f"^{store.uri}/{MANIFEST_KEY} cannot be understood"):
+        export_months(three_months, store)
+    store.delete(MANIFEST_KEY)
+    assert export_months(three_months, store).manifest == manifest

@@ -237,3 +237,13 @@ def test_only_this_machine_is_asked_without_a_pause(
         http.limiter.wait()
         http.limiter.wait()
     assert naps[1:] == ([pytest.approx(interval, abs=0.5)] if interval else [])
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "socks5://127.0.0.1:1"])
+def test_this_machine_is_not_asked_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, proxy)
+    with KeepAliveServer((200, {})).running() as server, PoliteHttp(server.url) as http:
+        assert http.get("/").content == b"body"
