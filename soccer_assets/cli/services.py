@@ -15,6 +15,13 @@ from soccer_assets.cli.arguments import DAY, DateFormat, replayed
 from soccer_assets.clock import stamped_now
 from soccer_assets.settings import DEFAULT_PORT, Settings, get_settings, revealed
 
+#: In botocore's words, of a bucket that is looked for while others wait for the answer: half a minute.
+OF_MIGRATIONS = {
+    "connect_timeout": 10,
+    "read_timeout": 10,
+    "retries": {"total_max_attempts": 3, "mode": "standard"},
+}
+
 Port = typer.Option(help="The port to listen on.", min=1, max=65535)
 
 
@@ -109,7 +116,7 @@ def migrate() -> None:
     with open_instance() as instance:
         instance.upgrade()
     console.print("Dagster's tables are up to date", highlight=False)
-    open_lake(settings.lake, settings.s3_endpoint_url, settings.aws_region)
+    open_lake(settings.lake, settings.s3_endpoint_url, settings.aws_region, **OF_MIGRATIONS)
     console.print("The lake can be used", highlight=False)
 
 

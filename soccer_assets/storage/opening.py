@@ -31,8 +31,14 @@ def s3_client(endpoint_url: str | None, region: str | None, **patience: Any) -> 
     return Session().client("s3", config=Config(**{"retries": retries, **patience}), **options)
 
 
-def open_lake(uri: str, endpoint_url: str | None = None, region: str | None = None) -> ObjectStore:
-    """The store at ``uri``, a path or ``s3://bucket/prefix``."""
+def open_lake(
+    uri: str, endpoint_url: str | None = None, region: str | None = None, **patience: Any
+) -> ObjectStore:
+    """The store at ``uri``, a path or ``s3://bucket/prefix``.
+
+    Args:
+        patience: as of ``s3_client``.
+    """
     if not uri.startswith("s3://"):
         return open_store(uri)
-    return open_store(uri, s3_client(endpoint_url, region))
+    return open_store(uri, s3_client(endpoint_url, region, **patience))

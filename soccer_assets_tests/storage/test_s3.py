@@ -15,7 +15,7 @@ from soccer_assets.lake.export import export_months
 from soccer_assets.lake.manifest import Manifest, read_manifest
 from soccer_assets.lake.parity import Parity, compare_with_database
 from soccer_assets.resources.lake import LakeResource
-from soccer_assets.storage.opening import S3_RETRIES, s3_client
+from soccer_assets.storage.opening import S3_RETRIES, open_lake, s3_client
 from soccer_assets.storage.store import (
     PART_BYTES,
     READ_ATTEMPTS,
@@ -176,6 +176,23 @@ def test_a_server_that_is_not_there_is_named() -> None:
         store = S3Store(impatient_client(f"http://{address}"), "my-bucket", "")
         with pytest.raises(StoreUnavailable, match=f"S3 bucket 'my-bucket'.*{address}"):
             store.list("")
+
+
+def test_one_that_takes_connections_and_says_nothing_is_waited_for_as_long_as_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(StoreUnavailable, match="Read timeout"):
+            open_lake(
+                "s3://my-bucket/lake",
+                url,
+                REGION,
+                read_timeout=0.2,
+                retries={"total_max_attempts": 1},
+            )
 
 
 # Large objects
