@@ -64,15 +64,15 @@ def _published(services: Services) -> ServedModel | None:
 
 
 def _ask_all(settings: Settings) -> list[Answer]:
-    if settings.serving_reload == "celery":
-        return _over_broker(settings)
     folder = settings.soccer_home / "serving" / FOLDER
+    over_broker = settings.serving_reload == "celery"
     urls, killed = settings.workers, []
-    if not urls:
+    if not urls and not over_broker:
         killed = killed_workers(folder)
         urls = find_workers(folder, lambda _: None, _TO_FIND)
     asked = {url: InBackground(lambda url=url: _ask(url)) for url in urls}  # type: ignore[misc]
     return [
+        *(_over_broker(settings) if over_broker else ()),
         *(_answer(url, answer) for url, answer in asked.items()),
         *(Answer(url, None, f"{url} was killed: soccer serve starts it again") for url in killed),
     ]

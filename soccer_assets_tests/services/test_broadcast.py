@@ -9,10 +9,15 @@ from pathlib import Path
 import httpx
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 
+from soccer_assets.doctor.finding import Wrong
+from soccer_assets.doctor.services import Services
+from soccer_assets.doctor.workers import Workers
 from soccer_assets.serving.client import WorkerClient, WorkerUnreachable
 from soccer_assets.serving.reloading.broadcast import ByBroadcast
 from soccer_assets.serving.reloading.ways import Outcome, Wanted
+from soccer_assets.settings import Settings
 from soccer_assets_tests.services import servers
 from soccer_assets_tests.services.machines import Machine, kill_whole, wait_until
 from soccer_assets_tests.serving.conftest import Database, Gate
@@ -96,14 +101,25 @@ def ports(outcome: Outcome) -> list[int]:
 
 def listened(fleet: Fleet, count: int) -> bool:
     """Whether so many answer a call."""
-    way = ByBroadcast(fleet.gate.url, ping_seconds=1.0)
-    from soccer_assets.serving.reloading.mailbox import connect
+    try:
+        with ByBroadcast(fleet.gate.url, ping_seconds=1.0).present() as workers:
+            return len(workers) == count
+    except WorkerUnreachable:
+        return False
 
-    with connect(fleet.gate.url) as connection:
-        try:
-            return len(way._who_is_there(connection)) == count
-        except WorkerUnreachable:
-            return False
+
+def as_doctor_sees_it(fleet: Fleet) -> str:
+    settings = Settings(
+        soccer_home=fleet.place / "of-doctor",
+        postgres_url=SecretStr(fleet.database.url),
+        serving_reload="celery",
+        soccer_celery_broker=SecretStr(fleet.gate.url),
+    )
+    services = Services(settings)
+    try:
+        return Workers(services).look(published=True).see()
+    finally:
+        services.engine.dispose()
 
 
 def test_a_life_with_a_broker(fleet: Fleet) -> None:
@@ -123,6 +139,7 @@ def test_a_life_with_a_broker(fleet: Fleet) -> None:
         (1, "run-2")
     ] * 3
     assert fleet.versions() == [2, 2, 2]
+    assert as_doctor_sees_it(fleet) == "3 ready, serving version 2"
 
     # The last cannot load: those before it go back.
     with Gate(fleet.database.url) as way_to_postgres:
@@ -135,6 +152,8 @@ def test_a_life_with_a_broker(fleet: Fleet) -> None:
         assert "POST /reload answered 503: reload failed: the database" in str(outcome.error)
         assert [report.restored for report in outcome.reports] == [True, True, True, None]
         assert fleet.versions() == [2, 2, 2, 2]
+        with pytest.raises(Wrong, match="serves version 2, published is 3"):
+            as_doctor_sees_it(fleet)
 
         # One that is killed is there no more, and none waits for it.
         kill_whole(fleet.machines[-1].started[-1])
