@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.util import find_spec
@@ -33,6 +34,13 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from soccer_assets.addresses import (
+    backend_address,
+    broker_address,
+    header_token,
+    tracking_address,
+    warehouse_address,
+)
 from soccer_assets.files import create_once
 from soccer_assets.urls import bare, credentials, open_url, service_url
 
@@ -49,8 +57,6 @@ RELOADING = {"celery": ("kombu", "celery"), "kubernetes": ("kubernetes", "k8s")}
 DEPLOYMENT = re.compile(
     r"([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/)?[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 )
-#: Schemes of brokers, and of what keeps results, that are known to work: RabbitMQ's and Redis'.
-BROKERS = ("amqp", "amqps", "pyamqp", "redis", "rediss", "rpc")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -83,14 +89,16 @@ def moment(text: str) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _secret_url(value: SecretStr) -> SecretStr:
-    return SecretStr(service_url(value.get_secret_value()))
+def _kept(check: Callable[[str], str]) -> AfterValidator:
+    """What looks at a text, for one that is not shown."""
+    return AfterValidator(lambda value: SecretStr(check(value.get_secret_value())))
 
 
 AbsolutePath = Annotated[Path, AfterValidator(absolute_path)]
 #: An address that all may see, and one that may hold a user and a password.
 OpenUrl = Annotated[str, AfterValidator(open_url)]
-SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
+SecretUrl = Annotated[SecretStr, _kept(service_url)]
+HeaderToken = Annotated[SecretStr, _kept(header_token)]
 
 
 class Settings(BaseSettings):
@@ -104,7 +112,7 @@ class Settings(BaseSettings):
     soccer_params: AbsolutePath | None = None
     soccer_as_of: Annotated[datetime, BeforeValidator(moment)] | None = None
     soccer_clock: AbsolutePath | None = None
-    postgres_url: SecretStr | None = None
+    postgres_url: Annotated[SecretStr, _kept(warehouse_address)] | None = None
     postgres_connections: int = Field(default=6, ge=6)
     postgres_statement_seconds: float = Field(default=300, gt=0)
     dagster_connections: int = Field(default=3, ge=2)
@@ -113,12 +121,12 @@ class Settings(BaseSettings):
     aws_region: str = Field(
         "us-east-1", validation_alias=AliasChoices("aws_region", "aws_default_region")
     )
-    mlflow_tracking_uri: SecretStr | None = None
+    mlflow_tracking_uri: Annotated[SecretStr, _kept(tracking_address)] | None = None
 
     livescores_source: Literal["feed", "browser", "football_data", "file"] = "feed"
     livescores_name: str | None = None
     livescores_url: SecretUrl | None = None
-    livescores_token: SecretStr | None = None
+    livescores_token: HeaderToken | None = None
     livescores_timeout_seconds: float = Field(default=30.0, gt=0)
     livescores_attempts: int = Field(default=4, ge=1)
     livescores_file: AbsolutePath | None = None
@@ -128,7 +136,7 @@ class Settings(BaseSettings):
     football_data_url: SecretUrl = SecretStr("https://www.football-data.co.uk")
     football_data_aliases: AbsolutePath | None = None
 
-    slack_bot_token: SecretStr | None = None
+    slack_bot_token: HeaderToken | None = None
     slack_channel: str = "#soccer-assets"
     slack_api_url: OpenUrl = "https://slack.com/api"
     dagster_webserver_url: OpenUrl = "http://127.0.0.1:3000"
@@ -136,40 +144,25 @@ class Settings(BaseSettings):
     require_sign_off: bool = False
 
     soccer_executor: Literal["in_process", "multiprocess", "celery", "k8s"] = "in_process"
-    soccer_celery_broker: SecretStr | None = None
-    soccer_celery_backend: SecretStr | None = None
+    soccer_celery_broker: Annotated[SecretStr, _kept(broker_address)] | None = None
+    soccer_celery_backend: Annotated[SecretStr, _kept(backend_address)] | None = None
     soccer_celery_visibility_seconds: int = Field(default=3600, ge=10)
 
     serving_workers: str = ""
-    serving_token: SecretStr | None = None
+    serving_token: HeaderToken | None = None
     serving_reload: Literal["urls", "celery", "kubernetes"] = "urls"
     serving_deployment: str | None = None
     serving_rollout_seconds: float = Field(default=600, gt=0)
 
-    @field_validator("postgres_url")
-    @classmethod
-    def _with_driver(cls, value: SecretStr | None) -> SecretStr | None:
-        """Name the driver: a bare ``postgresql://`` means psycopg 3 to newer SQLAlchemy."""
-        if value is None:
-            return None
-        scheme, separator, rest = value.get_secret_value().partition("://")
-        if scheme not in ("postgres", "postgresql", "postgresql+psycopg2") or not separator:
-            raise ValueError("POSTGRES_URL must start with postgresql://")
-        from sqlalchemy.engine import make_url
-        from sqlalchemy.exc import ArgumentError
-
-        try:
-            make_url(f"postgresql://{rest}")
-        except (ArgumentError, ValueError):
-            raise ValueError("not an address like postgresql://user:password@host/db") from None
-        return SecretStr(f"postgresql+psycopg2://{rest}")
-
     @field_validator("mlflow_tracking_uri")
     @classmethod
-    def _server_or_store(cls, value: SecretStr | None) -> SecretStr | None:
-        """A server's address, or what MLflow opens by itself: a database, for one."""
-        over_http = value and value.get_secret_value().startswith(("http://", "https://"))
-        return _secret_url(value) if value and over_http else value
+    def _one_store(cls, value: SecretStr | None) -> SecretStr | None:
+        """The file of an SQLite store is the same for every process."""
+        scheme, separator, rest = revealed(value).partition("sqlite:///")
+        if scheme or not separator:
+            return value
+        file, mark, options = rest.partition("?")
+        return SecretStr(f"{separator}{absolute_path(Path(file))}{mark}{options}")
 
     @field_validator("serving_workers")
     @classmethod
@@ -193,7 +186,8 @@ class Settings(BaseSettings):
         scheme, separator, rest = value.partition("://")
         if not separator:
             return str(absolute_path(Path(value)))
-        if scheme == "s3" and rest and not set("?@") & set(rest):  # a login is AWS_* variables
+        in_bucket = scheme == "s3" and not rest.startswith("/")
+        if in_bucket and rest and not set("?@") & set(rest):  # a login is AWS_* variables
             return value
         if scheme == "file" and rest.startswith(("/", "localhost/")):
             return str(absolute_path(Path(unquote(rest.removeprefix("localhost")))))
@@ -218,17 +212,6 @@ class Settings(BaseSettings):
         if self.livescores_source == "browser" and credentials(revealed(self.livescores_url)):
             raise ValueError("LIVESCORES_URL must not have a user or a password for a browser")
         return self
-
-    @field_validator("soccer_celery_broker", "soccer_celery_backend")
-    @classmethod
-    def _address_of_broker(cls, value: SecretStr | None) -> SecretStr | None:
-        """Which is not shown: it may hold a password."""
-        scheme, separator, _ = revealed(value).partition("://")
-        if value is not None and (not separator or scheme not in BROKERS):
-            raise ValueError(
-                f"must start with one of {', '.join(f'{name}://' for name in BROKERS)}"
-            )
-        return value
 
     @model_validator(mode="after")
     def _machines_share_everything(self) -> Self:

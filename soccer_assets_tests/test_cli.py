@@ -180,7 +180,7 @@ COMMANDS = {
         ("SOCCER_HOME", "results.csv", "SOCCER_HOME: .*/results.csv is not a folder"),
         ("SOCCER_HOME", "results.csv/below", "SOCCER_HOME: .*/results.csv/below: Not a directory"),
         ("SOCCER_HOME", "/proc/1/below", "SOCCER_HOME: /proc/1/below: "),
-        ("POSTGRES_URL", "mysql://user:hush@host/db", "POSTGRES_URL must start with"),
+        ("POSTGRES_URL", "mysql://user:hush@host/db", "POSTGRES_URL: must start with"),
         ("POSTGRES_URL", f"postgresql://user:hush@{NOWHERE}/db", "PostgreSQL .*POSTGRES_URL"),
     ],
 )

@@ -84,11 +84,29 @@ def test_a_lake_is_one_place_for_every_process(project: Path, given: str, meant:
     assert settings.environment()["LAKE_URI"] == settings.lake
 
 
-@pytest.mark.parametrize("given", ["s3://", "s3://bucket/a?b", "file://elsewhere/lake", "file://a"])
+@pytest.mark.parametrize(
+    "given", ["s3://", "s3:///lake", "s3://bucket/a?b", "file://elsewhere/lake", "file://a"]
+)
 def test_a_lake_that_is_no_place_is_refused(project: Path, given: str) -> None:
     os.environ["LAKE_URI"] = given
     with pytest.raises(SettingsError, match="LAKE_URI must be a path, file:///path or s3://"):
         get_settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("sqlite:///mlflow/own.db?timeout=9", "sqlite:///{project}/mlflow/own.db?timeout=9"),
+        ("sqlite:////var/lib/own.db", "sqlite:////var/lib/own.db"),
+    ],
+)
+def test_a_registry_in_a_file_is_one_place_for_every_process(
+    project: Path, given: str, meant: str
+) -> None:
+    os.environ["MLFLOW_TRACKING_URI"] = given
+    settings = get_settings()
+    assert settings.tracking_uri == meant.format(project=project)
+    assert settings.environment()["MLFLOW_TRACKING_URI"] == settings.tracking_uri
 
 
 def test_what_libraries_read_for_themselves_reaches_them(env_file: Callable[[str], None]) -> None:
@@ -171,7 +189,7 @@ SECRET = "hush"
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ({"POSTGRES_URL": f"mysql://user:{SECRET}@host/db"}, "POSTGRES_URL must start with"),
+        ({"POSTGRES_URL": f"mysql://user:{SECRET}@host/db"}, "POSTGRES_URL: must start with"),
         ({"SOCCER_AS_OF": "yesterday"}, "SOCCER_AS_OF: not a moment like 2025-03-01"),
         ({"LIVESCORES_ATTEMPTS": "many"}, "LIVESCORES_ATTEMPTS: .*integer"),
         ({"LIVESCORES_TIMEOUT_SECONDS": "0"}, "LIVESCORES_TIMEOUT_SECONDS: .*greater than 0"),
@@ -180,6 +198,16 @@ SECRET = "hush"
         ({"LIVESCORES_ATTEMPTS": "0", "SIMULATOR_SEED": "x"}, "LIVESCORES_ATTEMPTS.*; SIMULATOR_"),
         ({"SOCCER_EXECUTOR": SECRET}, "SOCCER_EXECUTOR: .*'in_process'.*'celery' or 'k8s'"),
         ({"SOCCER_CELERY_BROKER": f"kafka://u:{SECRET}@host"}, "SOCCER_CELERY_BROKER: must start"),
+        ({"SOCCER_CELERY_BROKER": f"amqp://u:{SECRET}/x@h//"}, "SOCCER_CELERY_BROKER: not an addr"),
+        ({"SOCCER_CELERY_BACKEND": f"redis://:{SECRET}#x@h/0"}, "SOCCER_CELERY_BACKEND: not an ad"),
+        ({"POSTGRES_URL": f"postgresql://u:p@{SECRET}@h/d"}, "POSTGRES_URL: not an address"),
+        ({"POSTGRES_URL": f"postgresql://u:{SECRET}@h/d?foo=x"}, 'POSTGRES_URL: invalid .* "foo"'),
+        ({"MLFLOW_TRACKING_URI": f"postgresql://u:p@{SECRET}@h/d"}, "MLFLOW_TRACKING_URI: not an"),
+        ({"MLFLOW_TRACKING_URI": SECRET}, "MLFLOW_TRACKING_URI: must start with http://, https:/"),
+        ({"LIVESCORES_TOKEN": f"{SECRET}\nx"}, "LIVESCORES_TOKEN: has characters that no HTTP"),
+        ({"SLACK_BOT_TOKEN": f"{SECRET}\x01"}, "SLACK_BOT_TOKEN: has characters"),
+        ({"SERVING_TOKEN": f"{SECRET}é"}, "SERVING_TOKEN: has characters"),
+        ({"LAKE_URI": f"s3:///{SECRET}"}, "LAKE_URI must be a path"),
     ],
 )
 def test_a_bad_value_is_told_in_one_line_that_does_not_repeat_it(
