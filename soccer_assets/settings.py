@@ -7,7 +7,6 @@ the embedded default: a PostgreSQL server, a lake, a DVC remote and an MLflow re
 ``SOCCER_HOME``, and the simulated livescores feed.
 """
 
-import io
 import os
 import re
 import secrets
@@ -20,8 +19,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-import dotenv
-import dotenv.parser
 from pydantic import (
     AfterValidator,
     AliasChoices,
@@ -40,6 +37,13 @@ from soccer_assets.addresses import (
     header_token,
     tracking_address,
     warehouse_address,
+)
+from soccer_assets.environment import (
+    SettingsError,
+    look_at_tokens,
+    read_env_file,
+    read_secret_files,
+    trim,
 )
 from soccer_assets.files import create_once
 from soccer_assets.urls import bare, credentials, open_url, service_url
@@ -71,13 +75,13 @@ def project_folder() -> Path:
     return checkout if (checkout / "dagster.yaml").exists() else Path.cwd()
 
 
-class SettingsError(Exception):
-    """A setting, or a file that one names, is not usable; says in one line which and why."""
-
-
 def absolute_path(value: Path) -> Path:
-    """Relative paths start in the project's folder, whatever folder a process runs in."""
-    return (project_folder() / value.expanduser()).resolve()
+    """Relative paths start in the project's folder, whatever folder a process runs in. Raises
+    ValueError for one that cannot be told, or be handed to PostgreSQL and DVC."""
+    path = (project_folder() / value.expanduser()).resolve()
+    if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
+        raise ValueError("a path whose letters are none in UTF-8, or in this process's locale")
+    return path
 
 
 def moment(text: str) -> datetime:
@@ -371,15 +375,30 @@ class Settings(BaseSettings):
         return token.strip()
 
 
-#: What nobody may see, by its variables: the settings that are secret, and the login of the lake.
+#: What libraries read for themselves, and send in headers.
+TOKENS_OF_LIBRARIES = (
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    "MLFLOW_TRACKING_TOKEN",
+)
+#: What nobody may see, by its variables: the settings that are secret, and what lets libraries in.
 SECRETS = (
     *(
         name.upper()
         for name, field in Settings.model_fields.items()
         if SecretStr.__name__ in str(field.annotation)  # bare, annotated, or one of a union
     ),
-    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    *TOKENS_OF_LIBRARIES,
+    "MLFLOW_TRACKING_PASSWORD",
 )
+#: What may stand in a file that its variable with ``_FILE`` behind it names.
+IN_FILES = (*SECRETS, "MLFLOW_TRACKING_USERNAME")
+#: All that is read here, or by libraries that are configured here.
+_READ = {
+    *(name.upper() for name in Settings.model_fields),
+    *("AWS_REGION", "AWS_DEFAULT_REGION"),
+    *IN_FILES,
+    *(f"{name}_FILE" for name in IN_FILES),
+}
 
 
 def name_of_file(file: Path) -> str:
@@ -398,54 +417,16 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def read_env_file() -> None:
-    """Complete the environment from ``.env``; what is set there stays, even if it is set to nothing.
-
-    Raises:
-        SettingsError: the file cannot be read or understood.
-    """
-    path = project_folder() / ".env"
-    try:
-        text = path.read_text()
-    except FileNotFoundError:
-        return
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}") from None
-    for binding in dotenv.parser.parse_stream(io.StringIO(text)):
-        if binding.error:
-            raise SettingsError(f"{path}, line {binding.original.line}: not NAME=value")
-    dotenv.load_dotenv(stream=io.StringIO(text))
-
-
-def read_secret_files() -> None:
-    """Complete the environment from files, as orchestrators hand secrets over: ``NAME_FILE`` says
-    where the value of ``NAME`` is, which wins if it is set itself.
-
-    Raises:
-        SettingsError: a file cannot be read, or is empty.
-    """
-    for name in SECRETS:
-        file = os.environ.get(f"{name}_FILE")
-        if not file or os.environ.get(name):
-            continue
-        try:
-            value = Path(file).read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "not text"
-            raise SettingsError(f"{name}_FILE: {file}: {why}") from None
-        if not value:
-            raise SettingsError(f"{name}_FILE: {file} is empty")
-        os.environ[name] = value
-
-
 def get_settings() -> Settings:
     """The settings that the environment holds now: for entry points, which hand them on.
 
     Raises:
         SettingsError: one of them is not usable.
     """
-    read_env_file()
-    read_secret_files()
+    read_env_file(project_folder() / ".env")
+    trim(_READ)
+    read_secret_files(IN_FILES)
+    look_at_tokens(TOKENS_OF_LIBRARIES)
     try:
         settings = Settings()
     except ValidationError as error:

@@ -182,6 +182,16 @@ COMMANDS = {
         ("SOCCER_HOME", "/proc/1/below", "SOCCER_HOME: /proc/1/below: "),
         ("POSTGRES_URL", "mysql://user:hush@host/db", "POSTGRES_URL: must start with"),
         ("POSTGRES_URL", f"postgresql://user:hush@{NOWHERE}/db", "PostgreSQL .*POSTGRES_URL"),
+        (
+            "POSTGRES_URL",
+            f"postgresql://user:hush@{NOWHERE}/db?foo=x",
+            'POSTGRES_URL: invalid connection option "foo"$',
+        ),
+        (
+            "POSTGRES_URL",
+            f"postgresql://user:hush@/db?host={NOWHERE}&host={NOWHERE}",
+            r"PostgreSQL does not answer: (.*port 1 failed.*){2} \(POSTGRES_URL says where it is\)$",
+        ),
     ],
 )
 def test_settings_that_cannot_be(

@@ -14,11 +14,19 @@ import pytest
 from soccer_assets import settings as module
 from soccer_assets.clock import utc_now
 from soccer_assets.params import read_params
-from soccer_assets.settings import SECRETS, Settings, SettingsError, get_settings, revealed
+from soccer_assets.settings import (
+    IN_FILES,
+    SECRETS,
+    TOKENS_OF_LIBRARIES,
+    Settings,
+    SettingsError,
+    get_settings,
+    revealed,
+)
 
 AWS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 BY_ROLLOUT = {"SERVING_RELOAD": "kubernetes", "SERVING_DEPLOYMENT": "soccer/worker"}
-FILES = tuple(f"{name}_FILE" for name in SECRETS)
+FILES = tuple(f"{name}_FILE" for name in IN_FILES)
 
 
 @pytest.fixture
@@ -26,7 +34,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder as the project's, and an environment without a setting of ours."""
     monkeypatch.setattr(module, "project_folder", lambda: tmp_path)
     kept = dict(os.environ)
-    for name in (*(field.upper() for field in Settings.model_fields), *AWS, *SECRETS, *FILES):
+    for name in (*(field.upper() for field in Settings.model_fields), *AWS, *IN_FILES, *FILES):
         os.environ.pop(name, None)
     yield tmp_path
     os.environ.clear()
@@ -406,6 +414,105 @@ def test_secrets_may_stand_in_files_of_their_own(project: Path) -> None:
     assert revealed(settings.postgres_url) == "postgresql+psycopg2://u:hush@host/db"
     assert os.environ["AWS_SECRET_ACCESS_KEY"] == "aws-hush"
     assert settings.environment()["POSTGRES_URL"].endswith("u:hush@host/db")
+
+
+def test_so_may_the_login_of_mlflow_which_reads_it_for_itself(project: Path) -> None:
+    names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+    for name in names:
+        (project / name).write_text(f"hush-{name}\n")
+        os.environ[f"{name}_FILE"] = f"{project / name}\n"
+    get_settings()
+    assert [os.environ[name] for name in names] == [f"hush-{name}" for name in names]
+
+
+@pytest.mark.parametrize("name", TOKENS_OF_LIBRARIES)
+def test_a_token_of_a_library_that_no_header_carries_is_refused(project: Path, name: str) -> None:
+    os.environ[name] = f"{SECRET}\nfoo"
+    with pytest.raises(SettingsError, match=f"^{name}: has characters that no HTTP") as refused:
+        get_settings()
+    assert SECRET not in str(refused.value)
+
+
+def test_blank_space_at_the_ends_is_of_no_value(project: Path) -> None:
+    """As in a Secret made with echo: neither for settings, nor for libraries and children."""
+    os.environ |= {
+        "POSTGRES_URL": " postgresql://u:p%20w@host/db\n",
+        "SERVING_TOKEN": "hush hush\r\n",
+        "LIVESCORES_URL": "http://feed.example\n",
+        "LIVESCORES_ATTEMPTS": "7\n",
+        "LIVESCORES_SOURCE": "feed\n",
+        "LAKE_URI": " s3://bucket/lake ",
+        "SOCCER_HOME": "state\n",
+        "SLACK_BOT_TOKEN": " \n",
+        "AWS_SECRET_ACCESS_KEY": "key\n",
+        "AWS_DEFAULT_REGION": "eu-west-1\n",
+    }
+    settings = get_settings()
+    assert revealed(settings.postgres_url) == "postgresql+psycopg2://u:p%20w@host/db"
+    assert settings.reload_token == "hush hush"
+    assert settings.livescores_attempts == 7
+    assert settings.lake == "s3://bucket/lake"
+    assert settings.home == project / "state"
+    assert settings.slack_bot_token is None
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] == "key"
+    assert settings.aws_region == "eu-west-1"
+
+
+def in_an_old_locale(script: str, **variables: str | bytes) -> str:
+    """What a Python prints that takes the encoding of its surroundings from ``LC_ALL=C``."""
+    given = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **given, **variables},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+
+
+def test_files_are_utf_8_whatever_the_locale(project: Path) -> None:
+    (project / ".env").write_bytes("# Schlüssel\nLIVESCORES_ATTEMPTS=7\n".encode())
+    (project / "own.yaml").write_bytes("# Tage zurück\ningestion: {days_back: 9}".encode())
+    read = (
+        "from pathlib import Path\n"
+        "from soccer_assets.environment import SettingsError, read_env_file\n"
+        "from soccer_assets.params import read_params\n"
+        "from soccer_assets.settings import Settings\n"
+        "try:\n"
+        "    read_env_file(Path('.env').absolute())\n"
+        "    settings = Settings()\n"
+        "    print(settings.livescores_attempts, end=' ')\n"
+        "    print(read_params(settings.params_file).ingestion.days_back)\n"
+        "except SettingsError as error:\n"
+        "    print(error)\n"
+    )
+    here = f"import os\nos.chdir({str(project)!r})\n"
+    told = in_an_old_locale(here + read, SOCCER_PARAMS=str(project / "own.yaml"))
+    assert told == "7 9"
+    (project / ".env").write_bytes("SLACK_CHANNEL=#fußball\n".encode())
+    told = in_an_old_locale(here + read)
+    assert told.startswith(f"{project / '.env'}: a value that no variable can have")
+    assert "LC_ALL=C.UTF-8" in told
+
+
+def test_a_variable_cannot_hold_a_nul(project: Path, env_file: Callable[[str], None]) -> None:
+    env_file(f"LIVESCORES_NAME={SECRET}\0\n")
+    with pytest.raises(SettingsError, match=r"\.env: a value that no variable can have") as told:
+        get_settings()
+    assert SECRET not in str(told.value)
+    env_file("")
+    (project / "token").write_text(f"{SECRET}\0")
+    os.environ["SERVING_TOKEN_FILE"] = str(project / "token")
+    with pytest.raises(SettingsError, match=r"^SERVING_TOKEN_FILE: .* no variable can have"):
+        get_settings()
+
+
+@pytest.mark.parametrize("name", ["SOCCER_HOME", "LAKE_URI", "SOCCER_PARAMS", "LIVESCORES_FILE"])
+def test_a_path_that_is_not_utf_8_is_refused(project: Path, name: str) -> None:
+    os.environ[name] = os.fsdecode(b"/tmp/\xff/state")
+    with pytest.raises(SettingsError, match=f"^{name}: a path whose letters are none") as refused:
+        get_settings()
+    assert str(refused.value).isprintable()
 
 
 def test_every_secret_setting_may_stand_in_a_file() -> None:

@@ -62,13 +62,13 @@ def _reason(error: Exception) -> str | None:
     from soccer_assets.replay.plan import ReplayError
     from soccer_assets.runner import JobFailed
     from soccer_assets.storage.store import StoreUnavailable
+    from soccer_assets.warehouse.session import no_answer
 
     outside = SettingsError | StoreUnavailable | MlflowUnavailable
     if isinstance(error, outside | WrongUse | JobFailed | OtherSource | Unusable | ReplayError):
         return str(error)
     if isinstance(error, OperationalError):
-        answer = str(error.orig).strip().splitlines()[0]
-        return f"PostgreSQL does not answer: {answer} (POSTGRES_URL says where it is)"
+        return no_answer(error)
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"

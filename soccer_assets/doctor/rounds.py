@@ -13,13 +13,8 @@ from soccer_assets.doctor.finding import Finding, Look, State, examine, unseen
 from soccer_assets.doctor.lines import GROUPS, LINES
 from soccer_assets.doctor.services import Services
 from soccer_assets.doctor.workers import Workers
-from soccer_assets.settings import Settings, SettingsError, get_settings
+from soccer_assets.settings import SECRETS, Settings, SettingsError, get_settings
 
-#: Beside those of our settings.
-_SECRETS = (
-    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID"),
-    *("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"),
-)
 #: Shorter ones are parts of words, which would be told apart by what is hidden.
 _SHORTEST = 3
 
@@ -96,11 +91,10 @@ def _of_the_graph(
 def hiding(settings: Settings) -> Callable[[str], str]:
     """Takes every secret of the settings and of libraries' variables out of a text, should anything
     that was asked have repeated it."""
-    secrets = {os.environ.get(name, "") for name in _SECRETS}
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        if isinstance(value, SecretStr):
-            secrets |= _secrets_in(value.get_secret_value())
+    values = [os.environ.get(name, "") for name in SECRETS]
+    given = (getattr(settings, name) for name in type(settings).model_fields)
+    values += [value.get_secret_value() for value in given if isinstance(value, SecretStr)]
+    secrets = {secret for value in values for secret in _secrets_in(value)}
     ordered = sorted((one for one in secrets if len(one) >= _SHORTEST), key=len, reverse=True)
 
     def hide(text: str) -> str:

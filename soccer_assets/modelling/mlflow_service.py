@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
 
 from soccer_assets.modelling.mlflow_sqlite import prepare_sqlite, sqlite_path
+from soccer_assets.text import one_line
 from soccer_assets.urls import bare, shown
 
 #: Settings of MLflow's client where the environment has none of its own.
@@ -117,7 +118,7 @@ def _trouble(error: BaseException) -> str | None:
         if isinstance(one, OperationalError) or (
             isinstance(one, DBAPIError) and one.connection_invalidated
         ):
-            return f"cannot be used: {str(one.orig).splitlines()[0]}"
+            return f"cannot be used: {one_line(str(one.orig))}"
         if isinstance(one, sqlite3.Error):
             return f"cannot be used: {one}"
         if type(one).__module__.startswith("botocore.") and not is_gone(one):

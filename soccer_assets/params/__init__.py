@@ -73,7 +73,7 @@ def read_params(path: Path) -> Params:
         SettingsError: it cannot be read, or holds an unknown key or a value that cannot be.
     """
     try:
-        return Params.model_validate(yaml.safe_load(path.read_text()) or {})
+        return Params.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     except OSError as error:
         raise SettingsError(f"parameters {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -94,7 +94,7 @@ def open_world(shown: ReplayFeed, settings: Settings) -> Iterator[World]:
         slack = stack.enter_context(SlackServer(settings.home / SLACK_FILE))
         params = settings.home / "params.yaml"
         if not params.exists():
-            document = yaml.safe_load(settings.params_file.read_text()) or {}
+            document = yaml.safe_load(settings.params_file.read_text(encoding="utf-8")) or {}
             document.setdefault("alerting", {})["keep_days"] = KEEP_DAYS
             write_atomically(params, yaml.safe_dump(document, sort_keys=False))
         stack.enter_context(

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from soccer_assets.serving.kept import KeptSnapshot
 from soccer_assets.serving.loading import NoChampion
 from soccer_assets.serving.snapshot import Snapshot
+from soccer_assets.text import one_line
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -213,5 +214,5 @@ def _details(error: Exception) -> str:
     if isinstance(error, NoChampion | TimeoutError):
         return ""
     if isinstance(error, DBAPIError):
-        return f": {str(error.orig).strip().splitlines()[0]}"
+        return f": {one_line(str(error.orig))}"
     return "\n" + "".join(traceback.format_exception(error))

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from soccer_assets.settings import SettingsError
+from soccer_assets.text import one_line
 
 _PLUGIN = "soccer_session"
 #: Parameters of the connection, where the URL does not have them: an end to every wait for a server
@@ -51,6 +52,13 @@ _PREPARE = (
 
 class UnusableDatabase(SettingsError):
     """The database cannot be used as it is; says in one line why and what to do."""
+
+
+def no_answer(error: sa.exc.OperationalError) -> str:
+    """What to tell of one that ends a command: all that the driver said, without the statement and the
+    address of a page, which SQLAlchemy adds."""
+    said = one_line(str(error.orig))
+    return f"PostgreSQL does not answer: {said} (POSTGRES_URL says where it is)"
 
 
 def session_url(url: str, application: str = "soccer_assets") -> str:

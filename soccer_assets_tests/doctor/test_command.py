@@ -196,7 +196,9 @@ def test_what_a_service_repeats_of_a_secret_is_not_told(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.environ |= everything_at(NOWHERE)
-    repeated = " ".join(everything_at(NOWHERE).values())
+    libraries = ("AWS_SESSION_TOKEN", "MLFLOW_TRACKING_TOKEN")
+    os.environ |= {name: f"{MARK}-{name}" for name in libraries}
+    repeated = " ".join([*everything_at(NOWHERE).values(), *(os.environ[n] for n in libraries)])
 
     def repeat(*_: object) -> str:
         raise ValueError(f"no {repeated}")
