@@ -13,13 +13,18 @@ is installed, upgraded or removed first does not matter.
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import distribution
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 from soccer_assets.dagster_home import dagster_home, is_installed
 from soccer_assets.dagster_warnings import without_beta_warnings
 from soccer_assets.process import end_soon_when_asked
 from soccer_assets.settings import SettingsError, get_settings, project_folder
+from soccer_assets.text import terminal
 
 DEFINITIONS = "soccer_assets.definitions"
 #: Commands that execute a run in their own process.
@@ -47,9 +52,9 @@ def prepare() -> None:
         if is_installed():
             _enter_home()
         elif Path.cwd() == project_folder():
-            get_settings()
+            get_settings().look_at_home()
     except SettingsError as error:
-        print(f"{program}: {error}", file=sys.stderr, flush=True)
+        print(f"{program}: {terminal(str(error))}", file=sys.stderr, flush=True)
         os._exit(1)  # what is raised while Python starts, it shows with its stack
     command = {" ".join([program, *arguments[:words]]) for words in (1, 2)}
     if Path.cwd() == project_folder() and Path("dagster.yaml").is_file():
@@ -63,6 +68,7 @@ def prepare() -> None:
 
         look_after_code_servers()
     without_beta_warnings()
+    sys.excepthook = partial(_end, program, sys.excepthook)
 
 
 def main() -> None:
@@ -72,11 +78,35 @@ def main() -> None:
     scripts["dagster"].load()()
 
 
+def _end(
+    program: str,
+    otherwise: Callable[..., Any],
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType | None,
+) -> None:
+    """What ends a command for a reason that is known is told in one line, as ``soccer`` does."""
+    # Here, for most commands end otherwise: Python starts with this module.
+    from sqlalchemy.exc import OperationalError
+
+    from soccer_assets.warehouse.session import no_answer
+
+    if isinstance(error, OperationalError):
+        reason = no_answer(error)
+    elif isinstance(error, SettingsError):
+        reason = str(error)
+    else:
+        otherwise(kind, error, trace)
+        return
+    print(f"{program}: {terminal(reason)}", file=sys.stderr, flush=True)
+
+
 def _enter_home() -> None:
     """Go to where ``dagster.yaml`` and ``workspace.yaml`` are, and keep what settings mean here."""
     if any(Path(name).exists() for name in ("dagster.yaml", "workspace.yaml", "pyproject.toml")):
         return  # somebody else's project
     settings = get_settings()
-    if settings.soccer_home.is_dir():
+    if settings.soccer_home.exists():
+        settings.look_at_home()
         os.environ |= settings.environment()
         os.chdir(dagster_home())

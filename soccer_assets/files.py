@@ -94,6 +94,11 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
+def nearest(path: Path) -> Path:
+    """The path, or what is there of those above it."""
+    return next(one for one in (path, *path.parents) if one.exists())
+
+
 def sync_folder(folder: Path) -> None:
     """Have a rename in a folder survive a power cut."""
     if os.name != "posix":

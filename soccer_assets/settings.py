@@ -45,7 +45,7 @@ from soccer_assets.environment import (
     read_secret_files,
     trim,
 )
-from soccer_assets.files import create_once
+from soccer_assets.files import create_once, nearest
 from soccer_assets.urls import bare, credentials, open_url, service_url
 
 #: The parameters of the package, which ``SOCCER_PARAMS`` can name others for.
@@ -296,6 +296,23 @@ class Settings(BaseSettings):
         if not os.access(folder, os.W_OK | os.X_OK):
             raise SettingsError(f"SOCCER_HOME: {folder} cannot be written to")
         return folder
+
+    def look_at_home(self) -> Path:
+        """The state directory, or what is there of those above it. Nothing is made.
+
+        Raises:
+            SettingsError: it cannot be used, or be made there.
+        """
+        folder = self.soccer_home
+        try:
+            there = nearest(folder)
+        except OSError as error:
+            raise SettingsError(f"SOCCER_HOME: {folder}: {error.strerror}") from None
+        if not there.is_dir():
+            raise SettingsError(f"SOCCER_HOME: {there} is not a folder")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise SettingsError(f"SOCCER_HOME: {there} cannot be written to by this user")
+        return there
 
     @property
     def source_name(self) -> str:

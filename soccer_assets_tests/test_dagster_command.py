@@ -106,6 +106,44 @@ def test_settings_that_are_not_usable_are_one_line(command: str) -> None:
     assert run(BIN / command, "--version", **BAD) == (1, f"{command}: {COMPLAINT}")
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_home_that_is_none_is_one_line(command: str, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    told = f"{command}: SOCCER_HOME: {tmp_path}/state is not a folder\n"
+    assert run(BIN / command, "--version", SOCCER_HOME=str(tmp_path / "state")) == (1, told)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("dagster", "definitions", "validate"),
+        ("dagster", "job", "execute", "-j", "refresh"),
+        ("dagster-webserver",),
+    ],
+)
+def test_a_database_that_is_away_is_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
+    away = {
+        "POSTGRES_URL": "postgresql://user:hush@127.0.0.1:1/soccer",
+        "SOCCER_HOME": str(tmp_path / "state"),
+    }
+    code, printed = run(BIN / command[0], *command[1:], **away)
+    *before, line = printed.splitlines()
+    assert code == 1
+    assert line.startswith(f"{command[0]}: PostgreSQL does not answer: connection to server at ")
+    assert line.endswith("(POSTGRES_URL says where it is)")
+    assert "Traceback" not in printed
+    assert "hush" not in printed
+    assert len(before) < 5, printed
+
+
+def test_what_nobody_foresaw_keeps_its_stack(tmp_path: Path) -> None:
+    (tmp_path / "dagster").write_text("raise OSError('unforeseen')")
+    code, printed = run(sys.executable, tmp_path / "dagster")
+    assert code == 1
+    assert printed.startswith("Traceback")
+    assert printed.endswith("OSError: unforeseen\n")
+
+
 def test_a_package_that_is_broken_stops_no_python(
     script: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -1,13 +1,12 @@
 """What is on this computer: packages, programs, room on the disk, files of parameters."""
 
-import os
 import shutil
 from importlib import metadata
-from pathlib import Path
 
 from packaging.requirements import Requirement
 
 from soccer_assets.doctor.finding import Look, Wrong
+from soccer_assets.files import nearest
 from soccer_assets.params import read_params
 from soccer_assets.settings import Settings
 
@@ -28,13 +27,10 @@ def looks(settings: Settings) -> list[Look]:
 
 
 def home(settings: Settings) -> str:
-    """Whether ``SOCCER_HOME`` can be used; one that is not there yet is not made."""
+    """Whether ``SOCCER_HOME`` can be used; one that is not there yet is not made. Raises
+    ``SettingsError``."""
     folder = settings.soccer_home
-    there = _nearest(folder)
-    if not there.is_dir():
-        raise Wrong(f"SOCCER_HOME: {there} is not a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise Wrong(f"SOCCER_HOME: {there} cannot be written to by this user")
+    there = settings.look_at_home()
     frozen = settings.soccer_as_of
     as_of = f"; SOCCER_AS_OF has it run as of {frozen:%Y-%m-%d %H:%M} UTC" if frozen else ""
     return f"SOCCER_HOME is {folder}{'' if there == folder else ', not made yet'}{as_of}"
@@ -75,7 +71,7 @@ def git() -> str:
 
 def disk(settings: Settings) -> str:
     """Room below ``SOCCER_HOME``."""
-    usage = shutil.disk_usage(_nearest(settings.soccer_home))
+    usage = shutil.disk_usage(nearest(settings.soccer_home))
     told = (
         f"{usage.free / 2**30:.1f} of {usage.total / 2**30:.1f} GiB are free "
         f"at {settings.soccer_home}"
@@ -83,8 +79,3 @@ def disk(settings: Settings) -> str:
     if usage.free < LEAST_FREE_BYTES:
         raise Wrong(f"{told}: runs need {LEAST_FREE_BYTES / 2**30:.0f} GiB")
     return told
-
-
-def _nearest(path: Path) -> Path:
-    """The path, or what is there of those above it."""
-    return next(one for one in (path, *path.parents) if one.exists())

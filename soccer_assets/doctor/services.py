@@ -162,15 +162,21 @@ def lake(services: Services) -> str:
 def mlflow(services: Services) -> str:
     """Whether it answers, and lets this user in. Its client is not asked: that has the patience of a
     training, and takes seconds to import."""
-    uri = services.settings.tracking_uri
+    uri, is_given = (
+        services.settings.tracking_uri,
+        services.settings.mlflow_tracking_uri is not None,
+    )
+    file = sqlite_path(uri)
+    if file is not None and is_given and not file.parent.is_dir():
+        raise Wrong(f"MLFLOW_TRACKING_URI: there is no folder {file.parent}")
     if not services.has_registry:
-        return "embedded, still without a training"
+        return f"{place(uri) if is_given else 'embedded'}, still without a training"
     if uri.startswith("http"):
         return _mlflow_server(services.settings, uri)
-    if not uri.startswith("sqlite:") and "://" in uri and not uri.startswith("file:"):
+    if file is None:
         timeout = {"connect_timeout": int(_TIMEOUT)}
         sa.create_engine(uri, poolclass=sa.NullPool, connect_args=timeout).connect().close()
-    return f"{'' if services.settings.mlflow_tracking_uri else 'embedded, '}{place(uri)}"
+    return f"{'' if is_given else 'embedded, '}{place(uri)}"
 
 
 def _mlflow_server(settings: Settings, uri: str) -> str:

@@ -1,5 +1,6 @@
 """The home, packages, programs and room on the disk."""
 
+import os
 from importlib import metadata
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from soccer_assets.doctor import machine
 from soccer_assets.doctor.finding import Finding, State, Wrong, examine
-from soccer_assets.settings import Settings
+from soccer_assets.settings import Settings, SettingsError
 
 
 def found(settings: Settings) -> dict[str, Finding]:
@@ -65,10 +66,10 @@ def test_a_home_that_is_a_file_or_of_another_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Wrong, match="file is not a folder"):
+    with pytest.raises(SettingsError, match="file is not a folder"):
         machine.home(Settings(soccer_home=tmp_path / "file" / "home"))
-    monkeypatch.setattr(machine.os, "access", lambda path, mode: False)  # root may write anywhere
-    with pytest.raises(Wrong, match="cannot be written to by this user"):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(SettingsError, match="cannot be written to by this user"):
         machine.home(Settings(soccer_home=tmp_path))
 
 

@@ -235,6 +235,18 @@ def test_an_mlflow_that_is_away(services_of: Make) -> None:
     assert "hush" not in finding.told
 
 
+def test_an_mlflow_in_a_file_is_where_it_is_said_to_be(services_of: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "not mounted"
+    services = services_of(mlflow_tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    told = wrong(lambda: looks.mlflow(services))
+    assert told == f"MLFLOW_TRACKING_URI: there is no folder {folder}"
+    assert not folder.exists()
+    folder.mkdir()
+    assert looks.mlflow(services) == f"{folder}/mlflow.db, still without a training"
+    (folder / "mlflow.db").touch()
+    assert looks.mlflow(services) == f"{folder}/mlflow.db"
+
+
 # The feed
 
 
