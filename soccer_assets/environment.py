@@ -5,13 +5,17 @@ with secrets in them. All of it is UTF-8, whatever the locale.
 import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 import dotenv
 import dotenv.parser
 
 from soccer_assets.addresses import header_token
+
+#: By ``difflib``: a letter or two of a name are others.
+_NEAR = 0.9
 
 
 class SettingsError(Exception):
@@ -37,6 +41,13 @@ def read_env_file(path: Path) -> None:
         dotenv.load_dotenv(stream=io.StringIO(text))
     except ValueError:
         raise SettingsError(f"{path}: {_no_value()}") from None
+
+
+def misspelt(path: Path, known: Collection[str]) -> dict[str, str]:
+    """Names in ``.env`` that are nearly a known one, which may be meant -> that one."""
+    given = dotenv.dotenv_values(path, interpolate=False, encoding="utf-8")
+    near = {name: get_close_matches(name, known, 1, _NEAR) for name in given}
+    return {name: found[0] for name, found in near.items() if found and name not in known}
 
 
 def read_secret_files(names: Iterable[str]) -> None:

@@ -41,6 +41,7 @@ from soccer_assets.addresses import (
 from soccer_assets.environment import (
     SettingsError,
     look_at_tokens,
+    misspelt,
     read_env_file,
     read_secret_files,
     trim,
@@ -409,6 +410,8 @@ SECRETS = (
 )
 #: What may stand in a file that its variable with ``_FILE`` behind it names.
 IN_FILES = (*SECRETS, "MLFLOW_TRACKING_USERNAME")
+#: Of those, libraries read more than is known here.
+_OF_LIBRARIES = ("AWS_", "DAGSTER_", "MLFLOW_")
 #: All that is read here, or by libraries that are configured here.
 _READ = {
     *(name.upper() for name in Settings.model_fields),
@@ -432,6 +435,13 @@ def _text(value: Any) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def misspelt_settings() -> dict[str, str]:
+    """Names in ``.env`` that nothing here reads -> the setting that may be meant."""
+    return misspelt(
+        project_folder() / ".env", {n for n in _READ if not n.startswith(_OF_LIBRARIES)}
+    )
 
 
 def get_settings() -> Settings:

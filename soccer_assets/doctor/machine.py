@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 from soccer_assets.doctor.finding import Look, Wrong
 from soccer_assets.files import nearest
 from soccer_assets.params import read_params
-from soccer_assets.settings import Settings
+from soccer_assets.settings import Settings, misspelt_settings
 
 DISTRIBUTION = "soccer_assets"
 #: A training with its data, its artifacts and DVC's copies takes about as much.
@@ -33,7 +33,10 @@ def home(settings: Settings) -> str:
     there = settings.look_at_home()
     frozen = settings.soccer_as_of
     as_of = f"; SOCCER_AS_OF has it run as of {frozen:%Y-%m-%d %H:%M} UTC" if frozen else ""
-    return f"SOCCER_HOME is {folder}{'' if there == folder else ', not made yet'}{as_of}"
+    meant = misspelt_settings().items()
+    unread = "".join(f"; nothing reads {name} of .env: {near} is meant?" for name, near in meant)
+    made = "" if there == folder else ", not made yet"
+    return f"SOCCER_HOME is {folder}{made}{as_of}{unread}"
 
 
 def parameters(settings: Settings) -> str:

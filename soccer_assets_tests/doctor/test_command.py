@@ -152,6 +152,23 @@ def test_an_env_file_that_cannot_be_is_one_line(
     assert found["settings"]["told"].endswith("line 1: not NAME=value")
 
 
+def test_a_misspelt_setting_of_the_env_file_is_told(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    os.environ |= everything_at(NOWHERE)
+    told = {}
+    for name in ("SERVNG_TOKEN", "LIVESCORE_URL", "SERVING_TOKEN", "COMPOSE_FILE", "MLFLOW_AUTH"):
+        (tmp_path / ".env").write_text(f"{name}={MARK}\n")
+        found = document(capfd)[1]["settings"]
+        assert found["state"] == "ok"
+        told[name] = found["told"].partition("; ")[2]
+    assert told == {
+        "SERVNG_TOKEN": "nothing reads SERVNG_TOKEN of .env: SERVING_TOKEN is meant?",
+        "LIVESCORE_URL": "nothing reads LIVESCORE_URL of .env: LIVESCORES_URL is meant?",
+        **dict.fromkeys(("SERVING_TOKEN", "COMPOSE_FILE", "MLFLOW_AUTH"), ""),
+    }
+
+
 def test_parameters_that_cannot_be_keep_nothing_from_being_looked_at_that_needs_none(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, household_url: str
 ) -> None:
