@@ -60,7 +60,7 @@ def test_every_setting_can_stand_in_the_file(env_file: Callable[[str], None]) ->
 
 
 #: Not settings of ours, but told of beside them.
-OF_LIBRARIES = re.compile("AWS_|MLFLOW_HTTP_REQUEST_")
+OF_LIBRARIES = re.compile("AWS_|MLFLOW_HTTP_REQUEST_|MLFLOW_TRACKING_(USERNAME|PASSWORD|TOKEN)$")
 
 
 def test_the_example_has_every_setting_and_no_other() -> None:
