@@ -50,6 +50,9 @@ ODDS_COLUMNS = ("odds_h", "odds_d", "odds_a", "odds_type")
 #: be judged one by one where matches are loaded.
 OPTIONAL_COLUMNS = (*STATISTICS, *ODDS_COLUMNS)
 
+#: A tournament's id and four digits of a year make the id of its season, which has 64 bits.
+LARGEST_TOURNAMENT = (2**63 - 1) // 10_000 - 1
+
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 DEFAULT_KICKOFF = 12 * 3600
 NO_SCORE = -1
@@ -118,6 +121,9 @@ def read_results(path: Path, date_format: str | None = None) -> Results:
     home, away = (columns[name] == NO_SCORE for name in SCORE_COLUMNS)
     file.refuse("away_score", home != away, "the score of one team only")
     file.refuse("match_id", _repeated(columns["match_id"]), "a match_id twice")
+    tournament = columns["tournament_id"]
+    is_too_large = (tournament > LARGEST_TOURNAMENT) | (tournament < -LARGEST_TOURNAMENT)
+    file.refuse("tournament_id", is_too_large, "too large for an id of seasons")
     return Results(columns, texts)
 
 

@@ -443,6 +443,8 @@ odd_cells = st.one_of(
 )
 @example(column="match_id", cells=["\n", None], suffix="csv")
 @example(column="home_shots", cells=[None, "\r0"], suffix="csv")
+@example(column="tournament_id", cells=[0, 1844674407370955.0], suffix="csv")
+@example(column="tournament_id", cells=[-(2**63), 0], suffix="parquet")
 def test_whatever_a_file_holds_is_replayed_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, column: str, cells: list[Any], suffix: str
 ) -> None:
