@@ -1,34 +1,37 @@
 """What may be set about alerts."""
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from itertools import pairwise
+
+from pydantic import ConfigDict, Field, field_validator
 
 from soccer_assets.alerting.kinds import KINDS, OWNERS, Kind
+from soccer_assets.bounds import Count, Days, Hours, Minutes, Number, Section
 
 
-class AlertingParams(BaseModel):
+class AlertingParams(Section):
     """Settings of what is told, immutable; unknown keys raise ``pydantic.ValidationError``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     channels: dict[str, str] = Field(default_factory=dict)
     """Kind, or owner -> channel; a kind's comes first. Others go to ``SLACK_CHANNEL``."""
-    repeat_hours: tuple[float, ...] = Field(default=(1, 6, 24), min_length=1)
+    repeat_hours: tuple[Hours, ...] = Field(default=(1, 6, 24), min_length=1)
     """A trouble that goes on has its message updated after these pauses, then at the last one."""
-    flood: int = Field(default=5, ge=1)
+    flood: Count = Field(default=5, ge=1)
     """More messages of a kind, or after an outage of Slack of all kinds, become one digest."""
-    window_minutes: float = Field(default=10, gt=0)
+    window_minutes: Minutes = Field(default=10, gt=0)
     """So many messages of a kind go out in this time; what has waited longer waited for Slack."""
-    forget_days: float = Field(default=7, gt=0)
+    forget_days: Days = Field(default=7, gt=0)
     """A failed run that nobody asks for again is closed after so long."""
-    keep_days: float = Field(default=180, gt=0)
+    keep_days: Days = Field(default=180, gt=0)
     """What is over is removed from the outbox after so long."""
-    slow_factor: float = Field(default=3, gt=1)
+    slow_factor: Number = Field(default=3, gt=1)
     """A run is slow when it takes so many times the median of its like,"""
-    slow_minutes: float = Field(default=5, ge=0)
+    slow_minutes: Minutes = Field(default=5, ge=0)
     """and longer than this."""
-    heartbeat_minutes: float = Field(default=10, gt=0)
-    no_champion_hours: float = Field(default=24, gt=0)
-    digest_hour: int = Field(default=7, ge=0, le=23)
+    heartbeat_minutes: Minutes = Field(default=10, gt=0)
+    no_champion_hours: Hours = Field(default=24, gt=0)
+    digest_hour: Count = Field(default=7, ge=0, le=23)
     """Of the day, UTC, when the daily digest is told."""
 
     @field_validator("channels")
@@ -44,9 +47,11 @@ class AlertingParams(BaseModel):
 
     @field_validator("repeat_hours")
     @classmethod
-    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+    def _longer_and_longer(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if min(value) <= 0:
             raise ValueError("pauses must be above 0")
+        if any(after <= before for before, after in pairwise(value)):
+            raise ValueError("each pause must be longer than the one before")
         return value
 
     def channel(self, kind: Kind, default: str) -> str:

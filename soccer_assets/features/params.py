@@ -2,85 +2,85 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from soccer_assets.bounds import Days, Number, Section, WholeMinutes
 
 
-class _Params(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class RatingParams(Section):
+    elo_k: Number = Field(20.0, gt=0, description="Elo points a surprise is worth")
+    elo_home_advantage: Number = Field(65.0, description="Elo points added to the home team")
+    pi_learning_rate: Number = Field(0.06, gt=0, description="lambda of the pi-rating")
+    pi_venue_transfer: Number = Field(0.6, ge=0, le=1, description="gamma of the pi-rating")
 
 
-class RatingParams(_Params):
-    elo_k: float = Field(20.0, gt=0, description="Elo points a surprise is worth")
-    elo_home_advantage: float = Field(65.0, description="Elo points added to the home team")
-    pi_learning_rate: float = Field(0.06, gt=0, description="lambda of the pi-rating")
-    pi_venue_transfer: float = Field(0.6, ge=0, le=1, description="gamma of the pi-rating")
-
-
-class ChancesParams(_Params):
+class ChancesParams(Section):
     """What is worth how many goals, where a source tells of it; goals alone where it does not."""
 
-    goals: float = Field(0.38, ge=0)
-    shots: float = Field(0.033, ge=0)
-    shots_on_target: float = Field(0.07, ge=0)
-    corners: float = Field(0.038, ge=0)
+    goals: Number = Field(0.38, ge=0)
+    shots: Number = Field(0.033, ge=0)
+    shots_on_target: Number = Field(0.07, ge=0)
+    corners: Number = Field(0.038, ge=0)
 
 
-class StrengthVariant(_Params):
+class StrengthVariant(Section):
     """One filter: what it is told of, and how it differs from the parameters that all share."""
 
     told_by: Literal["goals", "chances"] = "goals"
-    volatility: float = Field(1.0, gt=0, description="times what all share")
-    break_volatility: float = Field(1.0, ge=0, description="times what all share")
-    max_surprise: float = Field(7.5, gt=0, description="of (goals - rate) / rate")
-    max_goals: float = Field(99.0, gt=0, description="more goals count as these")
+    volatility: Number = Field(1.0, gt=0, description="times what all share")
+    break_volatility: Number = Field(1.0, ge=0, description="times what all share")
+    max_surprise: Number = Field(7.5, gt=0, description="of (goals - rate) / rate")
+    max_goals: Number = Field(99.0, gt=0, description="more goals count as these")
 
 
 def _variants() -> dict[str, StrengthVariant]:
     return {"chances": StrengthVariant(told_by="chances")}
 
 
-class StrengthParams(_Params):
+class StrengthParams(Section):
     """Of attack and defence, as logarithms of goals; see ``state_space``."""
 
     variants: dict[str, StrengthVariant] = Field(default_factory=_variants, min_length=1)
     main: str = Field("chances", description="the variant of which everything is told")
-    volatility: float = Field(0.0327, gt=0, description="variance a year")
-    break_volatility: float = Field(0.0155, ge=0, description="variance more after a break")
-    break_days: float = Field(64.0, gt=0, description="a break is longer than this")
-    start_variance: float = Field(
+    volatility: Number = Field(0.0327, gt=0, description="variance a year")
+    break_volatility: Number = Field(0.0155, ge=0, description="variance more after a break")
+    break_days: Days = Field(64.0, gt=0, description="a break is longer than this")
+    start_variance: Number = Field(
         0.0958, gt=0, description="of a newcomer; time makes it no larger than that"
     )
-    dispersion: float = Field(1.2, gt=0, description="of goals, times that of Poisson")
-    chances_dispersion: float = Field(
+    dispersion: Number = Field(1.2, gt=0, description="of goals, times that of Poisson")
+    chances_dispersion: Number = Field(
         0.36,
         gt=0,
         description="of chances where shots and corners are known, times that of Poisson",
     )
-    home_variance: float = Field(0.0173, gt=0, description="of a team's own home advantage")
-    home_variance_floor: float = Field(0.25, ge=0, le=1, description="times it; never less")
-    start_level: float = Field(0.2, description="of a competition")
-    start_advantage: float = Field(0.25, description="of a competition")
-    start_attack: float = Field(-0.01, description="of newcomers, against the competition's mean")
-    start_defence: float = Field(-0.268, description="of newcomers, against the competition's mean")
-    level_rate: float = Field(0.048, gt=0, lt=1)
-    advantage_rate: float = Field(0.00168, gt=0, lt=1)
-    league_variance: float = Field(0.00714, ge=0, description="of the level of a new league")
-    league_volatility: float = Field(
+    home_variance: Number = Field(0.0173, gt=0, description="of a team's own home advantage")
+    home_variance_floor: Number = Field(0.25, ge=0, le=1, description="times it; never less")
+    start_level: Number = Field(0.2, description="of a competition")
+    start_advantage: Number = Field(0.25, description="of a competition")
+    start_attack: Number = Field(-0.01, description="of newcomers, against the competition's mean")
+    start_defence: Number = Field(
+        -0.268, description="of newcomers, against the competition's mean"
+    )
+    level_rate: Number = Field(0.048, gt=0, lt=1)
+    advantage_rate: Number = Field(0.00168, gt=0, lt=1)
+    league_variance: Number = Field(0.00714, ge=0, description="of the level of a new league")
+    league_volatility: Number = Field(
         0.00009,
         ge=0,
         description="variance a year of a league's level, which matches between leagues tell of",
     )
-    forgotten_days: float = Field(
+    forgotten_days: Days = Field(
         400,
         gt=0,
         description="not seen for so long, a team gives its place among the states of its "
         "league up to a newcomer",
     )
-    newcomer_rate: float = Field(0.043, ge=0, lt=1)
-    newcomer_matches: float = Field(10, ge=0, description="so long a team tells of newcomers")
-    mean_rate: float = Field(0.0005, gt=0, lt=1)
-    form_fast: float = Field(0.2, gt=0, lt=1, description="what the latest match counts for")
-    form_slow: float = Field(0.05, gt=0, lt=1, description="what the latest match counts for")
+    newcomer_rate: Number = Field(0.043, ge=0, lt=1)
+    newcomer_matches: Number = Field(10, ge=0, description="so long a team tells of newcomers")
+    mean_rate: Number = Field(0.0005, gt=0, lt=1)
+    form_fast: Number = Field(0.2, gt=0, lt=1, description="what the latest match counts for")
+    form_slow: Number = Field(0.05, gt=0, lt=1, description="what the latest match counts for")
 
     @field_validator("variants")
     @classmethod
@@ -95,31 +95,31 @@ class StrengthParams(_Params):
         return self
 
 
-class LeagueParams(_Params):
-    memory_matches: float = Field(400, ge=1, description="matches that averages reach back")
-    prior_matches: float = Field(50, ge=0, description="weight of the averages of all football")
-    home_wins: float = Field(0.45, ge=0, le=1)
-    draws: float = Field(0.26, ge=0, le=1)
-    goals: float = Field(2.65, ge=0)
+class LeagueParams(Section):
+    memory_matches: Number = Field(400, ge=1, description="matches that averages reach back")
+    prior_matches: Number = Field(50, ge=0, description="weight of the averages of all football")
+    home_wins: Number = Field(0.45, ge=0, le=1)
+    draws: Number = Field(0.26, ge=0, le=1)
+    goals: Number = Field(2.65, ge=0)
 
 
-class MarketParams(_Params):
+class MarketParams(Section):
     """Of the market's past views of teams, in log odds; see ``market``."""
 
     is_used: bool = Field(False, description="an option, for those who hold odds")
-    volatility: float = Field(0.2, gt=0, description="variance of a strength a year")
-    noise: float = Field(0.06, gt=0, description="variance of what odds say of it")
-    start_variance: float = Field(1.0, gt=0, description="of a strength that is not known")
-    draws_volatility: float = Field(
+    volatility: Number = Field(0.2, gt=0, description="variance of a strength a year")
+    noise: Number = Field(0.06, gt=0, description="variance of what odds say of it")
+    start_variance: Number = Field(1.0, gt=0, description="of a strength that is not known")
+    draws_volatility: Number = Field(
         0.003, gt=0, description="variance of the bent for draws a year"
     )
-    draws_noise: float = Field(0.03, gt=0, description="variance of what odds say of it")
-    draws_start_variance: float = Field(0.02, gt=0, description="of a bent that is not known")
-    competition_rate: float = Field(0.01, gt=0, lt=1)
+    draws_noise: Number = Field(0.03, gt=0, description="variance of what odds say of it")
+    draws_start_variance: Number = Field(0.02, gt=0, description="of a bent that is not known")
+    competition_rate: Number = Field(0.01, gt=0, lt=1)
 
 
-class FeatureParams(_Params):
-    result_delay_minutes: int = Field(
+class FeatureParams(Section):
+    result_delay_minutes: WholeMinutes = Field(
         180,
         ge=1,
         le=14 * 24 * 60,

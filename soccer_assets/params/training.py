@@ -1,17 +1,17 @@
 """What may be set about a training, and about each learner that a candidate may be."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
     model_validator,
 )
+
+from soccer_assets.bounds import Count, Days, Draws, Moment, Number, Section, WholeDays
 
 #: Names runs, metrics and files.
 CandidateName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
@@ -34,36 +34,36 @@ class Range(NamedTuple):
     """Whether ratios count, and not differences."""
 
 
-class LearnerParams(BaseModel):
+class LearnerParams(Section):
     """Parameters of a learner, immutable; an unknown one raises ``pydantic.ValidationError``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     weighs_rows: ClassVar[bool] = True
     """Whether the learner can count some rows for more than others."""
     search_space: ClassVar[Mapping[str, Range]] = {}
     """Parameters that a search may change, and where it looks."""
 
-    max_rows: int = Field(default=10_000_000, ge=1)
+    max_rows: Count = Field(default=10_000_000, ge=1)
     """Only so many of the latest rows are fitted."""
 
 
 class LogisticParams(LearnerParams):
     """Parameters of the logistic regression."""
 
-    search_space = {"C": Range(1e-5, 1.0, log=True)}
+    search_space: ClassVar = {"C": Range(1e-5, 1.0, log=True)}
 
-    C: float = Field(default=1.0, gt=0)
+    C: Number = Field(default=1.0, gt=0)
     """Inverse strength of the ridge penalty."""
-    max_iter: int = Field(default=300, ge=1)
-    max_rows: int = Field(default=300_000, ge=1)
+    max_iter: Count = Field(default=300, ge=1)
+    max_rows: Count = Field(default=300_000, ge=1)
     """A linear model gains nothing from more."""
 
 
 class BoostingParams(LearnerParams):
     """Parameters of the boosted trees, by their LightGBM names."""
 
-    search_space = {
+    search_space: ClassVar = {
         "learning_rate": Range(0.03, 0.2, log=True),
         "num_leaves": Range(5, 63, log=True),
         "min_data_in_leaf": Range(20, 1000, log=True),
@@ -72,24 +72,24 @@ class BoostingParams(LearnerParams):
         "lambda_l2": Range(0.1, 100.0, log=True),
     }
 
-    learning_rate: float = Field(default=0.05, gt=0)
-    num_leaves: int = Field(default=15, ge=2)
-    max_depth: int = Field(default=-1, ge=-1)
-    min_data_in_leaf: int = Field(default=200, ge=1)
-    feature_fraction: float = Field(default=0.6, gt=0, le=1)
-    bagging_fraction: float = Field(default=0.8, gt=0, le=1)
-    bagging_freq: int = Field(default=1, ge=0)
-    lambda_l1: float = Field(default=0.0, ge=0)
-    lambda_l2: float = Field(default=5.0, ge=0)
-    max_bin: int = Field(default=127, ge=2)
-    rounds: int = Field(default=800, ge=1)
+    learning_rate: Number = Field(default=0.05, gt=0)
+    num_leaves: Count = Field(default=15, ge=2, le=131_072)
+    max_depth: Count = Field(default=-1, ge=-1)
+    min_data_in_leaf: Count = Field(default=200, ge=1)
+    feature_fraction: Number = Field(default=0.6, gt=0, le=1)
+    bagging_fraction: Number = Field(default=0.8, gt=0, le=1)
+    bagging_freq: Count = Field(default=1, ge=0)
+    lambda_l1: Number = Field(default=0.0, ge=0)
+    lambda_l2: Number = Field(default=5.0, ge=0)
+    max_bin: Count = Field(default=127, ge=2, le=65_535)
+    rounds: Count = Field(default=800, ge=1)
     """At most this many boosting rounds (of three trees); walking forward finds how many."""
-    early_stopping_rounds: int = Field(default=60, ge=1)
-    start_c: float | None = Field(default=None, gt=0)
+    early_stopping_rounds: Count = Field(default=60, ge=1)
+    start_c: Number | None = Field(default=None, gt=0)
     """The trees begin at a logistic regression with this ``C``; null: at the shares of outcomes."""
-    n_jobs: int = Field(default=2, ge=1)
+    n_jobs: Count = Field(default=2, ge=1, le=1024)
     """Threads. More than there are idle cores is many times slower, as the threads spin."""
-    max_rows: int = Field(default=420_000, ge=1)
+    max_rows: Count = Field(default=420_000, ge=1)
 
 
 class DixonColesParams(LearnerParams):
@@ -124,29 +124,29 @@ def _default_candidates() -> dict[str, dict[str, Any]]:
     return {"logistic": {}, "boosting": {}}
 
 
-class TrainingParams(BaseModel):
+class TrainingParams(Section):
     """Settings of one training, immutable.
 
     An unknown key, a value out of range and an unknown learner or parameter of one raise
     ``pydantic.ValidationError``, a ``ValueError``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
-    seed: int = Field(default=20, ge=0, lt=2**31)
-    judge_days: int = Field(default=365, ge=1)
+    seed: Count = Field(default=20, ge=0, lt=2**31)
+    judge_days: WholeDays = Field(default=365, ge=1)
     """The recipe is judged on the matches of the latest days."""
-    judge_from: datetime | None = None
+    judge_from: Moment | None = None
     """Instead of a number of days: the judged matches kick off from this moment on (naive is UTC)."""
-    judge_max_share: float = Field(default=0.2, gt=0, lt=1)
+    judge_max_share: Number = Field(default=0.2, gt=0, lt=1)
     """Of all rows, which the judged ones are never more than: what a young history can spare."""
-    folds: int = Field(default=3, ge=1)
+    folds: Count = Field(default=3, ge=1, le=100)
     """Blocks of time before the judged one, over which the candidates walk forward."""
-    fold_days: int = Field(default=180, ge=1)
+    fold_days: WholeDays = Field(default=180, ge=1)
     """How long a block is."""
-    walk_max_share: float = Field(default=0.5, gt=0, lt=1)
+    walk_max_share: Number = Field(default=0.5, gt=0, lt=1)
     """Of the rows before the judged ones, which the blocks never hold more than."""
-    walk_max_rows: int = Field(default=300_000, ge=1)
+    walk_max_rows: Count = Field(default=300_000, ge=1)
     """Of the rows before a block, the latest that a candidate learns from while it walks: enough to be
     compared by and to find its size. What is judged and served has the ``max_rows`` of its learner."""
     candidates: dict[CandidateName, dict[str, Any]] = Field(
@@ -154,14 +154,14 @@ class TrainingParams(BaseModel):
     )
     """Name -> ``learner`` (if left out, the one of that name) and its parameters, from the simplest
     candidate to the most complex."""
-    trials: int = Field(default=0, ge=0)
+    trials: Draws = Field(default=0, ge=0)
     """Of a search over the parameters of each candidate, of which the first are those given; 0: the
     parameters are taken as they are given."""
-    half_life_days: float | None = Field(default=2922, gt=0)
+    half_life_days: Days | None = Field(default=2922, gt=0)
     """Age at which a row counts half as much as the newest; null: all count alike."""
-    reference_max_rows: int = Field(default=200_000, ge=1)
+    reference_max_rows: Count = Field(default=200_000, ge=1)
     """The reference profile is taken of at most so many of the latest rows."""
-    min_rows: int = Field(default=30, ge=1)
+    min_rows: Count = Field(default=30, ge=1)
     """Every part of the timeline needs so many."""
 
     def learner(self, candidate: str) -> tuple[str, LearnerParams]:

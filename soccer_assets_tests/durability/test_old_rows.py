@@ -33,7 +33,7 @@ from soccer_assets_tests.feed_days import finished as a_result
 pytestmark = pytest.mark.system
 
 #: Days that reach beyond the calendar: no bounds at all.
-UNBOUNDED = FeedLimits(kickoff_days=5_000_000)
+UNBOUNDED = FeedLimits.model_construct(kickoff_days=5_000_000)
 TEAMS = 6
 DAYS = [DAY + timedelta(days=k) for k in range(30)]
 #: Id -> a kick-off that no match of its day has.

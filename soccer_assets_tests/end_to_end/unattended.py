@@ -197,7 +197,7 @@ class Made:
 
 def _worker(url: str, token: str, port: int = 0) -> ServiceProcess:
     """For which no prediction is too old."""
-    return ServiceProcess(url, token, port=port, params=ServingParams(max_age_hours=1e6))
+    return ServiceProcess(url, token, port=port, params=ServingParams(max_age_hours=800_000))
 
 
 @contextmanager
