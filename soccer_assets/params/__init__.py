@@ -2,14 +2,16 @@
 
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from soccer_assets.alerting.params import AlertingParams
+from soccer_assets.bounds import Day, DaysOfYear, Hours, Number, Section, WholeDays
 from soccer_assets.features.params import FeatureParams
+from soccer_assets.features.registry import declared
 from soccer_assets.feed.limits import FeedLimits
+from soccer_assets.params.document import read_document
 from soccer_assets.params.gates import GateParams
 from soccer_assets.params.maintenance import MaintenanceParams as MaintenanceParams
 from soccer_assets.params.monitoring import DriftParams as DriftParams
@@ -19,26 +21,24 @@ from soccer_assets.params.training import TrainingParams
 from soccer_assets.settings import SettingsError
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class IngestionParams(_Section):
-    first_day: date = Field(date(1998, 1, 1), description="where the history begins")
-    days_back: int = Field(2, ge=0, description="days before today that every hour asks for again")
-    days_ahead: int = Field(15, ge=0, description="days of fixtures ahead")
-    volume_min_share: float = Field(
+class IngestionParams(Section):
+    first_day: Day = Field(date(1998, 1, 1), description="where the history begins")
+    days_back: DaysOfYear = Field(
+        2, ge=0, description="days before today that every hour asks for again"
+    )
+    days_ahead: DaysOfYear = Field(15, ge=0, description="days of fixtures ahead")
+    volume_min_share: Number = Field(
         0.25, gt=0, lt=1, description="of the usual matches, with fewer of which a day is unusual"
     )
-    volume_min_expected: float = Field(
+    volume_min_expected: Number = Field(
         12, ge=1, description="usual matches, with fewer of which a day is not judged"
     )
     limits: FeedLimits = FeedLimits()
 
 
-class ServingParams(_Section):
-    recent_days: int = Field(30, ge=0, description="how long predictions outlive their match")
-    max_age_hours: float = Field(
+class ServingParams(Section):
+    recent_days: WholeDays = Field(30, ge=0, description="how long predictions outlive their match")
+    max_age_hours: Hours = Field(
         36, gt=0, description="age of predictions from which on a worker is not ready"
     )
     when_stale: Literal["mark", "refuse"] = Field(
@@ -52,7 +52,7 @@ class ServingParams(_Section):
         return timedelta(hours=self.max_age_hours)
 
 
-class Params(_Section):
+class Params(Section):
     """All sections."""
 
     ingestion: IngestionParams = IngestionParams()
@@ -65,6 +65,14 @@ class Params(_Section):
     alerting: AlertingParams = AlertingParams()
     maintenance: MaintenanceParams = MaintenanceParams()
 
+    @model_validator(mode="after")
+    def _ignored_are_features(self) -> Self:
+        known = {feature.name for feature in declared(self.features)}
+        unknown = sorted(set(self.monitoring.drift.ignored) - known)
+        if unknown:
+            raise ValueError(f"monitoring.drift.ignored: {', '.join(unknown)}: no such feature")
+        return self
+
 
 def read_params(path: Path) -> Params:
     """Parse a parameters file.
@@ -72,13 +80,9 @@ def read_params(path: Path) -> Params:
     Raises:
         SettingsError: it cannot be read, or holds an unknown key or a value that cannot be.
     """
+    document = read_document(path)
     try:
-        return Params.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except OSError as error:
-        raise SettingsError(f"parameters {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise SettingsError(f"parameters {path}: not YAML: {reason}") from None
+        return Params.model_validate(document)
     except ValidationError as error:
         raise SettingsError(f"parameters {path}: {complaints(error)}") from None
 

@@ -12,6 +12,7 @@ from zlib import crc32
 import yaml
 
 from soccer_assets.feed.payload import Row, winner
+from soccer_assets.params.document import read_document
 from soccer_assets.runner import JobFailed, run_job
 from soccer_assets.simulator.faults import Fault as FeedFault
 
@@ -151,7 +152,7 @@ class BadChallenger(Kind):
         before = world.params.read_bytes()
         if not self._kept(world).exists():
             self._kept(world).write_bytes(before)
-        document = yaml.safe_load(before)
+        document = read_document(world.params)
         document.setdefault("training", {}).update(self.RECIPE)
         world.params.write_text(yaml.safe_dump(document))
         with suppress(JobFailed):  # as much is told by the alerts

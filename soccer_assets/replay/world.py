@@ -14,6 +14,7 @@ import yaml
 from soccer_assets.clock import utc_now
 from soccer_assets.files import write_atomically
 from soccer_assets.params import read_params
+from soccer_assets.params.document import read_document
 from soccer_assets.replay.daemon import DEFINITIONS, Daemon
 from soccer_assets.replay.feed import ReplayFeed
 from soccer_assets.replay.slack import SlackServer
@@ -94,7 +95,7 @@ def open_world(shown: ReplayFeed, settings: Settings) -> Iterator[World]:
         slack = stack.enter_context(SlackServer(settings.home / SLACK_FILE))
         params = settings.home / "params.yaml"
         if not params.exists():
-            document = yaml.safe_load(settings.params_file.read_text(encoding="utf-8")) or {}
+            document = read_document(settings.params_file)
             document.setdefault("alerting", {})["keep_days"] = KEEP_DAYS
             write_atomically(params, yaml.safe_dump(document, sort_keys=False))
         stack.enter_context(
