@@ -33,6 +33,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "columns.csv").write_text("a,b\n1,2\n")
     (tmp_path / "bad.yaml").write_text("serving: {recent_days: many}")
     (tmp_path / "training.yaml").write_text("training: {folds: 0}")
+    (tmp_path / "future.yaml").write_text("ingestion: {first_day: 2099-01-01}")
     kept, before = dict(os.environ), Path.cwd()
     for name in (*(field.upper() for field in Settings.model_fields), *AWS):
         os.environ.pop(name, None)
@@ -216,6 +217,10 @@ def test_settings_that_cannot_be(
         ("SOCCER_AS_OF", "2024-07-01", "backfill", "--since 2024-08-01 is after --until 2024-07-"),
         ("SOCCER_PARAMS", "nowhere.yaml", "backfill", "parameters .*/nowhere.yaml: No such file"),
         ("SOCCER_PARAMS", "bad.yaml", "backfill", "parameters .*serving.recent_days: .*integer"),
+        *(
+            ("SOCCER_PARAMS", "future.yaml", command, "ingestion.first_day: 2099-01-01 is after")
+            for command in ("demo", "backfill", "replay")
+        ),
         ("SOCCER_PARAMS", "bad.yaml", "rebuild", "parameters .*serving.recent_days: .*integer"),
     ],
 )

@@ -1,14 +1,19 @@
 """Partitions with computed bounds: from the first day of interest to the last published fixture."""
 
 from collections.abc import Iterable
+from datetime import date
+from math import ceil
 from typing import Any
 
 import dagster as dg
 
 from soccer_assets.params import IngestionParams
+from soccer_assets.settings import SettingsError
 
 #: Tags of a run over a range of partitions: the first one and the last.
 FIRST_TAG, LAST_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+#: Days: so many ahead touch a month more.
+SHORTEST_MONTH = 28
 
 
 def daily(ingestion: IngestionParams) -> dg.DailyPartitionsDefinition:
@@ -19,10 +24,27 @@ def daily(ingestion: IngestionParams) -> dg.DailyPartitionsDefinition:
 
 
 def monthly(ingestion: IngestionParams) -> dg.MonthlyPartitionsDefinition:
-    """One a month, up to the month of the last fixture."""
+    """One a month, up to the month of the last fixture, and up to the next month at least."""
+    ahead = max(1, ceil(ingestion.days_ahead / SHORTEST_MONTH))
     return dg.MonthlyPartitionsDefinition(
-        start_date=ingestion.first_day.replace(day=1).isoformat(), end_offset=2
+        start_date=ingestion.first_day.replace(day=1).isoformat(), end_offset=ahead + 1
     )
+
+
+def first_and_last_day(ingestion: IngestionParams) -> tuple[date, date]:
+    """Of the days that there are by now.
+
+    Raises:
+        SettingsError: the history begins later than that.
+    """
+    days = daily(ingestion)
+    first, last = days.get_first_partition_key(), days.get_last_partition_key()
+    if first is None or last is None:
+        raise SettingsError(
+            f"ingestion.first_day: {ingestion.first_day} is after the last day that fixtures are "
+            f"asked for, {ingestion.days_ahead} days ahead"
+        )
+    return date.fromisoformat(first), date.fromisoformat(last)
 
 
 def with_partitions(assets: Iterable[Any], ingestion: IngestionParams) -> list[Any]:

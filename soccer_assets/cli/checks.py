@@ -8,12 +8,11 @@ from soccer_assets.settings import SettingsError, get_settings
 
 
 def check_days(first: date, last: date, first_name: str, last_name: str) -> None:
-    """Days that the history cannot have are refused."""
-    from soccer_assets.automation.partitions import daily
+    """Days that the history cannot have are refused, and a history that has none."""
+    from soccer_assets.automation.partitions import first_and_last_day
     from soccer_assets.params import read_params
 
-    days = daily(read_params(get_settings().params_file).ingestion).get_partition_keys()
-    begins, ends = date.fromisoformat(days[0]), date.fromisoformat(days[-1])
+    begins, ends = first_and_last_day(read_params(get_settings().params_file).ingestion)
     if first > last:
         raise WrongUse(f"{first_name} {first} is after {last_name} {last}")
     if first < begins:

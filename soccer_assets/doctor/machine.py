@@ -5,7 +5,9 @@ from importlib import metadata
 
 from packaging.requirements import Requirement
 
+from soccer_assets.automation.partitions import first_and_last_day
 from soccer_assets.doctor.finding import Look, Wrong
+from soccer_assets.features.registry import declared
 from soccer_assets.files import nearest
 from soccer_assets.params import read_params
 from soccer_assets.settings import Settings, misspelt_settings
@@ -40,8 +42,14 @@ def home(settings: Settings) -> str:
 
 
 def parameters(settings: Settings) -> str:
-    """Raises ``SettingsError``."""
-    read_params(settings.params_file)
+    """Raises ``SettingsError``. What depends on more than the file is told here: on the clock, and on
+    the features, on which no training may depend by way of its parameters."""
+    params = read_params(settings.params_file)
+    first_and_last_day(params.ingestion)
+    known = {feature.name for feature in declared(params.features)}
+    unknown = sorted(set(params.monitoring.drift.ignored) - known)
+    if unknown:
+        raise Wrong(f"monitoring.drift.ignored: {', '.join(unknown)}: no feature that is made")
     return f"those of {settings.params_file}"
 
 

@@ -2,14 +2,13 @@
 
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from soccer_assets.alerting.params import AlertingParams
 from soccer_assets.bounds import Day, DaysOfYear, Hours, Number, Section, WholeDays
 from soccer_assets.features.params import FeatureParams
-from soccer_assets.features.registry import declared
 from soccer_assets.feed.limits import FeedLimits
 from soccer_assets.params.document import read_document
 from soccer_assets.params.gates import GateParams
@@ -64,14 +63,6 @@ class Params(Section):
     retraining: RetrainingParams = RetrainingParams()
     alerting: AlertingParams = AlertingParams()
     maintenance: MaintenanceParams = MaintenanceParams()
-
-    @model_validator(mode="after")
-    def _ignored_are_features(self) -> Self:
-        known = {feature.name for feature in declared(self.features)}
-        unknown = sorted(set(self.monitoring.drift.ignored) - known)
-        if unknown:
-            raise ValueError(f"monitoring.drift.ignored: {', '.join(unknown)}: no such feature")
-        return self
 
 
 def read_params(path: Path) -> Params:

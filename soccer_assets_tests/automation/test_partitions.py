@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from soccer_assets.automation import partitions
 from soccer_assets.definitions import make_definitions
 from soccer_assets.params import read_params
-from soccer_assets.settings import DEFAULT_PARAMS, Settings
+from soccer_assets.settings import DEFAULT_PARAMS, Settings, SettingsError
 
 FIRST_DAY = date(1998, 1, 1)
 DAYS_AHEAD = 15
@@ -48,6 +48,16 @@ def test_months_hold_every_day(now: datetime) -> None:
     last_day = bounds(daily, now)[1]
     assert last >= last_day.replace(day=1)
     assert last <= (now.date().replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+@given(moments, st.integers(0, 366))
+def test_months_hold_every_day_however_far_ahead_fixtures_are_asked_for(
+    now: datetime, ahead: int
+) -> None:
+    far = INGESTION.model_copy(update={"days_ahead": ahead})
+    last_day = now.date() + timedelta(days=ahead)
+    last = bounds(partitions.monthly(far), now)[1]
+    assert last_day.replace(day=1) <= last <= last_day + timedelta(days=62)
 
 
 @pytest.mark.parametrize(
@@ -109,3 +119,13 @@ def test_the_bounds_are_those_of_the_parameters_that_the_settings_name(tmp_path:
         "2025-03-02",
         "2025-03-04",
     )
+
+
+def test_a_history_that_begins_after_the_last_day_there_is_has_none() -> None:
+    """Only the clock can tell: what is refused today may be right tomorrow."""
+    today = datetime.now(UTC).date()
+    soon = INGESTION.model_copy(update={"first_day": today + timedelta(days=DAYS_AHEAD - 1)})
+    assert partitions.first_and_last_day(soon)[0] == soon.first_day
+    late = INGESTION.model_copy(update={"first_day": today + timedelta(days=DAYS_AHEAD + 2)})
+    with pytest.raises(SettingsError, match=f"^ingestion.first_day: {late.first_day} is after "):
+        partitions.first_and_last_day(late)

@@ -47,12 +47,26 @@ def test_a_disk_without_room_and_a_missing_git(
     )
 
 
-def test_parameters_that_cannot_be_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("serving: {recent_days: many}", "serving.recent_days"),
+        ("serving: {max_age_hours: .inf}", "serving.max_age_hours"),
+        ("serving: {}\nserving: {}", "serving: given twice"),
+        ("monitoring: {shift: {odd_years: 99}}", "odd_years"),
+        (
+            "monitoring: {drift: {ignored: [elo_home, nosuch]}}",
+            "drift.ignored: nosuch: no feature that",
+        ),
+        ("ingestion: {first_day: 2099-01-01}", "ingestion.first_day: 2099-01-01 is after"),
+    ],
+)
+def test_parameters_that_cannot_be_are_told(tmp_path: Path, text: str, named: str) -> None:
     file = tmp_path / "params.yaml"
-    file.write_text("serving: {recent_days: many}")
+    file.write_text(text)
     told = found(Settings(soccer_home=tmp_path / "home", soccer_params=file))["parameters"]
     assert told.state is State.WRONG
-    assert "serving.recent_days" in told.told
+    assert named in told.told
 
 
 def test_a_home_that_is_not_there_is_looked_at_and_not_made(tmp_path: Path) -> None:
