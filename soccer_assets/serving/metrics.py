@@ -94,7 +94,7 @@ def _gauges(served: Served) -> Iterator[Metric]:
         "model_version": (served.version, "Version of the champion that is served."),
         "predictions": (served.predictions, "Matches that can be answered for."),
         "predictions_age_seconds": (served.age_seconds, "Since the predictions were written."),
-        "from_disk": (served.from_disk, "1: kept from before, the database was away."),
+        "from_disk": (served.from_disk, "1: kept from before, none could be loaded."),
     }
     for name, (value, meaning) in gauges.items():
         gauge = GaugeMetricFamily(f"soccer_worker_{name}", meaning)

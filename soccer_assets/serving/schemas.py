@@ -18,7 +18,7 @@ class Marks(BaseModel):
     )
     source: Literal["database", "disk"] | None = Field(
         default=None,
-        description="`disk`: the worker started while the database was away, from what it had kept.",
+        description="`disk`: the worker could not load them when it started, and serves what it had kept.",
     )
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from soccer_assets.serving.kept import KeptSnapshot
 from soccer_assets.serving.loading import NoChampion
@@ -21,6 +22,9 @@ Swap = tuple[Snapshot | None, Snapshot]
 
 #: How long the champion before is kept: as long as a roll over all workers may take.
 KEPT_SECONDS = 900.0
+#: What is told when a worker that began from disk has read its first snapshot.
+_BACK = "the database is back: version %d is served from it"
+_MENDED = "the predictions can be loaded: version %d is served from the database"
 
 
 class LoadFailed(RuntimeError):
@@ -61,6 +65,7 @@ class SnapshotStore:
         #: How often which came of an attempt; each is there before its first time.
         self.loads = dict.fromkeys(("loaded", "failed", "restored"), 0)
         self._loaded = self._recalled = False
+        self._back = _BACK
 
     async def reload(self) -> Swap:
         """Return the snapshots before and after.
@@ -112,9 +117,7 @@ class SnapshotStore:
                 self.loads["failed"] += 1
                 raise LoadFailed(reason) from error
             if before is not None and not self._loaded:
-                log.warning(
-                    "the database is back: version %d is served from it", after.model.version
-                )
+                log.warning(self._back, after.model.version)
             self._loaded, self.last_error = True, None
             self._remember(before, after)
             self._serve(after)
@@ -148,27 +151,32 @@ class SnapshotStore:
 
     async def load_first(self, retry_seconds: float, tried: asyncio.Event) -> None:
         """Try until a snapshot is loaded from the database, by this or by a reload; ``tried`` is
-        set after one try. Meanwhile the one that was kept is served, if the database is away."""
+        set after one try. Meanwhile the one that was kept is served, unless there is no champion."""
         while not self._loaded:
             try:
                 await self.reload()
             except LoadFailed as failure:
                 if not isinstance(failure.__cause__, NoChampion):  # else the database has answered
-                    await self.recall()
+                    await self.recall(failure.__cause__)
                 tried.set()
                 await asyncio.sleep(retry_seconds)
         tried.set()
 
-    async def recall(self) -> None:
-        """Serve the snapshot that was kept on disk, if there is one and nothing is served."""
+    async def recall(self, error: BaseException | None = None) -> None:
+        """Serve the snapshot that was kept on disk, if there is one and nothing is served.
+
+        ``error``: why none could be loaded; None: the database has not answered yet."""
         if self._kept is None or self.snapshot is not None or self._recalled:
             return
         self._recalled = True
         recalled = await _in_thread(self._kept.recall)
         if recalled is not None and self.snapshot is None:
             self.snapshot = recalled
+            away = error is None or _is_away(error)
+            self._back = _BACK if away else _MENDED
             log.warning(
-                "the database is away: version %d is served from disk, as of %s",
+                "%s: version %d is served from disk, as of %s",
+                "the database is away" if error is None or away else _reason_in_full(error),
                 recalled.model.version,
                 recalled.as_of.isoformat(),
             )
@@ -198,7 +206,24 @@ async def _in_thread(work: Callable[[], T]) -> T:
     return await done
 
 
-def _public_reason(error: Exception) -> str:
+def _is_away(error: BaseException) -> bool:
+    """Whether there was no way to the database, or none back: all else is a fault of what is here or
+    there, and who is told that the database is away would look for it in the wrong place."""
+    if isinstance(error, DBAPIError):
+        # COPY's errors are told as the base class of all; what they are, the driver's own class says.
+        kinds = {kind.__name__ for kind in (*type(error).__mro__, *type(error.orig).__mro__)}
+        return bool(kinds & {"OperationalError", "InterfaceError"})
+    return isinstance(error, TimeoutError | ConnectionError | PoolTimeout)
+
+
+def _reason_in_full(error: BaseException) -> str:
+    """For the log, with what the error itself says."""
+    said = one_line(str(error.orig if isinstance(error, DBAPIError) else error))
+    public = _public_reason(error)
+    return f"{public.removesuffix(')')}: {said})" if said else public
+
+
+def _public_reason(error: BaseException) -> str:
     """Readiness needs no password: no host, user or SQL may show in it."""
     if isinstance(error, NoChampion):
         return str(error)

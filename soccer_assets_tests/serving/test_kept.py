@@ -108,7 +108,7 @@ def test_the_name_of_a_database_has_no_password_and_tells_databases_apart() -> N
 def test_it_is_served_until_the_database_is_back(
     kept: KeptSnapshot, caplog: pytest.LogCaptureFixture
 ) -> None:
-    outcomes: list[Snapshot | Exception] = [OSError(), OSError(), snapshot_of(4)]
+    outcomes: list[Snapshot | Exception] = [ConnectionError(), ConnectionError(), snapshot_of(4)]
     versions = []
 
     async def scenario() -> SnapshotStore:

@@ -1,8 +1,14 @@
 import asyncio
+import logging
 import threading
+from pathlib import Path
 
+import psycopg2
 import pytest
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from soccer_assets.serving.kept import KeptSnapshot
 from soccer_assets.serving.snapshot import Snapshot
 from soccer_assets.serving.state import LoadFailed, SnapshotStore
 from soccer_assets_tests.serving.building import snapshot_of
@@ -136,3 +142,52 @@ def test_who_is_canceled_while_nothing_can_be_loaded_ends(steps: int) -> None:
         assert done
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OperationalError("SELECT 1", None, Exception("refused")), "the database is away"),
+        (InterfaceError("SELECT 1", None, Exception("closed")), "the database is away"),
+        (DBAPIError("COPY", None, psycopg2.OperationalError("closed")), "the database is away"),
+        (PoolTimeout("none is free"), "the database is away"),
+        (ConnectionRefusedError("refused"), "the database is away"),
+        (TimeoutError(), "the database is away"),
+        (
+            OverflowError("date value\nout of range"),
+            "the predictions could not be loaded (OverflowError: date value out of range)",
+        ),
+        (
+            ProgrammingError("SELECT 1", None, Exception("no such table")),
+            "the database could not be read (ProgrammingError: no such table)",
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_why_a_worker_serves_from_disk_is_what_really_failed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, error: Exception, why: str
+) -> None:
+    """Who reads that the database is away looks for it there, and not at a bug or a parameter."""
+    kept = KeptSnapshot(tmp_path, "here")
+    kept.keep(snapshot_of(3), lambda: True)
+    outcomes: list[Snapshot | Exception] = [error, snapshot_of(4)]
+
+    def load() -> Snapshot:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def scenario() -> SnapshotStore:
+        store = SnapshotStore(load, kept=kept)
+        await store.load_first(0.01, asyncio.Event())
+        return store
+
+    with caplog.at_level(logging.WARNING):
+        store = asyncio.run(scenario())
+    assert store.snapshot is not None
+    assert store.snapshot.model.version == 4
+    _, recalled, back = [record.getMessage() for record in caplog.records]
+    assert recalled.startswith(f"{why}: version 3 is served from disk")
+    assert ("the database is back" in back) == (why == "the database is away")
+    assert "version 4 is served from" in back
