@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 
 from soccer_assets.params import IngestionParams
-from soccer_assets.settings import SettingsError
 
 #: Tags of a run over a range of partitions: the first one and the last.
 FIRST_TAG, LAST_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -40,10 +39,7 @@ def first_and_last_day(ingestion: IngestionParams) -> tuple[date, date]:
     days = daily(ingestion)
     first, last = days.get_first_partition_key(), days.get_last_partition_key()
     if first is None or last is None:
-        raise SettingsError(
-            f"ingestion.first_day: {ingestion.first_day} is after the last day that fixtures are "
-            f"asked for, {ingestion.days_ahead} days ahead"
-        )
+        raise ingestion.is_to_come()
     return date.fromisoformat(first), date.fromisoformat(last)
 
 

@@ -1,11 +1,12 @@
 """What is on this computer: packages, programs, room on the disk, files of parameters."""
 
 import shutil
+from datetime import timedelta
 from importlib import metadata
 
 from packaging.requirements import Requirement
 
-from soccer_assets.automation.partitions import first_and_last_day
+from soccer_assets.clock import utc_now
 from soccer_assets.doctor.finding import Look, Wrong
 from soccer_assets.features.registry import declared
 from soccer_assets.files import nearest
@@ -45,7 +46,10 @@ def parameters(settings: Settings) -> str:
     """Raises ``SettingsError``. What depends on more than the file is told here: on the clock, and on
     the features, on which no training may depend by way of its parameters."""
     params = read_params(settings.params_file)
-    first_and_last_day(params.ingestion)
+    # Not by the partitions: to import Dagster takes longer than all that is said here.
+    ingestion = params.ingestion
+    if ingestion.first_day > utc_now().date() + timedelta(days=ingestion.days_ahead):
+        raise ingestion.is_to_come()
     known = {feature.name for feature in declared(params.features)}
     unknown = sorted(set(params.monitoring.drift.ignored) - known)
     if unknown:

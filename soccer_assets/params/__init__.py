@@ -34,6 +34,13 @@ class IngestionParams(Section):
     )
     limits: FeedLimits = FeedLimits()
 
+    def is_to_come(self) -> SettingsError:
+        """What is said where the first day is after the last one: only a clock can tell."""
+        return SettingsError(
+            f"ingestion.first_day: {self.first_day} is after the last day that fixtures are asked "
+            f"for, {self.days_ahead} days ahead"
+        )
+
 
 class ServingParams(Section):
     recent_days: WholeDays = Field(30, ge=0, description="how long predictions outlive their match")

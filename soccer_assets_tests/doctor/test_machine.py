@@ -1,6 +1,8 @@
 """The home, packages, programs and room on the disk."""
 
 import os
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -67,6 +69,11 @@ def test_parameters_that_cannot_be_are_told(tmp_path: Path, text: str, named: st
     told = found(Settings(soccer_home=tmp_path / "home", soccer_params=file))["parameters"]
     assert told.state is State.WRONG
     assert named in told.told
+
+
+def test_what_is_told_first_does_not_wait_for_dagster() -> None:
+    look = "import sys, soccer_assets.doctor.rounds; sys.exit('dagster' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
 
 
 def test_a_home_that_is_not_there_is_looked_at_and_not_made(tmp_path: Path) -> None:
