@@ -2,7 +2,8 @@
 
 Rules of the replay:
 
-- Kick-offs are taken as UTC. A missing or unreadable ``time`` means 12:00.
+- Kick-offs are taken as UTC. An empty ``time`` means 12:00; one that has lost its last
+  digit on the way, as `` 18:3`` has, means 18:30. Any other that cannot be read is refused.
 - A match that kicks off after the moment asked for is a fixture without a score, one that began
   less than ``FINAL_WHISTLE`` before is in play without a score, for the file does not know how it
   unfolded, and any other is finished. A row without a score stays a fixture.

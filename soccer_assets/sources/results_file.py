@@ -61,6 +61,8 @@ UNKNOWN = -1
 FLAGS = ("F", "E", "P")
 
 _CLOCK = re.compile(r"\s*([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?\s*", re.ASCII)
+#: A time cut from a text of a date and a time one place too early, as some publish it.
+_CUT_CLOCK = re.compile(r" ([01]\d|2[0-3]):([0-5])", re.ASCII)
 _INT = re.compile(r"\s*([+-]?\d{1,19})(?:\.0*)?\s*", re.ASCII)
 _DAY = re.compile(r"\s*(\d{4}-\d{2}-\d{2})(?:[ T]00:00(?::00(?:\.0+)?)?)?\s*", re.ASCII)
 _TRUTH = {
@@ -120,6 +122,8 @@ def read_results(path: Path, date_format: str | None = None) -> Results:
     columns["second"] = file.read("time", _second, np.int64)
     home, away = (columns[name] == NO_SCORE for name in SCORE_COLUMNS)
     file.refuse("away_score", home != away, "the score of one team only")
+    same = columns["home_team_id"] == columns["away_team_id"]
+    file.refuse("away_team_id", same, "a team against itself")
     file.refuse("match_id", _repeated(columns["match_id"]), "a match_id twice")
     tournament = columns["tournament_id"]
     is_too_large = (tournament > LARGEST_TOURNAMENT) | (tournament < -LARGEST_TOURNAMENT)
@@ -309,11 +313,21 @@ def _ft_flag(value: Any) -> int:
 
 
 def _second(value: Any) -> int:
-    """Of a kick-off; of one that is missing or cannot be read, noon."""
+    """Of a kick-off; of one that the file does not have, noon.
+
+    Noon for a time that is there and cannot be read would show the result of an evening's match in
+    the afternoon.
+    """
+    if _is_empty(value):
+        return DEFAULT_KICKOFF
     if isinstance(value, time):
         return value.hour * 3600 + value.minute * 60
-    clock = _CLOCK.fullmatch(str(value))
-    return int(clock[1]) * 3600 + int(clock[2]) * 60 if clock else DEFAULT_KICKOFF
+    if clock := _CLOCK.fullmatch(str(value)):
+        return int(clock[1]) * 3600 + int(clock[2]) * 60
+    if cut := _CUT_CLOCK.fullmatch(str(value)):
+        # Nine minutes early at most: still after the whistle when the replay shows the result.
+        return int(cut[1]) * 3600 + int(cut[2]) * 600
+    raise ValueError(f"{_shown(value)} is not a time like 15:00 (UTC, or empty)")
 
 
 def _day_reader(date_format: str | None) -> Callable[[Any], int]:

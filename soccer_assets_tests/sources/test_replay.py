@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock_time
 from pathlib import Path
 from typing import Any
 
@@ -130,12 +131,38 @@ def test_before_kickoff_a_match_is_a_fixture(replay: ReplayBackend) -> None:
         assert match["elapsed"] is None
 
 
-def test_a_missing_or_unreadable_time_means_noon(replay: ReplayBackend) -> None:
+def test_a_missing_time_means_noon(replay: ReplayBackend) -> None:
     seen = matches(replay, DAY, LATER)
-    assert seen[3]["startTimeUtc"] == seen[4]["startTimeUtc"] == "2024-03-09T12:00:00Z"
+    assert seen[3]["startTimeUtc"] == "2024-03-09T12:00:00Z"
     whistle = datetime(2024, 3, 9, 14, tzinfo=UTC)
     assert matches(replay, DAY, whistle - timedelta(seconds=1))[3]["homeScore"] is None
     assert matches(replay, DAY, whistle)[3]["homeScore"] == 0
+
+
+def test_a_time_that_was_cut_short_means_the_first_minute_it_can_be(replay: ReplayBackend) -> None:
+    assert matches(replay, DAY, LATER)[4]["startTimeUtc"] == "2024-03-09T09:30:00Z"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pytest.param([None, "  7:05 "], id="texts"),
+        pytest.param([None, clock_time(7, 5, 59)], id="times"),
+        pytest.param(["", "07:05:00"], id="empty texts"),
+    ],
+)
+def test_times_are_read_whatever_their_type(tmp_path: Path, column: list[Any]) -> None:
+    frame = pd.DataFrame([result(1), result(2)]).assign(time=pd.Series(column, dtype=object))
+    seen = matches(ReplayBackend(write(frame, tmp_path / "all.parquet")), DAY, LATER)
+    starts = [seen[match_id]["startTimeUtc"] for match_id in (1, 2)]
+    assert starts == ["2024-03-09T12:00:00Z", "2024-03-09T07:05:00Z"]
+
+
+def test_a_file_without_any_time_is_read(tmp_path: Path) -> None:
+    frame = pd.DataFrame([result(1, time=None), result(2, time=None)])
+    for suffix in ("parquet", "csv"):
+        replayed = ReplayBackend(write(frame, tmp_path / f"all.{suffix}"))
+        assert matches(replayed, DAY, LATER)[1]["startTimeUtc"] == "2024-03-09T12:00:00Z"
 
 
 @pytest.mark.parametrize(("match_id", "elapsed"), [(6, "AET"), (7, "PEN")])
@@ -319,6 +346,12 @@ def refused(path: Path, **options: Any) -> str:
         ("date", "2024-03-05 18:00", "2024-03-05 18:00 is not a date"),
         ("date", "20240305", "20240305 is not a date"),
         ("date", None, "an empty value"),
+        *(
+            ("time", odd, f"{odd} is not a time like 15:00 (UTC, or empty)")
+            for odd in ("25:99", "24:00", "abc", "3:00 PM", "15:00+02:00", "18:3", "15.30", "1500")
+        ),
+        ("time", " ", "' ' is not a time"),
+        ("away_team_id", 102, "a team against itself"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_row_and_column(
@@ -344,6 +377,12 @@ def test_a_value_that_cannot_be_used_is_named_with_its_row_and_column(
             "date",
             [datetime(2024, 3, 9), datetime(2024, 3, 10, 15)],
             "row 2, column date: 2024-03-10 15:00:00 is not a date: its time belongs",
+        ),
+        ("time", [15, 16], "row 1, column time: 15 is not a time"),
+        (
+            "time",
+            [datetime(2024, 3, 9, 15), datetime(2024, 3, 9, 20)],
+            "row 1, column time: 2024-03-09 15:00:00 is not a time",
         ),
         ("home_team", [1860, 1899], "row 1, column home_team: 1860 is not a name"),
         ("home_score", [1.0, 2.5], "row 2, column home_score: 2.5 is not a score"),
