@@ -84,8 +84,9 @@ class IngestConfig(dg.Config):
         dg.AssetCheckSpec(
             POSSIBLE_KICKOFFS,
             asset=LIVESCORES,
-            description="Every match kicks off near the day that shows it, and none is over before "
-            "it began; one that does not is named and stays out of the tables.",
+            description="Every match kicks off near the day that shows it, none is over before it "
+            "began, and none has one team only; one that cannot be is named and stays out of the "
+            "tables.",
         ),
         dg.AssetCheckSpec(
             POSSIBLE_DETAILS,

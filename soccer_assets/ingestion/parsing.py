@@ -7,7 +7,7 @@ a bad one is named down to the match and the field.
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import compress
-from operator import itemgetter
+from operator import eq, itemgetter
 from typing import Any, NoReturn
 
 import orjson
@@ -110,7 +110,8 @@ def _parse_day(
     _check_values(columns, fault)
     present = set().union(*headers, *matches)
     kickoffs = _kickoffs(columns["startTimeUtc"], fault)
-    set_aside = _set_aside(columns, kickoffs, day, fetched_at, limits)
+    set_aside = _against_themselves(columns)
+    set_aside |= _out_of_time(columns, kickoffs, day, fetched_at, limits)
     if set_aside:
         kept = [match_id not in set_aside for match_id in columns["id"]]
         headers, matches = list(compress(headers, kept)), list(compress(matches, kept))
@@ -243,7 +244,14 @@ def _kickoffs(times: Sequence[str], fault: Fault) -> list[datetime]:
     return [moments[text] for text in times]
 
 
-def _set_aside(
+def _against_themselves(columns: Columns) -> dict[int, SetAside]:
+    """By id, the matches of a team against itself, which would teach that it beats itself."""
+    home, away = columns["homeTeamId"], columns["awayTeamId"]
+    same = compress(zip(columns["id"], home, strict=True), map(eq, home, away))
+    return {match_id: SetAside(match_id, f"team {team} plays itself") for match_id, team in same}
+
+
+def _out_of_time(
     columns: Columns,
     kickoffs: Sequence[datetime],
     day: date,

@@ -447,6 +447,18 @@ def test_a_match_that_is_over_before_it_begins_is_set_aside_until_it_has_begun(
     assert set(table(engine, match)) == {2}
 
 
+@pytest.mark.parametrize("row", [finished(2, 1, 1, BAD), a_match(2, BAD)])
+def test_a_match_of_a_team_against_itself_is_set_aside(
+    row: dict[str, Any], archive: PayloadArchive, engine: sa.Engine
+) -> None:
+    itself = {**row, "awayTeamId": row["homeTeamId"]}
+    body = orjson.dumps(a_payload(finished(1, 2, 0, BAD), itself))
+    report = ingest_days([BAD], lambda day: body, archive, engine)
+    [found] = report.set_aside[BAD]
+    assert str(found) == f"match 2: team {row['homeTeamId']} plays itself"
+    assert set(table(engine, match)) == {1}
+
+
 def test_what_is_known_of_a_match_stays_when_its_row_is_set_aside(
     feed: FeedServer, fetch: Fetch, archive: PayloadArchive, engine: sa.Engine
 ) -> None:
