@@ -137,6 +137,17 @@ REPLAY = ["replay", "results.csv", "--as-of=2025-03-01", SINCE]
         (["serve", "--host", ""], r"soccer: --host is empty"),
         (["rebuild", "now"], r"soccer rebuild: .*unexpected extra argument"),
         (["rebuild-model", "newest"], r"soccer rebuild-model: .*integer"),
+        *(
+            ([*command, "9" * 23], rf"soccer {command[0]}: .*should be less than")
+            for command in (
+                *(["rebuild-model"], ["approve"], ["reject", "--why=no"]),
+                *(["rollback", "--why=no", "--to"], ["promotions", "--limit"]),
+                *(["alerts", "--limit"], ["step-worker", "--processes"], ["serve", "--port"]),
+                *(["backfill", SINCE, "--batch-days"], ["backfill", SINCE, "--concurrency"]),
+            )
+        ),
+        ([*SEASON, f"--step={'9' * 23}d"], r"soccer: --step 9+d: "),
+        ([*SEASON, f"--fault=feed-down@2024-09-02+{'9' * 23}"], r"soccer: 'feed-down@2024-09-02"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -328,6 +339,15 @@ def test_make_replay_names_what_it_needs() -> None:
     )
     assert made.returncode != 0
     assert made.stderr.startswith("make replay needs all three: FILE=")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_who_closes_its_output_is_not_written_to(closed: str) -> None:
+    """``soccer promotions >&-``, as some schedulers start what they start."""
+    command = Path(sys.executable).with_name("soccer")
+    done = subprocess.run(f"{command} --help {closed}", shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("Usage" in done.stdout) is (">&-" not in closed.replace("2>&-", ""))
 
 
 def test_the_installed_command_says_one_line_too(folder: Path) -> None:

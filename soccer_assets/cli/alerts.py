@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from soccer_assets.cli.app import WrongUse, app, console
+from soccer_assets.cli.arguments import MANY
 from soccer_assets.settings import get_settings
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def alerts(
             formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"],
         ),
     ] = None,
-    limit: Annotated[int, typer.Option(help="At most so many, the newest first.", min=1)] = 50,
+    limit: Annotated[
+        int, typer.Option(help="At most so many, the newest first.", min=1, max=MANY)
+    ] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, one alert a line.")] = False,
 ) -> None:
     """List the alerts in the outbox, the last seen first: also those that Slack has not been told."""

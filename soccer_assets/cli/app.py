@@ -1,7 +1,9 @@
 """The command itself: how it ends, and what it says when it fails."""
 
+import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -11,6 +13,16 @@ from rich.console import Console
 from soccer_assets.dagster_warnings import without_beta_warnings
 from soccer_assets.settings import SettingsError
 
+
+def _open_what_is_closed() -> None:
+    """Whoever starts a command with its output closed (``>&-``) does not want to read it. Otherwise the
+    next file or socket that is opened would take the place, and be written to."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+
+
+_open_what_is_closed()
 #: Wide enough for the tables when the output is a file.
 console = Console(width=None if sys.stdout.isatty() else 120)
 

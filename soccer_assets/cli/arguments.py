@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from soccer_assets.sources.replay import ReplayBackend
 
 DAY = ["%Y-%m-%d"]
+#: Rows that a list may be asked for: more than anybody reads, and a number for PostgreSQL.
+MANY = 1_000_000
+#: As the registry numbers versions.
+Number = Annotated[
+    int, typer.Argument(help="Number of a version in the registry.", min=1, max=2**31 - 1)
+]
 File = Annotated[
     Path,
     typer.Argument(help="Results, parquet or CSV.", exists=True, dir_okay=False, readable=True),

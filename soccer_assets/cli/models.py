@@ -3,11 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from soccer_assets.cli.app import WrongUse, app, console
+from soccer_assets.cli.arguments import Number
 from soccer_assets.settings import get_settings, project_folder
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @app.command("rebuild-model")
 def rebuild_model(
-    version: Annotated[int, typer.Argument(help="Number of a version in the registry.", min=1)],
+    version: Number,
 ) -> None:
     """Train a version again from the data, the parameters and the seed that it was made of.
 

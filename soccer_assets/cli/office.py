@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from soccer_assets.cli.app import WrongUse, app, console
+from soccer_assets.cli.arguments import MANY, Number
 from soccer_assets.settings import get_settings
 
 if TYPE_CHECKING:
     from soccer_assets.modelling.office import Office
 
-Number = Annotated[int, typer.Argument(help="Number of a version in the registry.", min=1)]
 Who = Annotated[
     str | None, typer.Option(help="Who decides; default: the user of the operating system.")
 ]
@@ -20,7 +20,7 @@ Who = Annotated[
 @app.command()
 def approve(
     version: Number,
-    why: Annotated[str, typer.Option(help="On record.")] = "",
+    why: Annotated[str | None, typer.Option(help="On record.")] = None,
     who: Who = None,
 ) -> None:
     """Sign a version off that has passed every gate and waits: it becomes the champion.
@@ -56,7 +56,8 @@ def reject(
 def rollback(
     why: Annotated[str, typer.Option(help="On record.")],
     to: Annotated[
-        int | None, typer.Option(help="Number of a version; default: the one before.", min=1)
+        int | None,
+        typer.Option(help="Number of a version; default: the one before.", min=1, max=2**31 - 1),
     ] = None,
     who: Who = None,
 ) -> None:
@@ -75,7 +76,7 @@ def rollback(
 
 @app.command()
 def promotions(
-    limit: Annotated[int, typer.Option(help="So many, the newest.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="So many, the newest.", min=1, max=MANY)] = 20,
 ) -> None:
     """Show who came into office and who did not, when and why."""
     from rich.table import Table
@@ -102,7 +103,7 @@ def _office() -> "Office":
 
 def _name(who: str | None) -> str:
     try:
-        return who or getpass.getuser()
+        return getpass.getuser() if who is None else who
     except (KeyError, OSError):  # a container's user may have no name
         raise WrongUse("this user has no name here: say --who") from None
 
