@@ -32,7 +32,7 @@ class Approval(dg.Config):
 
     version: int
     who: str
-    why: str = ""
+    why: str | None = None
 
 
 class Rejection(dg.Config):
@@ -141,7 +141,9 @@ def review_of_champion(
         context.log.info(review.told)
         if review.is_worse:
             by = By(REVIEW, context.run_id)
-            version = office.roll_back(review.predecessor, review.told, by, review.figures)
+            version = office.roll_back(
+                review.predecessor, review.told, by, review.figures, instead_of=review.champion
+            )
             context.log.warning(f"{version} is the champion again")
 
 

@@ -144,7 +144,7 @@ def champion_model(
     from soccer_assets.modelling.slices import standard_slices
 
     by = By(GATE, context.run.run_id)
-    with registry.opened(context) as models:
+    with registry.opened(context) as models, _other_champion_told():
         office = Office(models, warehouse.engine)
         champion = office.settle()
         version = models.by_alias(CANDIDATE_ALIAS)
@@ -175,14 +175,26 @@ def champion_model(
         )
         models.record(version, verdict)
         if not verdict.passed:
-            office.refuse(version, training, verdict, by, counts=challenge.barred is None)
+            counts = challenge.barred is None
+            office.refuse(version, training, verdict, by, counts=counts, instead_of=champion)
         elif registry.settings.require_sign_off:
-            office.await_sign_off(version, verdict, by)
+            office.await_sign_off(version, verdict, by, instead_of=champion)
         else:
-            office.promote(version, verdict, by)
+            office.promote(version, verdict, by, instead_of=champion)
         holder = models.champion()
     promoted = holder is not None and holder.number == version.number
     yield from _conclude(context, version, verdict, holder, promoted=promoted)
+
+
+@contextmanager
+def _other_champion_told() -> Iterator[None]:
+    """A person may decide while a version is compared: a retry compares it with who serves now."""
+    from soccer_assets.modelling.office import NotPossible
+
+    try:
+        yield
+    except NotPossible as error:
+        raise dg.Failure(str(error)) from error
 
 
 def _comparison(models: "ModelRegistry", version: "Version", dvc: DvcResource) -> "Comparison":

@@ -7,9 +7,11 @@ where the record says, and no note tells why, was moved by hand: that goes on re
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum
 from typing import Any
 from uuid import uuid4
 
@@ -64,11 +66,19 @@ class By:
     dagster_run_id: str | None = None
 
 
+class Anyone(Enum):
+    """Whoever is the champion when a decision is made."""
+
+    IN_OFFICE = "in office"
+
+
 class Office:
     """Decisions about the champion of a registry, recorded in a warehouse.
 
-    One at a time, whoever makes them: each waits for the one before. Methods raise what
-    ``ModelRegistry`` raises, and NotPossible.
+    One at a time, whoever makes them: each waits for the one before, and sees what that has made of
+    the champion. Methods raise what ``ModelRegistry`` raises, and NotPossible. ``instead_of`` is the
+    champion that a decision was thought over against, if that is known (None: there was none); with
+    another one in office by now, nothing is decided.
     """
 
     def __init__(
@@ -83,14 +93,28 @@ class Office:
         with deciding(self._engine):
             return self._settle()
 
-    def promote(self, version: Version, verdict: Verdict, by: By) -> None:
+    def promote(
+        self,
+        version: Version,
+        verdict: Verdict,
+        by: By,
+        *,
+        instead_of: Version | Anyone | None = Anyone.IN_OFFICE,
+    ) -> None:
         """Make a version that has passed its gate the champion."""
-        self._move(PROMOTED, version, verdict.summary(), by, _judged(verdict))
+        with self._instead_of(instead_of) as champion:
+            self._move(PROMOTED, champion, version, verdict.summary(), by, _judged(verdict))
 
-    def await_sign_off(self, version: Version, verdict: Verdict, by: By) -> None:
+    def await_sign_off(
+        self,
+        version: Version,
+        verdict: Verdict,
+        by: By,
+        *,
+        instead_of: Version | Anyone | None = Anyone.IN_OFFICE,
+    ) -> None:
         """Have a version that has passed its gate wait for a person; one that waited is dropped."""
-        with deciding(self._engine):
-            champion = self._settle()
+        with self._instead_of(instead_of) as champion:
             waiting = self._registry.by_alias(AWAITING)
             if waiting is not None and waiting.number == version.number:
                 return
@@ -102,15 +126,21 @@ class Office:
             self._settle()
 
     def refuse(
-        self, version: Version, training: TrainingRun, verdict: Verdict, by: By, *, counts: bool
+        self,
+        version: Version,
+        training: TrainingRun,
+        verdict: Verdict,
+        by: By,
+        *,
+        counts: bool,
+        instead_of: Version | Anyone | None = Anyone.IN_OFFICE,
     ) -> None:
         """Record that a version has not passed its gate; the same refusal is recorded once.
 
         Args:
             counts: whether it was an attempt, of which there is none if it was not even compared.
         """
-        with deciding(self._engine):
-            champion = self._settle()
+        with self._instead_of(instead_of) as champion:
             figures = {
                 **_judged(verdict),
                 _UNTIL: training.trained_until.isoformat(),
@@ -122,38 +152,50 @@ class Office:
             if not (known and known[0].before == decision.before and _same(known[0], decision)):
                 promotions.record(self._engine, decision)
 
-    def approve(self, number: int, why: str, by: By) -> Version:
-        """Make the version that waits for a sign-off the champion."""
-        version = self._waiting(number)
-        self._move(APPROVED, version, why or "signed off", by, {})
+    def approve(self, number: int, why: str | None, by: By) -> Version:
+        """Make the version that waits for a sign-off the champion; it needs no more reason than
+        that."""
+        why = "signed off" if why is None else why
+        _check_words(why, by)
+        with self._instead_of(Anyone.IN_OFFICE) as champion:
+            version = self._waiting(number)
+            self._move(APPROVED, champion, version, why, by, {})
         return version
 
     def reject(self, number: int, why: str, by: By) -> Version:
         """Have the version that waits for a sign-off wait no longer; it does not come again."""
-        version = self._waiting(number)
-        with deciding(self._engine):
-            champion = self._settle()
+        _check_words(why, by)
+        with self._instead_of(Anyone.IN_OFFICE) as champion:
+            version = self._waiting(number)
             decision = self._decision(REJECTED, champion, version, why, by, {"sign_off": False})
             self._registry.note(version, _as_text(decision))
             self._settle()
         return version
 
     def roll_back(
-        self, to: int | None, why: str, by: By, figures: Mapping[str, Any] | None = None
+        self,
+        to: int | None,
+        why: str,
+        by: By,
+        figures: Mapping[str, Any] | None = None,
+        *,
+        instead_of: Version | Anyone | None = Anyone.IN_OFFICE,
     ) -> Version:
         """Put another version into office instead of the champion, which does not come again.
+
+        Of several at once, one is followed: the others meant the champion that has fallen by then.
 
         Args:
             to: number of the version; None: the champion's predecessor.
         """
-        champion = self.settle()
+        _check_words(why, by)
+        champion = self._now_in_office(instead_of)
         if champion is None:
             raise NotPossible("there is no champion to roll back")
         version = self.predecessor(champion) if to is None else self._registry.version(to)
         if version is None:
             raise NotPossible(f"{champion} has no predecessor that could serve: name a version")
-        if version.number == champion.number:
-            raise NotPossible(f"{version} is the champion already")
+        _check_is_another(version, champion)
         self._registry.load(version)  # one that cannot serve is not put into office
         told = {**(figures or {}), _NEWEST: self._registry.newest_number()}
         try:
@@ -165,7 +207,9 @@ class Office:
                 _UNTIL: training.trained_until.isoformat(),
                 _REVISION: training.data_revision,
             }
-        self._move(ROLLED_BACK, version, why, by, told)
+        # To look at the versions takes a while, for which nobody is kept waiting.
+        with self._instead_of(champion, for_=version):
+            self._move(ROLLED_BACK, champion, version, why, by, told)
         return version
 
     def predecessor(self, champion: Version) -> Version | None:
@@ -251,8 +295,28 @@ class Office:
                 seen.add(before)
         return fallen
 
+    def _now_in_office(self, expected: Version | Anyone | None) -> Version | None:
+        with self._instead_of(expected) as champion:
+            return champion
+
+    @contextmanager
+    def _instead_of(
+        self, expected: Version | Anyone | None, for_: Version | None = None
+    ) -> Iterator[Version | None]:
+        """A time in which nobody else decides; gives the champion, settled.
+
+        Raises:
+            NotPossible: it is not the one expected; or it is the version that it is to make room for.
+        """
+        with deciding(self._engine):
+            champion = self._settle()
+            _check_is_another(for_, champion)
+            if not isinstance(expected, Anyone) and _held_by(expected) != _held_by(champion):
+                who = f"{champion} has come" if champion else "nobody is left, or has come yet,"
+                raise NotPossible(f"{who} into office meanwhile: see soccer promotions")
+            yield champion
+
     def _waiting(self, number: int) -> Version:
-        self.settle()
         waiting = self._registry.by_alias(AWAITING)
         if waiting is None:
             raise NotPossible(f"version {number} does not wait for a sign-off: none does")
@@ -263,13 +327,18 @@ class Office:
         return waiting
 
     def _move(
-        self, kind: str, version: Version, why: str, by: By, figures: Mapping[str, Any]
+        self,
+        kind: str,
+        champion: Version | None,
+        version: Version,
+        why: str,
+        by: By,
+        figures: Mapping[str, Any],
     ) -> None:
-        with deciding(self._engine):
-            champion = self._settle()
-            decision = self._decision(kind, champion, version, why, by, figures)
-            self._registry.promote(version, _as_text(decision))
-            self._settle()
+        _check_is_another(version, champion)
+        decision = self._decision(kind, champion, version, why, by, figures)
+        self._registry.promote(version, _as_text(decision))
+        self._settle()
 
     def _decision(
         self,
@@ -284,8 +353,8 @@ class Office:
             decision_id=uuid4().hex,
             decided_at=self._now(),
             kind=kind,
-            before=holder(champion) if champion else None,
-            about=holder(version) if version else None,
+            before=_held_by(champion),
+            about=_held_by(version),
             reason=why,
             who=by.who,
             dagster_run_id=by.dagster_run_id,
@@ -330,6 +399,24 @@ class Office:
 def holder(version: Version) -> Holder:
     """A version as it is recorded."""
     return Holder(version.number, version.run_id)
+
+
+def _held_by(version: Version | None) -> Holder | None:
+    return holder(version) if version else None
+
+
+def _check_is_another(version: Version | None, champion: Version | None) -> None:
+    """Whoever replaces itself would be on record as fallen, and never come again."""
+    if version and champion and version.number == champion.number:
+        raise NotPossible(f"{version} is the champion already")
+
+
+def _check_words(why: str, by: By) -> None:
+    """What a person decides is on record for ever: it has to say something."""
+    if not why.strip():
+        raise NotPossible("the reason is empty: say why")
+    if not by.who.strip():
+        raise NotPossible("whoever decides has no name: say who")
 
 
 def _judged(verdict: Verdict) -> dict[str, Any]:

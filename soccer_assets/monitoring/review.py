@@ -16,7 +16,7 @@ from soccer_assets.arrays import FloatArray
 from soccer_assets.modelling.metrics import per_match_log_loss
 from soccer_assets.modelling.mlflow_service import Unusable
 from soccer_assets.modelling.office import Office
-from soccer_assets.modelling.registry import ModelRegistry
+from soccer_assets.modelling.registry import ModelRegistry, Version
 from soccer_assets.modelling.splits import utc_kickoffs
 from soccer_assets.monitoring.e_process import alarm_of, log_e_process, scaled
 from soccer_assets.params.gates import GateParams
@@ -35,6 +35,8 @@ class Review:
     """In words."""
     predecessor: int | None = None
     """Number of the version."""
+    champion: Version | None = None
+    """That is worse, or not."""
     figures: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -88,7 +90,7 @@ def review_champion(
         "e_value": e,
         "margin": params.rollback_margin,
     }
-    return Review(e >= params.rollback_e_value, told, before.number, figures)
+    return Review(e >= params.rollback_e_value, told, before.number, champion, figures)
 
 
 def e_value(differences: FloatArray, margin: float = 0.0) -> float:

@@ -245,6 +245,23 @@ def test_decisions_on_the_command_line_name_the_user_and_why(
     assert "by number" not in shown
 
 
+def test_a_decision_without_words_is_refused_in_one_line(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house.promote(1)
+    house.office.await_sign_off(house.registry.version(2), PASSED, GATE)
+    before = house.told()
+    for decision in (["approve", "2"], ["reject", "2"], ["rollback", "--to", "2"]):
+        for words, line in (
+            (["--why", ""], "soccer: the reason is empty: say why\n"),
+            (["--why", "  "], "soccer: the reason is empty: say why\n"),
+            (["--why", "good", "--who", ""], "soccer: whoever decides has no name: say who\n"),
+        ):
+            assert commanded(capsys, *decision, *words) == (1, line)
+    assert house.told() == before
+    assert house.champion() == 1
+
+
 def test_the_review_of_a_champion_without_a_predecessor_is_no_failure(house: House) -> None:
     house.promote(1)
     review = house.platform.definitions.resolve_job_def("review")

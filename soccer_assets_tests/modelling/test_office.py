@@ -1,7 +1,9 @@
 """The champion's office: every way in and out is on record, and a kill leaves nothing half done."""
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -152,13 +154,13 @@ def test_what_waits_for_a_sign_off_serves_when_it_is_approved(
         office.await_sign_off(versions[2], PASSED, GATE)
     assert (number(registry), number(registry, AWAITING)) == (1, 2)
     with pytest.raises(NotPossible, match=r"version 3 does not wait .* version 2 does"):
-        office.approve(3, "", JO)
+        office.approve(3, None, JO)
     office.approve(2, "looked at the report", JO)
     assert (number(registry), number(registry, AWAITING)) == (2, None)
     assert told(engine)[1:] == [("awaiting", 1, 2, "gate"), ("approved", 1, 2, "jo")]
     assert decisions(engine)[0].reason == "looked at the report"
     with pytest.raises(NotPossible, match="none does"):
-        office.approve(2, "", JO)
+        office.approve(2, None, JO)
 
 
 def test_what_a_person_has_rejected_does_not_come_again(
@@ -239,6 +241,119 @@ def test_a_rollback_to_nowhere_is_refused_and_moves_nothing(
     assert number(registry) == 1
 
 
+# At once
+
+
+def at_once(*acts: Callable[[], Version]) -> list[Version | NotPossible]:
+    """What each gave, or why it was not possible; none begins before all can."""
+    ready = threading.Barrier(len(acts))
+
+    def act(one: Callable[[], Version]) -> Version | NotPossible:
+        ready.wait(timeout=60)
+        try:
+            return one()
+        except NotPossible as error:
+            return error
+
+    with ThreadPoolExecutor(len(acts)) as threads:
+        return list(threads.map(act, acts))
+
+
+def refusals(outcomes: list[Version | NotPossible]) -> list[str]:
+    return [str(outcome) for outcome in outcomes if isinstance(outcome, NotPossible)]
+
+
+@pytest.mark.parametrize("to", [2, None])
+def test_of_rollbacks_at_once_one_moves_the_champion(
+    to: int | None,
+    office: Office,
+    registry: ModelRegistry,
+    versions: list[Version],
+    engine: sa.Engine,
+) -> None:
+    for version in versions[1:4]:
+        office.promote(version, PASSED, GATE)
+    outcomes = at_once(*[lambda: office.roll_back(to, "worse", JO)] * 3)
+    told_no = refusals(outcomes)
+    assert len(told_no) == 2
+    assert all("version 2 of soccer_1x2" in line for line in told_no)
+    assert told(engine)[3:] == [("rolled_back", 3, 2, "jo")]
+    assert number(registry) == 2
+    assert "fallen" not in registry.version(2).tags
+
+
+def test_of_those_who_sign_off_and_reject_at_once_one_decides(
+    office: Office, registry: ModelRegistry, versions: list[Version], engine: sa.Engine
+) -> None:
+    office.promote(versions[1], PASSED, GATE)
+    office.await_sign_off(versions[2], PASSED, GATE)
+    outcomes = at_once(
+        *[lambda: office.approve(2, None, JO)] * 2, *[lambda: office.reject(2, "no", JO)] * 2
+    )
+    assert len(refusals(outcomes)) == 3
+    assert all("does not wait for a sign-off" in line for line in refusals(outcomes))
+    [decided] = told(engine)[2:]
+    assert decided in [("approved", 1, 2, "jo"), ("rejected", 1, 2, "jo")]
+    assert number(registry) == (2 if decided[0] == "approved" else 1)
+
+
+def test_a_verdict_counts_against_the_champion_that_it_was_found_against(
+    office: Office, registry: ModelRegistry, versions: list[Version], engine: sa.Engine
+) -> None:
+    """Who was rolled back to while the gate compared has not been compared with."""
+    for version in versions[1:4]:
+        office.promote(version, PASSED, GATE)
+    office.roll_back(None, "worse", JO)
+    before = decisions(engine)
+    training = registry.training(versions[4])
+    for decide in (
+        lambda: office.promote(versions[4], PASSED, GATE, instead_of=versions[3]),
+        lambda: office.promote(versions[4], PASSED, GATE, instead_of=None),
+        lambda: office.await_sign_off(versions[4], PASSED, GATE, instead_of=versions[3]),
+        lambda: office.refuse(
+            versions[4], training, FAILED, GATE, counts=True, instead_of=versions[3]
+        ),
+        lambda: office.roll_back(1, "worse", JO, instead_of=versions[3]),
+    ):
+        with pytest.raises(NotPossible, match="version 2 of soccer_1x2 has come into office"):
+            decide()
+    with pytest.raises(NotPossible, match="version 2 of soccer_1x2 is the champion already"):
+        office.promote(versions[2], PASSED, GATE)
+    assert decisions(engine) == before
+    assert (number(registry), number(registry, AWAITING)) == (2, None)
+    office.promote(versions[4], PASSED, GATE, instead_of=versions[2])
+    assert number(registry) == 4
+
+
+# Words
+
+
+@pytest.mark.parametrize("nothing", ["", "  ", "\n\t"])
+def test_a_decision_of_a_person_needs_a_reason_and_a_name(
+    nothing: str,
+    office: Office,
+    registry: ModelRegistry,
+    versions: list[Version],
+    engine: sa.Engine,
+) -> None:
+    for version in versions[1:3]:
+        office.promote(version, PASSED, GATE)
+    office.await_sign_off(versions[3], PASSED, GATE)
+    before = decisions(engine)
+    for why, by, asked in ((nothing, JO, "reason"), ("worse", By(nothing), "name")):
+        for decide in (
+            lambda why=why, by=by: office.roll_back(1, why, by),
+            lambda why=why, by=by: office.approve(3, why, by),
+            lambda why=why, by=by: office.reject(3, why, by),
+        ):
+            with pytest.raises(NotPossible, match=asked):
+                decide()
+    assert decisions(engine) == before
+    assert (number(registry), number(registry, AWAITING)) == (2, 3)
+    office.approve(3, None, JO)
+    assert decisions(engine)[0].reason == "signed off"
+
+
 # By hand
 
 
@@ -312,7 +427,7 @@ def act(office: Office, versions: list[Version], what: str) -> None:
     if what == "promote":
         office.promote(versions[3], PASSED, GATE)
     elif what == "approve":
-        office.approve(3, "", JO)
+        office.approve(3, None, JO)
     elif what == "reject":
         office.reject(3, "no", JO)
     else:

@@ -117,7 +117,8 @@ def test_a_worse_champion_is_found_and_falls(
     assert found.figures["matches"] == int((matches["kickoff"] >= until).sum()) > 3000
     assert found.is_worse, found.told
     assert found.predecessor == 1
-    here.roll_back(found.predecessor, found.told, By(REVIEW), found.figures)
+    by = By(REVIEW)
+    here.roll_back(found.predecessor, found.told, by, found.figures, instead_of=found.champion)
     champion = registry.champion()
     assert champion is not None
     assert champion.number == 1
