@@ -164,9 +164,9 @@ class Holds(NamedTuple):
     """A ledger that is what it was."""
 
     days: int
-    """Closed ones: those that have a manifest."""
+    """Closed ones that were looked at: those that have a manifest."""
     rows: int
-    """Of open days, too."""
+    """Of the days that were looked at; of open ones, too."""
     head: str | None
     """SHA-256 of the last manifest, which stands for all that was checked."""
 

@@ -209,6 +209,28 @@ def test_an_entry_of_an_open_day_is_checked_too(season: sa.Engine, store: LocalS
         verify(season, store)
 
 
+@pytest.mark.parametrize(
+    ("since", "days", "rows"),
+    [(0, 3, 4), (1, 2, 2), (2, 1, 2), (3, 0, 1), (4, 0, 0), (2000, 0, 0)],
+)
+def test_what_is_counted_lies_in_the_days_that_were_asked_for(
+    season: sa.Engine, store: LocalStore, tmp_path: Path, since: int, days: int, rows: int
+) -> None:
+    first = FIRST + since * DAY
+    holds = verify(season, store, first)
+    assert (holds.days, holds.rows) == (days, rows)
+    assert export(season, store, tmp_path / "ledger", first) == rows
+    # What holds is still told with the manifest that stands for all before.
+    assert holds.head == verify(season, store).head
+
+
+def test_an_open_day_before_those_that_were_asked_for_is_not_checked(
+    season: sa.Engine, store: LocalStore
+) -> None:
+    execute(season, "UPDATE soccer.prediction_ledger SET model_version = 9 WHERE match_id = 4")
+    verify(season, store, FIRST + 4 * DAY)
+
+
 def test_entries_that_are_put_before_the_first_day_are_found(
     season: sa.Engine, store: LocalStore
 ) -> None:
