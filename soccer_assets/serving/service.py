@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,9 +24,9 @@ from soccer_assets.clock import utc_now
 from soccer_assets.params import ServingParams
 from soccer_assets.serving.freshness import Freshness, freshness, marks
 from soccer_assets.serving.kept import KeptSnapshot, database_name
+from soccer_assets.serving.list_query import ListQuery, refuse_repeated
 from soccer_assets.serving.loading import load_snapshot
 from soccer_assets.serving.metrics import NO_ROUTE, Served, WorkerMetrics
-from soccer_assets.serving.paging import BadCursor, decode_cursor
 from soccer_assets.serving.schemas import (
     Health,
     ModelInfo,
@@ -43,7 +43,6 @@ from soccer_assets.warehouse.session import open_engine
 VERSION_HEADER = "X-Model-Version"
 #: Where nobody says otherwise.
 DEFAULTS = ServingParams()
-DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 
 _SCOPE_KEY = "soccer_assets.snapshot"
 _ONE_MATCH = "/predictions/"
@@ -172,6 +171,7 @@ class Answers:
 def _add_prediction_routes(app: FastAPI, answers: Answers) -> None:
     @app.get(
         "/predictions",
+        dependencies=[Depends(refuse_repeated)],
         response_model=PredictionPage,
         responses=_NOT_LOADED,
         summary="Coming matches",
@@ -179,39 +179,20 @@ def _add_prediction_routes(app: FastAPI, answers: Answers) -> None:
     )
     async def list_predictions(
         request: Request,
-        limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Matches a page.")] = (
-            DEFAULT_LIMIT
-        ),
-        cursor: Annotated[
-            str | None, Query(max_length=64, description="`next` of the page before.")
-        ] = None,
-        first_day: Annotated[
-            date | None, Query(alias="from", description="First day of kick-off, UTC, inclusive.")
-        ] = None,
-        last_day: Annotated[
-            date | None, Query(alias="until", description="Last day of kick-off, UTC, inclusive.")
-        ] = None,
-        tournament_id: Annotated[int | None, Query(description="Only this tournament.")] = None,
-        team_id: Annotated[int | None, Query(description="Only this team, home or away.")] = None,
+        query: Annotated[ListQuery, Query()],
     ) -> Response:
         """Scheduled matches that have not kicked off, by kick-off, then match id."""
         snapshot = _pinned(request)
-        if first_day is not None and last_day is not None and first_day > last_day:
-            raise HTTPException(422, "`from` is later than `until`")
-        try:
-            after = decode_cursor(cursor) if cursor is not None else None
-        except BadCursor as error:
-            raise HTTPException(422, f"`cursor` is {error}; pass the `next` of a page") from error
         now = answers.clock()
         marked = answers.demand(snapshot, now)
         page = snapshot.coming(
             now,
-            limit=limit,
-            after=after,
-            first_day=first_day,
-            last_day=last_day,
-            tournament_id=tournament_id,
-            team_id=team_id,
+            limit=query.limit,
+            after=query.after,
+            first_day=query.first_day,
+            last_day=query.last_day,
+            tournament_id=query.tournament_id,
+            team_id=query.team_id,
         )
         return _json(
             b'{"model_version":%d,%b,"predictions":[%b],"next":%b}'
@@ -372,6 +353,8 @@ class _PinSnapshot:
 
     The most frequent request, for one match that there is, is answered here: routing, validation
     and the making of a response object would take four times as long as the answer.
+
+    HEAD is GET without the body, wherever there is a GET: load balancers ask so.
     """
 
     def __init__(
@@ -387,6 +370,8 @@ class _PinSnapshot:
             await self.app(scope, receive, send)
             return
         began = time.perf_counter()
+        if scope["method"] == "HEAD":
+            scope, send = {**scope, "method": "GET"}, _without_body(send)
         pinned = scope[_SCOPE_KEY] = self.store.snapshot
         status = 0
 
@@ -436,6 +421,15 @@ class _PinSnapshot:
         if not (text.isascii() and text.isdigit() and len(text) < 19):
             return None
         return self.answers.one(snapshot, int(text))
+
+
+def _without_body(send: Send) -> Send:
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return send_head
 
 
 def _route(scope: Scope) -> str:

@@ -211,3 +211,22 @@ def test_a_roll_that_fails_on_one_worker_leaves_all_with_the_champion_before(
             reports = reload_workers([first, second, well], 2, expected_run="run-2")
             assert all(report.ok for report in reports)
             assert {client.model().run_id for client in (first, second, well)} == {"run-2"}
+
+
+def test_head_over_a_connection_that_goes_on(database: Database) -> None:
+    """A body after the headers would be taken for the next answer."""
+    database.add_match(1, soon())
+    database.serve(1, at=datetime.now(UTC))
+    with (
+        ServiceProcess(database.url, TOKEN) as process,
+        httpx.Client(base_url=process.base_url, trust_env=False) as http,
+        WorkerClient(process.base_url, TOKEN) as client,
+    ):
+        wait_for_version(client, 1)
+        for path in ("/healthz", "/readyz", "/predictions/1", "/predictions", "/metrics", "/docs"):
+            head, got = http.head(path), http.get(path)
+            assert (head.status_code, head.content) == (200, b"")
+            assert head.headers["content-type"] == got.headers["content-type"]
+            assert "transfer-encoding" not in head.headers
+            assert int(head.headers["content-length"]) > 0
+            assert len(got.content) > 0

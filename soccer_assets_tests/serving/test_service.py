@@ -16,6 +16,10 @@ from soccer_assets.serving.service import VERSION_HEADER, create_app
 from soccer_assets_tests.serving.conftest import HOUR, NOW, Database
 
 TOKEN = "test-token"
+JSON_TYPES: dict[str | None, Any] = {
+    **{"object": dict, "array": list, "string": str, "integer": int},
+    None: object,  # anything
+}
 AUTH = {"Authorization": f"Bearer {TOKEN}"}
 
 
@@ -159,16 +163,106 @@ def test_filters(database: Database, start: Callable[..., TestClient]) -> None:
         ({"limit": 501}, "less than or equal to 500"),
         ({"from": "yesterday"}, "from"),
         ({"from": "2025-03-02", "until": "2025-03-01"}, "`from` is later than `until`"),
+        ({"frm": "2025-03-02"}, '["query","frm"]'),
+        ({"first_day": "2025-03-02"}, '["query","first_day"]'),
+        ({"limit": 5, "offset": 5}, '["query","offset"]'),
+        ({"team_id": [1, 2]}, "`team_id` is given more than once"),
+        ({"limit": [5, 5], "odd": ["", ""]}, "`odd` is given more than once"),
     ],
 )
 def test_bad_queries(
     database: Database, start: Callable[..., TestClient], params: dict[str, Any], says: str
 ) -> None:
     database.serve(1)
-    response = start().get("/predictions", params=params)
+    client = start()
+    response = client.get("/predictions", params=params)
     assert response.status_code == 422
     assert says in response.text
     assert response.headers[VERSION_HEADER] == "1"
+    document = client.get("/openapi.json").json()
+    declared = document["paths"]["/predictions"]["get"]["responses"]["422"]
+    assert_fits(response.json(), declared["content"]["application/json"]["schema"], document)
+    for fault in response.json()["detail"]:
+        assert fault["loc"][0] == "query"
+
+
+def assert_fits(body: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:
+    """A body against a schema of OpenAPI, as far as FastAPI's own answers need it."""
+    if reference := schema.get("$ref"):
+        schema = document["components"]["schemas"][reference.rpartition("/")[2]]
+    if "anyOf" in schema:
+        assert isinstance(body, tuple(JSON_TYPES[one["type"]] for one in schema["anyOf"]))
+        return
+    kind = schema.get("type")
+    assert isinstance(body, JSON_TYPES[kind])
+    if kind == "array":
+        for item in body:
+            assert_fits(item, schema["items"], document)
+    elif kind == "object":
+        assert set(schema.get("required", ())) <= set(body)
+        for name, of_it in schema.get("properties", {}).items():
+            if name in body:
+                assert_fits(body[name], of_it, document)
+
+
+def test_the_list_is_documented_with_its_parameters(start: Callable[..., TestClient]) -> None:
+    document = start().get("/openapi.json").json()
+    parameters = {
+        one["name"]: one for one in document["paths"]["/predictions"]["get"]["parameters"]
+    }
+    assert set(parameters) == {"limit", "cursor", "from", "until", "tournament_id", "team_id"}
+    assert all(one["in"] == "query" and not one["required"] for one in parameters.values())
+    assert all(one["description"] for one in parameters.values())
+    assert parameters["limit"]["schema"]["maximum"] == 500
+
+
+def test_what_one_match_is_asked_for_with_is_not_looked_at(
+    database: Database, start: Callable[..., TestClient]
+) -> None:
+    database.add_match(1, NOW + HOUR)
+    database.serve(1)
+    assert start().get("/predictions/1?a=1&a=2").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/healthz", "/readyz", "/model", "/predictions", "/predictions/1", "/predictions/9"),
+        *("/predictions?limit=0", "/predictions/x", "/openapi.json", "/docs", "/nowhere"),
+    ],
+)
+def test_head_is_answered_as_get_without_the_body(
+    path: str, database: Database, start: Callable[..., TestClient]
+) -> None:
+    database.add_match(1, NOW + HOUR)
+    database.serve(7)
+    client = start()
+    got, asked = client.get(path), client.head(path)
+    assert (asked.status_code, asked.content) == (got.status_code, b"")
+    assert asked.headers == got.headers
+    assert asked.headers["content-length"] == str(len(got.content))
+
+
+def test_head_of_what_cannot_be_got_changes_nothing(
+    database: Database, start: Callable[..., TestClient]
+) -> None:
+    database.serve(1)
+    client = start()
+    database.serve(2)
+    answer = client.head("/reload", headers=AUTH)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.headers[VERSION_HEADER] == "1"
+
+
+def test_head_is_no_answer_that_is_too_old_or_broken(
+    database: Database, start: Callable[..., TestClient], clock: Clock
+) -> None:
+    client = start()
+    assert client.head("/readyz").status_code == 503
+    assert client.head("/predictions").headers["retry-after"] == "5"
+    database.serve(1)
+    wait_until_ready(client)
+    assert client.head("/readyz").status_code == 200
 
 
 def test_model(database: Database, start: Callable[..., TestClient], clock: Clock) -> None:
