@@ -5,15 +5,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import dagster as dg
 import mlflow
 import pytest
 
+from soccer_assets.assets import registry as registry_assets
 from soccer_assets.automation.aliases import champion_alias
 from soccer_assets.cli import app
+from soccer_assets.modelling import gates, slices
 from soccer_assets.modelling.office import By, Office
-from soccer_assets.modelling.registry import AWAITING, CHAMPION, MODEL_NAME, ModelRegistry
+from soccer_assets.modelling.registry import (
+    AWAITING,
+    CANDIDATE,
+    CHAMPION,
+    MODEL_NAME,
+    ModelRegistry,
+)
 from soccer_assets.modelling.train import train
 from soccer_assets.modelling.verdict import Verdict
 from soccer_assets.params.training import TrainingParams
@@ -260,6 +269,33 @@ def test_a_decision_without_words_is_refused_in_one_line(
             assert commanded(capsys, *decision, *words) == (1, line)
     assert house.told() == before
     assert house.champion() == 1
+
+
+def test_a_gate_whose_champion_fell_while_it_compared_decides_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person has rolled back to what the version was not compared with; a retry would compare."""
+    house.promote(1)
+    house.promote(2)
+    house.registry.point(CANDIDATE, house.registry.version(3))
+
+    def compare(*_: object) -> mock.MagicMock:
+        if house.champion() == 2:
+            house.office.roll_back(1, "worse", By("jo"))
+        return mock.MagicMock()
+
+    monkeypatch.setattr(registry_assets, "_comparison", compare)
+    monkeypatch.setattr(gates, "champion_gate", lambda *_, **__: PASSED)
+    monkeypatch.setattr(slices, "standard_slices", lambda _: [])
+    monkeypatch.setattr(Office, "challenge", lambda *_: mock.MagicMock(barred=None))
+    before = house.told()
+    [fault] = faults_of(house.platform.run("champion_model", raise_on_error=False))
+    assert "version 1 of soccer_1x2 has come into office meanwhile" in fault
+    assert house.platform.run("champion_model").success
+    assert since(house, before) == [
+        ("rolled_back", 2, 1, "jo", "worse"),
+        ("promoted", 1, 3, "gate", PASSED.summary()),
+    ]
 
 
 def test_the_review_of_a_champion_without_a_predecessor_is_no_failure(house: House) -> None:
