@@ -188,7 +188,8 @@ def champion_model(
 
 @contextmanager
 def _other_champion_told() -> Iterator[None]:
-    """A person may decide while a version is compared: a retry compares it with who serves now."""
+    """A person may decide while a version is compared: the next run, which the sensors ask for as long
+    as the asset is behind, compares it with who serves by then."""
     from soccer_assets.modelling.office import NotPossible
 
     try:
