@@ -54,6 +54,7 @@ REAL_DATA = Path(os.environ.get("SOCCER_REAL_DATA") or project_folder() / "../sh
 #: Modules and packages whose tests take longest. They come first: at the end, one of them would
 #: keep a single process busy while the others have nothing left to do.
 LONGEST = (
+    "replay/test_season.py",
     "durability/test_kills.py",
     "assets/test_whole_graph.py",
     "end_to_end",
