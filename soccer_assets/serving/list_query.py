@@ -7,7 +7,6 @@ from datetime import date
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 
 from soccer_assets.serving.paging import BadCursor, Position, decode_cursor
 
@@ -42,8 +41,7 @@ class ListQuery(BaseModel):
             if cursor is not None:
                 decode_cursor(cursor)
         except BadCursor as error:
-            says = f"`cursor` is {error}; pass the `next` of a page"
-            raise PydanticCustomError("bad_cursor", says) from error
+            raise ValueError(f"`cursor` is {error}; pass the `next` of a page") from error
         return cursor
 
     @field_validator("last_day")
@@ -51,7 +49,7 @@ class ListQuery(BaseModel):
     def _is_not_before_the_first(cls, last: date | None, info: ValidationInfo) -> date | None:
         first = info.data.get("first_day")
         if first is not None and last is not None and first > last:
-            raise PydanticCustomError("no_days", "`from` is later than `until`")
+            raise ValueError("`from` is later than `until`")
         return last
 
 

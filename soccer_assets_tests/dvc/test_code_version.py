@@ -117,6 +117,7 @@ def test_versions_are_the_same_in_every_version_of_python(package: str, tmp_path
 
 
 LAKE = {
+    "bounds",
     *("feed", "feed.fields", "feed.limits", "feed.states"),
     *("lake", "lake.manifest", "lake.relations", "lake.tables"),
     *("storage", "storage.opening", "storage.store"),
@@ -134,8 +135,7 @@ STAGES = {"dvc", "dvc.outs", "dvc.stages", "dvc.stages.io", "dvc.stages.months",
             "features",
             STAGES
             | {
-                "arrays",
-                "features",
+                *("arrays", "bounds", "features"),
                 *(
                     f"features.{module}"
                     for module in (
